@@ -1,0 +1,42 @@
+# Each target sets itself up in .venv; `make help` lists them.
+
+BIN := .venv/bin
+# A stamp names what .venv was made from, so that a changed pyproject.toml installs again.
+SUM := $(shell cksum < pyproject.toml | cut -d ' ' -f 1)
+STAMP := .venv/.installed-$(SUM)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check bench docs clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | \
+		while IFS='|' read -r name text; do printf 'make %-7s %s\n' "$$name" "$$text"; done
+
+demo: $(STAMP)-base ## look at the way of a system call, in the kernel debugger
+	$(BIN)/ntgate kd -c "rdmsr 176; !idt 2e; u nt!KiFastCallEntry"
+
+test: $(STAMP)-test ## run the tests; ARGS="-k name" goes to pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(ARGS)
+
+check: $(STAMP)-dev ## ruff, mypy --strict, the house's rules, generated docs up to date
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict src
+	$(BIN)/python -m pytest -q tests/test_import_direction.py
+	$(BIN)/python -m ntgate.tools.generate_docs --check
+
+bench: $(STAMP)-test ## run the benchmarks, each printing ratios measured in one run
+	@for file in bench/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+docs: $(STAMP)-base ## write the generated pages under docs/
+	$(BIN)/python -m ntgate.tools.generate_docs
+
+clean: ## remove .venv, caches and built guest programs
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(STAMP)-base:
+	@scripts/setup.sh . $@
+$(STAMP)-test:
+	@scripts/setup.sh '.[test]' $@
+$(STAMP)-dev:
+	@scripts/setup.sh '.[dev]' $@

@@ -1,0 +1,315 @@
+"""Where the engine keeps the state that only its saved context shows.
+
+A few events (sysenter, a gate through the IDT) are delivered by patching the saved context of
+the running CPU.  Nothing documents that blob, so its layout is found at start-up: marker
+values are written and searched for, and a short guest program takes a page fault, an `int n`
+and a ring change.  What is not found exactly once stops the start with CalibrationError.
+
+The parts that no marker can reach lie at fixed distances from parts that are found (a segment
+cache is selector, base, limit, flags in 24 bytes); the distances are checked by the markers.
+"""
+
+from __future__ import annotations
+
+import ctypes as C
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ntgate.cpu import unicorn_abi as abi
+from ntgate.cpu.descriptors import segment_descriptor
+from ntgate.cpu.ram import PhysicalMemory
+from ntgate.cpu.unicorn_abi import const, x86
+from ntgate.errors import CalibrationError
+
+SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
+GENERAL = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi")
+DWORDS_PER_SEGMENT = 6  # selector, padding, base (8 bytes), limit, flags
+
+
+@dataclass(frozen=True)
+class ContextLayout:
+    """Dword indexes into a saved context of `size` bytes."""
+
+    size: int
+    general: tuple[int, ...]  # in the order of GENERAL
+    eip: int
+    eflags: int
+    hflags: int
+    segments: tuple[int, ...]  # first dword of each cache, in the order of SEGMENTS
+    tr: int
+    gdt: int
+    idt: int
+    cr2: int
+    cr3: int
+    sysenter_cs: int
+    sysenter_esp: int
+    sysenter_eip: int
+    dr6: int
+    dr7: int
+    error_code: int
+    exception_is_int: int
+    next_eip: int
+    old_exception: int
+
+
+class Context:
+    """One saved context, seen as dwords."""
+
+    def __init__(self, engine: C.c_void_p) -> None:
+        self.pointer = C.c_void_p()
+        abi.check(abi.uc_context_alloc(engine, C.byref(self.pointer)))
+        self.size = abi.uc_context_size(engine)
+        assert self.pointer.value is not None
+        blob = (C.c_ubyte * self.size).from_address(self.pointer.value)
+        self.dwords = memoryview(blob).cast("B").cast("I")
+
+    def save(self, engine: C.c_void_p) -> memoryview:
+        abi.check(abi.uc_context_save(engine, self.pointer))
+        return self.dwords
+
+    def free(self) -> None:
+        abi.uc_context_free(self.pointer)
+
+
+# The trial program's memory: one identity-mapped megabyte in low RAM, zeroed afterwards.
+_PDPT, _DIRECTORY, _TABLE = 0x1000, 0x2000, 0x3000
+_GDT, _CODE, _ABSENT = 0x4000, 0x5000, 0x6000
+_FRAMES = range(1, 9)
+_STACK = 0x8000
+_PROGRAM = bytes.fromhex(
+    "a100600000"  # 5000: mov eax,[6000]      read fault, resumed at 5005
+    "a300600000"  # 5005: mov [6000],eax      write fault, resumed at 500a
+    "cd41"        # 500a: int 41h             from ring 0, resumed at 500c
+    "cf"          # 500c: iretd               to ring 3 at 500d
+    "cd42"        # 500d: int 42h             from ring 3: the end
+)
+
+
+def calibrate(engine: C.c_void_p, ram: PhysicalMemory) -> ContextLayout:
+    """Find the layout on a new engine, and leave engine state that the boot sets anew."""
+    return _Calibration(engine, ram).run()
+
+
+class _Calibration:
+    def __init__(self, engine: C.c_void_p, ram: PhysicalMemory) -> None:
+        self.engine = engine
+        self.ram = ram
+        self.context = Context(engine)
+        self.saved: dict[str, list[int]] = {}
+
+    def run(self) -> ContextLayout:
+        markers = self.find_markers()
+        self.prepare_trial()
+        self.run_trial()
+        for frame in _FRAMES:
+            self.ram.zero(frame)
+        layout = self.layout(markers)
+        self.context.free()
+        return layout
+
+    def write(self, register: int, value: int) -> None:
+        cell = C.c_uint64(value)
+        abi.check(abi.uc_reg_write(self.engine, register, C.byref(cell)))
+
+    def write_structured(self, register: int, packed: bytes) -> None:
+        abi.check(abi.uc_reg_write(self.engine, register, C.create_string_buffer(packed)))
+
+    def write_msr(self, index: int, value: int) -> None:
+        self.write_structured(x86.UC_X86_REG_MSR, struct.pack("<IxxxxQ", index, value))
+
+    def write_table(self, register: int, base: int, limit: int) -> None:
+        self.write_structured(register, struct.pack("<HxxxxxxQIxxxx", 0, base, limit))
+
+    def find_markers(self) -> dict[str, int]:
+        """Write a value to each register that the API reaches, and look where it went."""
+        value = 0x5A1D_0010
+        wanted: dict[str, int] = {}
+
+        def mark(name: str, write: Callable[[int], None]) -> None:
+            nonlocal value
+            value += 0x0001_3570
+            wanted[name] = value
+            write(value)
+
+        for name in (*GENERAL, "eip"):
+            register = getattr(x86, f"UC_X86_REG_{name.upper()}")
+            mark(name, lambda v, register=register: self.write(register, v))  # type: ignore[misc]
+        mark("cr2", lambda v: self.write(x86.UC_X86_REG_CR2, v))
+        mark("gdt", lambda v: self.write_table(x86.UC_X86_REG_GDTR, v, 0x3FF))
+        mark("idt", lambda v: self.write_table(x86.UC_X86_REG_IDTR, v, 0x7FF))
+        mark("sysenter_esp", lambda v: self.write_msr(0x175, v))
+        mark("sysenter_eip", lambda v: self.write_msr(0x176, v))
+        wanted["sysenter_cs"] = 0xB5A8  # the engine keeps 16 bits of it
+        self.write_msr(0x174, wanted["sysenter_cs"])
+        dwords = list(self.context.save(self.engine))
+        found = {name: _once(dwords, value, name) for name, value in wanted.items()}
+        first = found["eax"]
+        if [found[name] - first for name in GENERAL] != list(range(0, 16, 2)):
+            raise CalibrationError("the engine's registers are not where they were measured")
+        for table, limit in (("gdt", 0x3FF), ("idt", 0x7FF)):
+            if dwords[found[table] + 2] != limit:
+                raise CalibrationError(f"the engine's {table} limit is not beside its base")
+        return found
+
+    def prepare_trial(self) -> None:
+        """PAE paging with one absent page, flat segments of both rings, and markers in FS, TR."""
+        qwords = self.ram.qwords
+        qwords[_PDPT >> 3] = _DIRECTORY | 1
+        qwords[_DIRECTORY >> 3] = _TABLE | 7
+        for page in range(16):
+            linear = page << 12
+            qwords[(_TABLE >> 3) + page] = 0 if linear == _ABSENT else linear | 7
+        for index, descriptor in enumerate(
+            (
+                0,
+                segment_descriptor(0, 0xFFFFF, 0x9B),
+                segment_descriptor(0, 0xFFFFF, 0x93),
+                segment_descriptor(0, 0xFFFFF, 0xFB),
+                segment_descriptor(0, 0xFFFFF, 0xF3),
+                segment_descriptor(0x00765000, 0x321, 0xF3, flags=0x4),
+            )
+        ):
+            qwords[(_GDT >> 3) + index] = descriptor
+        self.ram.bytes[_CODE : _CODE + len(_PROGRAM)] = _PROGRAM
+        frame = (_CODE + 0xD, 0x1B, 0x202, _STACK + 0x800, 0x23)
+        for index, value in enumerate(frame):
+            self.ram.dwords[(_STACK >> 2) + index] = value
+        self.write_table(x86.UC_X86_REG_GDTR, _GDT, 0x2F)
+        self.write_table(x86.UC_X86_REG_IDTR, 0, 0)
+        self.write(x86.UC_X86_REG_CR4, 1 << 5)
+        self.write(x86.UC_X86_REG_CR3, _PDPT)
+        self.write(x86.UC_X86_REG_CR0, 0x8001_0011)
+        for name, selector in (("CS", 0x08), ("SS", 0x10), ("DS", 0x23), ("ES", 0x23)):
+            self.write(getattr(x86, f"UC_X86_REG_{name}"), selector)
+        self.write(x86.UC_X86_REG_FS, 0x2B)
+        self.write(x86.UC_X86_REG_GS, 0x2B)
+        self.write_structured(
+            x86.UC_X86_REG_TR, struct.pack("<HxxxxxxQII", 0x28, 0x00543000, 0x20AB, 0x8B00)
+        )
+        self.write(x86.UC_X86_REG_DR6, 0x0000_A00F)
+        self.write(x86.UC_X86_REG_DR7, 0)
+        self.write(x86.UC_X86_REG_ESP, _STACK)
+
+    def run_trial(self) -> None:
+        stages = iter(
+            (
+                ("read fault", _CODE + 5),
+                ("write fault", _CODE + 10),
+                ("int ring 0", _CODE + 12),
+                ("int ring 3", None),
+            )
+        )
+        self.saved["start"] = list(self.context.save(self.engine))
+        eip_index = self.eip_index = _once(self.mark_eip(), 0x5A5A_7770, "eip")
+
+        def on_interrupt(_engine: object, _vector: int, _data: object) -> None:
+            name, resume = next(stages, ("none", None))
+            dwords = self.context.save(self.engine)
+            self.saved[name] = list(dwords)
+            if resume is None:
+                abi.uc_emu_stop(self.engine)
+                return
+            dwords[eip_index] = resume
+            # The engine compares each new fault with the last one, and never forgets it.
+            for index, (now, before) in enumerate(
+                zip(self.saved[name], self.saved["start"], strict=True)
+            ):
+                if before == 0xFFFFFFFF and now == 14:
+                    dwords[index] = 0xFFFFFFFF
+            abi.uc_context_restore(self.engine, self.context.pointer)
+
+        callback = abi.HOOK_INTR(on_interrupt)
+        hook = abi.hook_add(self.engine, const.UC_HOOK_INTR, callback)
+        abi.uc_emu_start(self.engine, _CODE, 0xFFFFFFFF, 0, 100)
+        abi.check(abi.uc_hook_del(self.engine, hook))
+        if "int ring 3" not in self.saved:
+            raise CalibrationError("the engine did not run the trial program to its end")
+
+    def mark_eip(self) -> list[int]:
+        self.write(x86.UC_X86_REG_EIP, 0x5A5A_7770)
+        return list(self.context.save(self.engine))
+
+    def layout(self, markers: dict[str, int]) -> ContextLayout:
+        start, read = self.saved["start"], self.saved["read fault"]
+        write, int0 = self.saved["write fault"], self.saved["int ring 0"]
+        int3 = self.saved["int ring 3"]
+        segments = self.find_segments(start)
+        size = len(start)
+        known = {index + offset for index in segments for offset in range(DWORDS_PER_SEGMENT)}
+        eflags = markers["eip"] + 2
+
+        def one(name: str, fits: Callable[[int], bool]) -> int:
+            found = [i for i in range(size) if i not in known and fits(i)]
+            if len(found) != 1:
+                raise CalibrationError(
+                    f"the engine's {name} was found {len(found)} times in its context; "
+                    "install unicorn 2.1.4"
+                )
+            return found[0]
+
+        if int3[eflags] & 0x202 != 0x202 or start[eflags] & 0x202 != 0x002:
+            raise CalibrationError("the engine's eflags are not beside its eip")
+        return ContextLayout(
+            size=size * 4,
+            general=tuple(markers[name] for name in GENERAL),
+            eip=markers["eip"],
+            eflags=eflags,
+            hflags=one(
+                "hflags",
+                lambda i: int0[i] & 0x33 == 0x30 and int3[i] == int0[i] | 3,
+            ),
+            segments=tuple(segments),
+            tr=one("tr", lambda i: start[i] == 0x00543000) - 2,
+            gdt=markers["gdt"],
+            idt=markers["idt"],
+            cr2=markers["cr2"],
+            cr3=one("cr3", lambda i: start[i] == _PDPT and i > markers["cr2"]),
+            sysenter_cs=markers["sysenter_cs"],
+            sysenter_esp=markers["sysenter_esp"],
+            sysenter_eip=markers["sysenter_eip"],
+            dr6=self.find_dr6(start),
+            dr7=self.find_dr6(start) + 2,
+            error_code=one(
+                "error code", lambda i: start[i] == 0 and read[i] == 0 and write[i] == 2
+                and i not in (markers["cr2"],)
+            ),
+            exception_is_int=one(
+                "exception kind",
+                lambda i: (start[i], read[i], write[i], int0[i], int3[i]) == (0, 0, 0, 1, 1),
+            ),
+            next_eip=one(
+                "next eip",
+                lambda i: (int0[i], int3[i]) == (_CODE + 12, _CODE + 15) and i != markers["eip"],
+            ),
+            old_exception=one(
+                "old exception", lambda i: (start[i], read[i]) == (0xFFFFFFFF, 14)
+            ),
+        )
+
+    @staticmethod
+    def find_dr6(start: list[int]) -> int:
+        return _once(start, 0x0000_A00F, "dr6") if start.count(0x0000_A00F) == 1 else _once(
+            start, 0xFFFF_AFFF & 0x0000_A00F | 0xFFFF_0FF0, "dr6"
+        )
+
+    @staticmethod
+    def find_segments(start: list[int]) -> list[int]:
+        """FS and GS hold a marked base, at the fifth and sixth place of six caches in a row."""
+        hits = [i for i, value in enumerate(start) if value == 0x00765000]
+        if len(hits) != 2 or hits[1] - hits[0] != DWORDS_PER_SEGMENT or start[hits[0] + 2] != 0x321:
+            raise CalibrationError("the engine's segment registers are not where they were measured")
+        first = hits[0] - 2 - 4 * DWORDS_PER_SEGMENT
+        selectors = [start[first + i * DWORDS_PER_SEGMENT] for i in range(6)]
+        if selectors != [0x23, 0x08, 0x10, 0x23, 0x2B, 0x2B]:
+            raise CalibrationError("the engine's segment registers are not in the expected order")
+        return [first + i * DWORDS_PER_SEGMENT for i in range(6)]
+
+
+def _once(dwords: list[int], value: int, name: str) -> int:
+    if dwords.count(value) != 1:
+        raise CalibrationError(
+            f"the engine's {name} was found {dwords.count(value)} times in its context; "
+            "install unicorn 2.1.4"
+        )
+    return dwords.index(value)

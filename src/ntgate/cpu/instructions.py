@@ -1,0 +1,57 @@
+"""The few instructions that the processor itself must recognise or answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ntgate.cpu.mmu import PageFault
+
+if TYPE_CHECKING:
+    from ntgate.cpu.processor import Processor
+
+RDTSC = b"\x0f\x31"
+
+# CPUID leaf 1, EDX.
+FPU, VME, DE, PSE, TSC, MSR, PAE, MCE, CX8, APIC = (1 << n for n in range(10))
+SEP, MTRR, PGE, MCA, CMOV, PAT, PSE36 = (1 << n for n in range(11, 18))
+CLFLUSH, MMX, FXSR, SSE, SSE2 = 1 << 19, 1 << 23, 1 << 24, 1 << 25, 1 << 26
+FEATURES = (
+    FPU | DE | PSE | TSC | MSR | PAE | CX8 | SEP | MTRR | PGE | CMOV | PAT | CLFLUSH
+    | MMX | FXSR | SSE | SSE2
+)
+SSE3, SSSE3, CX16 = 1 << 0, 1 << 9, 1 << 13
+NX = 1 << 20
+
+BRAND = b"Intel(R) Core(TM)2 Duo CPU     T7700  @ 2.40GHz".ljust(48, b"\0")
+
+
+def cpuid(leaf: int, *, has_sep: bool) -> tuple[int, int, int, int]:
+    """EAX, EBX, ECX, EDX of a leaf: a Core 2 Duo without the features that the engine lacks."""
+    if leaf == 0:
+        words = [int.from_bytes(b"GenuineIntel"[i : i + 4], "little") for i in (0, 4, 8)]
+        return 2, words[0], words[2], words[1]
+    if leaf == 1:
+        features = FEATURES if has_sep else FEATURES & ~SEP
+        return 0x6FB, 0x0000_0800, SSE3 | SSSE3, features
+    if leaf == 2:
+        return 0x05B0B101, 0x005657F0, 0, 0x2CB43049
+    if leaf == 0x80000000:
+        return 0x80000004, 0, 0, 0
+    if leaf == 0x80000001:
+        return 0, 0, 0, NX
+    if 0x80000002 <= leaf <= 0x80000004:
+        part = BRAND[(leaf - 0x80000002) * 16 :][:16]
+        eax, ebx, ecx, edx = (int.from_bytes(part[i : i + 4], "little") for i in (0, 4, 8, 12))
+        return eax, ebx, ecx, edx
+    return 0, 0, 0, 0
+
+
+def software_interrupt_length(cpu: Processor, context: memoryview, vector: int) -> int:
+    """Bytes of the instruction that ended at eip: int3 and into have one, `int n` two."""
+    if vector in (1, 3, 4):
+        try:
+            if cpu.fetch(context, 1, -1)[0] in (0xCC, 0xCE, 0xF1):
+                return 1
+        except PageFault:
+            return 1
+    return 2

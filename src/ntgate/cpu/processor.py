@@ -1,0 +1,402 @@
+"""The processor: Unicorn, with the events that Unicorn leaves out delivered here.
+
+The engine executes instructions, walks page tables and enforces most protection.  It only
+reports `sysenter`, interrupts, exceptions and port I/O; this module answers each of them the
+way the silicon does, with one save and one restore of the engine's context.
+
+Hot paths are closures over local names: an attribute costs as much as the work it names.
+"""
+
+from __future__ import annotations
+
+import ctypes as C
+from collections.abc import Callable
+from typing import Any
+
+from ntgate.cpu import unicorn_abi as abi
+from ntgate.cpu.breakpoints import CodeBreakpoints
+from ntgate.cpu.calibration import Context, calibrate
+from ntgate.cpu.delivery import (
+    DEBUG,
+    FAULTS,
+    GENERAL_PROTECTION,
+    IF,
+    INVALID_OPCODE,
+    PAGE_FAULT,
+    RF,
+    VM,
+    Delivery,
+)
+from ntgate.cpu.descriptors import Segment
+from ntgate.cpu.instructions import RDTSC, cpuid, software_interrupt_length
+from ntgate.cpu.mmu import FAULT_FETCH, PageFault, translate
+from ntgate.cpu.ports import io_allowed
+from ntgate.cpu.ram import PAGE_SIZE, PhysicalMemory
+from ntgate.cpu.registers import Registers
+from ntgate.cpu.unicorn_abi import const, x86
+from ntgate.cpu.watchpoints import Watchpoints
+from ntgate.errors import InternalFault, MachineError, NtgateError
+
+FOREVER = 1 << 40  # an end address that no 32-bit program reaches
+CS_RING0 = 0x00CF_9B00
+SS_RING0 = 0x00CF_9300
+
+
+class Processor:
+    """One processor on `ram`.
+
+    The owner fills in the callbacks below before the first `run`.  An exception that one of
+    them raises stops the run and leaves it as InternalFault, or as itself when it is one of
+    ntgate's own errors.
+    """
+
+    def __init__(self, ram: PhysicalMemory, *, has_sep: bool = True) -> None:
+        self.ram = ram
+        self.has_sep = has_sep
+        self.engine = C.c_void_p()
+        abi.check(abi.uc_open(const.UC_ARCH_X86, const.UC_MODE_32, C.byref(self.engine)))
+        abi.control(
+            self.engine, const.UC_CTL_CPU_MODEL, 1, C.c_int(x86.UC_CPU_X86_CORE2DUO)
+        )
+        abi.check(abi.uc_mem_map_ptr(self.engine, 0, ram.size, const.UC_PROT_ALL, ram.address))
+        self.layout = calibrate(self.engine, ram)
+        self.context = Context(self.engine)
+        self.delivery = Delivery(self.layout, ram)
+        self.registers = Registers(self.engine)
+        self.breakpoints = CodeBreakpoints(self.engine)
+        self.watchpoints = Watchpoints(self)
+        self.ran: set[int] = set()  # frames whose bytes may have been translated
+
+        self.host_port = -1
+        self.host_call: Callable[[int], bool] = lambda _value: False
+        self.first_fetch: Callable[[int], bool] = lambda _linear: False
+        self.timestamp: Callable[[], int] = lambda: 0
+        self.port_read: Callable[[int, int], int] = lambda _port, size: (1 << 8 * size) - 1
+        self.port_write: Callable[[int, int, int], None] = lambda _port, _size, _value: None
+
+        self.stop_requested = False
+        self.failure: BaseException | None = None
+        self._denied_io: list[int] | None = None
+        self._callbacks: list[Any] = []
+        self._start_in_ring0()
+        self._install_hooks()
+
+    def _start_in_ring0(self) -> None:
+        """Flat segments of ring 0, as a boot loader leaves them; calibration ended in ring 3."""
+        context = self.context.save(self.engine)
+        self.delivery.load(context, 1, 0x08, Segment(0, 0xFFFFFFFF, CS_RING0))
+        self.delivery.load(context, 2, 0x10, Segment(0, 0xFFFFFFFF, SS_RING0))
+        self.delivery.set_control_flags(context, 0)
+        self.delivery.update_hflags(context, 0)
+        self.restore()
+
+    # Running.
+
+    def run(self, instructions: int = 0, timeout_us: int = 0) -> bool:
+        """Run a number of instructions (0: no limit); False when something stopped it early.
+
+        Stops early at a breakpoint, at a watched access and after `stop()`; raises
+        MachineError subclasses.  The counts are exact: equal runs stop at equal instructions.
+        """
+        self.stop_requested = False
+        self.breakpoints.hits.clear()
+        self.watchpoints.begin()
+        code = abi.uc_emu_start(
+            self.engine, self.registers.eip, FOREVER, timeout_us, instructions
+        )
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            if isinstance(failure, NtgateError | KeyboardInterrupt):
+                raise failure
+            raise InternalFault(f"{type(failure).__name__}: {failure}") from failure
+        if self._denied_io is not None:
+            self._finish_denied_io()
+            return False
+        if self.watchpoints.stopped:
+            return self.watchpoints.finish()
+        if code:
+            error = abi.UnicornError(code)
+            raise MachineError(f"machine check at eip {self.registers.eip:08x}: {error}")
+        return not (self.stop_requested or self.breakpoints.hits)
+
+    def step(self) -> None:
+        """One instruction, whatever breakpoint is on it; an event in it is delivered."""
+        self.breakpoints.ignored = True
+        try:
+            self.run(1)
+        finally:
+            self.breakpoints.ignored = False
+
+    def stop(self) -> None:
+        """End the run; from a callback, or from another thread."""
+        self.stop_requested = True
+        abi.uc_emu_stop(self.engine)
+
+    def interrupt(self, vector: int) -> bool:
+        """Deliver an external interrupt between instructions; False when IF is clear."""
+        context = self.context.save(self.engine)
+        if not context[self.layout.eflags] & IF:
+            return False
+        self._deliver(context, vector, external=True)
+        return True
+
+    def raise_exception(self, vector: int, error: int = 0) -> None:
+        """Deliver an exception between instructions."""
+        self._deliver(self.context.save(self.engine), vector, error)
+
+    def _deliver(
+        self, context: memoryview, vector: int, error: int = 0, *, external: bool = False
+    ) -> None:
+        self.delivery.deliver(
+            context, vector, error, eflags=self.registers.eflags, external=external
+        )
+        self.restore()
+
+    def restore(self) -> None:
+        abi.check(abi.uc_context_restore(self.engine, self.context.pointer))
+        if self.delivery.tlb_is_stale:
+            self.delivery.tlb_is_stale = False
+            self.flush_tlb()
+
+    @property
+    def cpl(self) -> int:
+        return self.registers.cs & 3
+
+    # Memory from the host's side.
+
+    def write_physical(self, address: int, data: bytes) -> None:
+        """Write RAM from the host; code that ran there is translated anew."""
+        self.ram.bytes[address : address + len(data)] = data
+        first, last = address // PAGE_SIZE, (address + len(data) - 1) // PAGE_SIZE
+        if any(frame in self.ran for frame in range(first, last + 1)):
+            self.flush_code()
+
+    def flush_code(self) -> None:
+        """Forget all translations (30 us, and the retranslation of what runs again)."""
+        abi.control(self.engine, const.UC_CTL_TB_FLUSH, const.UC_CTL_IO_WRITE)
+
+    def flush_tlb(self) -> None:
+        abi.control(self.engine, const.UC_CTL_TLB_FLUSH, const.UC_CTL_IO_WRITE)
+
+    # Events.
+
+    def _guard(self, function: Callable[..., Any], default: Any = None) -> Callable[..., Any]:
+        """Keep an exception out of the engine, which would swallow it and run on."""
+
+        def guarded(*arguments: Any) -> Any:
+            try:
+                return function(*arguments)
+            except BaseException as error:
+                self.failure = error
+                abi.uc_emu_stop(self.engine)
+                return default
+
+        return guarded
+
+    def _hook(self, prototype: Any, kind: int, function: Any, insn: int = 0) -> None:
+        callback = prototype(function)
+        self._callbacks.append(callback)
+        abi.hook_add(self.engine, kind, callback, insn=insn)
+
+    def _install_hooks(self) -> None:
+        insn = const.UC_HOOK_INSN
+        if self.has_sep:
+            sysenter = self._make_sysenter()
+        else:
+            sysenter = self._guard(self._sysenter_without_sep)
+        self._hook(abi.HOOK_SYSENTER, insn, sysenter, x86.UC_X86_INS_SYSENTER)
+        self._hook(abi.HOOK_INTR, const.UC_HOOK_INTR, self._make_interrupt())
+        self._hook(abi.HOOK_OUT, insn, self._make_out(), x86.UC_X86_INS_OUT)
+        self._hook(abi.HOOK_IN, insn, self._guard(self._on_in, 0), x86.UC_X86_INS_IN)
+        invalid = self._guard(self._on_invalid, True)
+        self._hook(abi.HOOK_INVALID, const.UC_HOOK_INSN_INVALID, invalid)
+        cpuid_hook = self._guard(self._on_cpuid, 1)
+        self._hook(abi.HOOK_CPUID, insn, cpuid_hook, x86.UC_X86_INS_CPUID)
+
+    def _make_sysenter(self) -> Callable[..., None]:
+        """SYSENTER (SDM volume 2): CS, SS, ESP and EIP from MSRs 174h to 176h."""
+        layout, engine = self.layout, self.engine.value
+        save, restore = abi.uc_context_save, abi.uc_context_restore
+        pointer, context = self.context.pointer.value, self.context.dwords
+        eip, esp, eflags, hflags = layout.eip, layout.general[4], layout.eflags, layout.hflags
+        cs, ss = layout.segments[1], layout.segments[2]
+        msr_cs, msr_esp, msr_eip = layout.sysenter_cs, layout.sysenter_esp, layout.sysenter_eip
+        cleared = ~(IF | VM | RF)
+        ring0 = memoryview(bytearray(24)).cast("I")
+        ring0[4], ring0[5] = 0xFFFFFFFF, CS_RING0
+        ring0_stack = memoryview(bytearray(24)).cast("I")
+        ring0_stack[4], ring0_stack[5] = 0xFFFFFFFF, SS_RING0
+
+        def sysenter(_engine: object, _data: object) -> None:
+            try:
+                save(engine, pointer)
+                selector = context[msr_cs] & 0xFFFC
+                if selector:
+                    ring0[0], ring0_stack[0] = selector, selector + 8
+                    context[cs : cs + 6] = ring0
+                    context[ss : ss + 6] = ring0_stack
+                    context[esp] = context[msr_esp]
+                    # The engine adds the length of the instruction, 2, to what it finds.
+                    context[eip] = (context[msr_eip] - 2) & 0xFFFFFFFF
+                    context[eflags] &= cleared
+                    context[hflags] = context[hflags] & ~3 | 0x30
+                else:
+                    self._fault_in_sysenter(context, GENERAL_PROTECTION)
+                restore(engine, pointer)
+            except BaseException as error:
+                self.failure = error
+                abi.uc_emu_stop(engine)
+
+        return sysenter
+
+    def _fault_in_sysenter(self, context: memoryview, vector: int) -> None:
+        self.delivery.deliver(context, vector, eflags=self.registers.eflags)
+        context[self.layout.eip] = (context[self.layout.eip] - 2) & 0xFFFFFFFF
+
+    def _sysenter_without_sep(self, _engine: object, _data: object) -> None:
+        self._fault_in_sysenter(self.context.save(self.engine), INVALID_OPCODE)
+        self.restore()
+
+    def _make_interrupt(self) -> Callable[..., None]:
+        """Every interrupt and exception of the engine goes through the guest's IDT."""
+        layout, engine = self.layout, self.engine.value
+        save, restore = abi.uc_context_save, abi.uc_context_restore
+        read_register = abi.uc_reg_read
+        pointer, context = self.context.pointer.value, self.context.dwords
+        is_int, error_code, cr2 = layout.exception_is_int, layout.error_code, layout.cr2
+        old_exception, delivery = layout.old_exception, self.delivery
+        deliver = delivery.deliver
+        flags = C.c_uint32()
+        flags_address = C.addressof(flags)
+
+        def interrupt(_engine: object, vector: int, _data: object) -> None:
+            try:
+                if self._denied_io is not None:
+                    return  # the address space is a stand-in: see _deny_io
+                save(engine, pointer)
+                context[old_exception] = 0xFFFFFFFF
+                if context[is_int]:
+                    read_register(engine, x86.UC_X86_REG_EFLAGS, flags_address)
+                    deliver(
+                        context,
+                        vector,
+                        eflags=flags.value,
+                        software=software_interrupt_length(self, context, vector),
+                    )
+                else:
+                    error = context[error_code]
+                    if (
+                        vector == PAGE_FAULT
+                        and error & FAULT_FETCH
+                        and self.first_fetch(context[cr2])
+                    ) or (vector == GENERAL_PROTECTION and self._emulate(context)):
+                        restore(engine, pointer)
+                        return
+                    read_register(engine, x86.UC_X86_REG_EFLAGS, flags_address)
+                    deliver(context, vector, error, eflags=flags.value)
+                self.restore()
+            except BaseException as error:
+                self.failure = error
+                abi.uc_emu_stop(engine)
+
+        return interrupt
+
+    def _on_invalid(self, _engine: object, _data: object) -> bool:
+        context = self.context.save(self.engine)
+        self._deliver(context, INVALID_OPCODE)
+        return True
+
+    def _emulate(self, context: memoryview) -> bool:
+        """`rdtsc` in ring 3: CR4.TSD is set so that it gives the virtual clock, not the host's."""
+        try:
+            code = self.fetch(context, 2)
+        except PageFault:
+            return False
+        if code != RDTSC:
+            return False
+        ticks = self.timestamp()
+        layout = self.layout
+        context[layout.general[0]] = ticks & 0xFFFFFFFF
+        context[layout.general[2]] = ticks >> 32 & 0xFFFFFFFF
+        context[layout.eip] = (context[layout.eip] + 2) & 0xFFFFFFFF
+        return True
+
+    def fetch(self, context: memoryview, size: int, offset: int = 0) -> bytes:
+        """Code bytes at eip+offset; raises PageFault."""
+        layout = self.layout
+        base = context[layout.segments[1] + 2] + context[layout.eip] + offset
+        cr3 = context[layout.cr3]
+        return bytes(
+            self.ram.bytes[translate(self.ram.qwords, cr3, (base + i) & 0xFFFFFFFF)]
+            for i in range(size)
+        )
+
+    def _on_cpuid(self, _engine: object, _data: object) -> int:
+        context, general = self.context.save(self.engine), self.layout.general
+        leaf = context[general[0]]
+        eax, ebx, ecx, edx = cpuid(leaf, has_sep=self.has_sep)
+        for index, value in ((0, eax), (3, ebx), (1, ecx), (2, edx)):
+            context[general[index]] = value
+        self.restore()
+        return 1
+
+    # Port I/O.
+
+    def _make_out(self) -> Callable[..., None]:
+        engine = self.engine.value
+
+        def out(_engine: object, port: int, size: int, value: int, _data: object) -> None:
+            try:
+                if port == self.host_port and self.host_call(value):
+                    return
+                if self._may_do_io(port, size):
+                    self.port_write(port, size, value)
+            except BaseException as error:
+                self.failure = error
+                abi.uc_emu_stop(engine)
+
+        return out
+
+    def _on_in(self, _engine: object, port: int, size: int, _data: object) -> int:
+        return self.port_read(port, size) if self._may_do_io(port, size) else 0
+
+    def _may_do_io(self, port: int, size: int) -> bool:
+        context = self.context.save(self.engine)
+        if io_allowed(self.delivery, context, port, size):
+            return True
+        self._deny_io(context)
+        return False
+
+    def _deny_io(self, context: memoryview) -> None:
+        """Refuse the `in` or `out` at eip, which the engine goes on from whatever is done here.
+
+        The rest of its translation block runs on in an empty address space, so that no
+        instruction after it can read or write memory; then everything is put back as it was
+        at the instruction, and #GP(0) is delivered.
+        """
+        self._denied_io = list(context)
+        context[self.layout.cr3] = self._empty_pdpt()
+        abi.check(abi.uc_context_restore(self.engine, self.context.pointer))
+        self.flush_tlb()
+        abi.uc_emu_stop(self.engine)
+
+    def _empty_pdpt(self) -> int:
+        """Physical address of four absent PDPT entries: the zeroed frame 0 of an NT machine."""
+        return 0
+
+    def _finish_denied_io(self) -> None:
+        saved, self._denied_io = self._denied_io, None
+        assert saved is not None
+        context = self.context.dwords
+        for index, value in enumerate(saved):
+            context[index] = value
+        context[self.layout.old_exception] = 0xFFFFFFFF
+        abi.check(abi.uc_context_restore(self.engine, self.context.pointer))
+        self.flush_tlb()
+        self.raise_exception(GENERAL_PROTECTION)
+
+    def close(self) -> None:
+        abi.uc_close(self.engine)
+
+
+__all__ = ["DEBUG", "FAULTS", "Processor"]

@@ -1,0 +1,126 @@
+"""The registry of kd commands: their names, help and handlers, and what a mistake looks like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ntgate.debug.register_set import is_register
+from ntgate.errors import UsageError
+
+if TYPE_CHECKING:
+    from ntgate.debug.arguments import Arguments
+    from ntgate.debug.session import Session
+
+Handler = Callable[["Session", "Arguments"], Iterable[str]]
+
+
+class KdError(UsageError):
+    """A command can't be done.  str() is the one line to print, in WinDbg's words."""
+
+
+class SyntaxMistake(KdError):
+    """What the user wrote is no command, or not its arguments."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"^ Syntax error in '{text}'")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    `options` are the letters that may follow the name (`kbn`).  `continues`: repeated by an
+    empty line, it goes on where it left off.  `whole_line`: `;` does not end it.
+    """
+
+    name: str
+    handler: Handler
+    help: str
+    usage: str
+    options: str
+    continues: bool
+    whole_line: bool
+
+
+_COMMANDS: dict[str, Command] = {}
+_NAME = re.compile(r"[.!]?[A-Za-z]+|\?\??|\*|\$\$|#")
+_WORD = re.compile(r"[.!]?[A-Za-z_]\w*")
+_HEX_ADDRESS = re.compile(r"(0x)?[0-9A-Fa-f]{8}\b")
+
+
+def command(
+    *names: str,
+    help: str,
+    usage: str,
+    options: str = "",
+    continues: bool = False,
+    whole_line: bool = False,
+) -> Callable[[Handler], Handler]:
+    """Register a handler under one or more names; a name taken already fails at import.
+
+    `help` is one line.  `usage` has one line for each form.
+    """
+
+    def register(handler: Handler) -> Handler:
+        for name in names:
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"{name!r} ({handler.__qualname__}) can't be a command's name")
+            if name in _COMMANDS:
+                other = _COMMANDS[name].handler.__qualname__
+                raise ValueError(
+                    f"{name!r} is registered by {other} and {handler.__qualname__}: rename one"
+                )
+            _COMMANDS[name] = Command(name, handler, help, usage, options, continues, whole_line)
+        return handler
+
+    return register
+
+
+def all_commands() -> dict[str, Command]:
+    """Every command by its name."""
+    return dict(_COMMANDS)
+
+
+def find(text: str) -> tuple[Command, str, str]:
+    """The command that a line begins with, its option letters, and the rest.
+
+    A word is a command, a command and its option letters (`lmvm`), or a command with its first
+    argument glued on (`u7c92e4f0`, `reax`, `?1+1`).  Raises SyntaxMistake.
+    """
+    word = _WORD.match(text)
+    if word is None:
+        return _find_symbol(text)
+    name, rest = word[0], text[word.end() :]
+    for candidate in (name, name.lower()):
+        if candidate in _COMMANDS:
+            return _COMMANDS[candidate], "", rest
+    for length in range(len(name) - 1, 0, -1):
+        found = _COMMANDS.get(name[:length]) or _COMMANDS.get(name[:length].lower())
+        if found is None:
+            continue
+        tail = name[length:]
+        argument = tail.lstrip(found.options) if found.options else tail
+        if len(argument) < len(tail) and (not argument or argument.isdecimal()):
+            return found, tail[: len(tail) - len(argument)], argument + rest
+        if _is_argument(found, tail):
+            return found, "", tail + rest
+    raise SyntaxMistake(text)
+
+
+def _find_symbol(text: str) -> tuple[Command, str, str]:
+    for name in (text[:2], text[:1]):
+        if name in _COMMANDS:
+            return _COMMANDS[name], "", text[len(name) :]
+    raise SyntaxMistake(text)
+
+
+def _is_argument(found: Command, tail: str) -> bool:
+    """Whether `tail` can only be an argument: a number, an address, a register behind `r`."""
+    if found.name[0] in ".!":
+        return False
+    if found.name == "r" and is_register(tail):
+        return True
+    return tail[0].isdigit() or bool(_HEX_ADDRESS.match(tail))

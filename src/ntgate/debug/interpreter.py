@@ -1,0 +1,196 @@
+"""From a line that the user typed to the text of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ntgate.debug import (
+    about,
+    breakpoint_commands,
+    commands,
+    control,
+    display,
+    execution,
+    formats,
+    memory_edit,
+    module_commands,
+    processor_tables,
+    registers,
+    service_tables,
+    stack,
+    typed,
+    unassemble,
+)
+from ntgate.debug.arguments import Arguments
+from ntgate.debug.commands import Command
+from ntgate.debug.session import ExpectedService, Session
+from ntgate.debug.target import NoSuchRegister, Target, Unreadable
+from ntgate.layout.type_table import TypeTable, UnknownType
+from ntgate.errors import NtgateError
+
+# Importing these registers their commands.
+COMMAND_MODULES = (
+    about,
+    breakpoint_commands,
+    control,
+    display,
+    execution,
+    formats,
+    memory_edit,
+    module_commands,
+    processor_tables,
+    registers,
+    service_tables,
+    stack,
+    typed,
+    unassemble,
+)
+
+_DEEPEST = 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command line printed, and whether all of it could be done."""
+
+    text: str
+    ok: bool
+
+
+class _Mistake(str):
+    """The line that says why a command failed."""
+
+
+def _ignore(text: str) -> None:
+    pass
+
+
+class Interpreter:
+    """Runs kd command lines against a target.
+
+    `write` gets the text as it comes, line by line: what a running machine prints and a long
+    listing are seen at once; `write_mistake`, where given, gets the lines that say why a command
+    failed.  `expected_services` maps service numbers to what `!ssdt` expects.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        types: TypeTable | None = None,
+        *,
+        expected_services: Mapping[int, ExpectedService] | None = None,
+        write: Callable[[str], object] = _ignore,
+        write_mistake: Callable[[str], object] | None = None,
+    ) -> None:
+        self.session = Session(target, types or TypeTable(), expected_services or {}, run=self._run)
+        self.write = write
+        self.write_mistake = write_mistake
+        self._depth = 0
+        self._has_failed = False
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether `q` was given."""
+        return self.session.is_leaving
+
+    def execute(self, line: str) -> Answer:
+        """Run the commands of a line, up to the first that fails."""
+        self._has_failed = False
+        lines = []
+        for text in self._run(line):
+            lines.append(text)
+            write = self.write
+            if isinstance(text, _Mistake):
+                write = self.write_mistake or write
+            write(text + "\n")
+        return Answer("".join(text + "\n" for text in lines), not self._has_failed)
+
+    def split(self, line: str) -> list[str]:
+        """The commands of a line, as `execute` would run them one by one."""
+        found = []
+        while line := line.lstrip(" \t\r\n;"):
+            end = _end_of_command(line)
+            found.append(line[:end].strip())
+            line = line[end:]
+        return found
+
+    def repeatable(self, line: str) -> str:
+        """What an empty line runs after `line`: `d` and `u` go on where they were."""
+        pieces = self.split(line)
+        if len(pieces) != 1:
+            return line
+        try:
+            found, _, _ = commands.find(pieces[0])
+        except NtgateError:
+            return line
+        return found.name if found.continues else line
+
+    def _run(self, line: str) -> Iterator[str]:
+        """The text of a line's commands; a mistake ends the line with its message."""
+        if self._depth >= _DEEPEST:
+            self._has_failed = True
+            yield _Mistake("Commands are nested too deep")
+            return
+        self._depth += 1
+        try:
+            yield from self._commands(line)
+        finally:
+            self._depth -= 1
+
+    def _commands(self, line: str) -> Iterator[str]:
+        for piece in self.split(line):
+            expanded = piece
+            if not piece.startswith(("as ", "aS ", "ad ", "al")):
+                expanded = control.expand_aliases(self.session.aliases, piece)
+            for text in [piece] if expanded == piece else self.split(expanded):
+                failed_before = self._has_failed
+                try:
+                    yield from self._dispatch(text)
+                except (NtgateError, Unreadable, NoSuchRegister, UnknownType) as mistake:
+                    self._has_failed = True
+                    yield _Mistake(_message(mistake))
+                if self._has_failed and not failed_before:
+                    return
+                if self.session.is_leaving or self.session.wants_resume:
+                    return
+
+    def _dispatch(self, text: str) -> Iterable[str]:
+        found, options, rest = commands.find(text)
+        args = Arguments(self.session.evaluator, text, rest, options)
+        return found.handler(self.session, args)
+
+
+def _message(mistake: Exception) -> str:
+    if isinstance(mistake, NoSuchRegister):
+        return f"^ Bad register error: {mistake}"
+    return " ".join(str(mistake).split()) or type(mistake).__name__
+
+
+def _end_of_command(line: str) -> int:
+    """Where the first command of a line ends: at a `;` outside quotes and braces."""
+    if _takes_line(line):
+        return len(line)
+    depth = 0
+    is_quoted = False
+    skip = False
+    for position, letter in enumerate(line):
+        if skip:
+            skip = False
+        elif letter == "\\" and is_quoted:
+            skip = True
+        elif letter == '"':
+            is_quoted = not is_quoted
+        elif not is_quoted:
+            depth += {"{": 1, "}": -1}.get(letter, 0)
+            if letter == ";" and depth <= 0:
+                return position
+    return len(line)
+
+
+def _takes_line(line: str) -> bool:
+    try:
+        found: Command = commands.find(line)[0]
+    except NtgateError:
+        return False
+    return found.whole_line

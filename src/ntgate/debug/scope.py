@@ -1,0 +1,61 @@
+"""The registers that commands see: the processor's, or those of a saved context (`.trap`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ntgate.debug.commands import KdError
+from ntgate.debug.symbols import SymbolTable
+from ntgate.debug.target import Target
+
+
+class Scope:
+    """A Target whose registers can be overlaid with those of a trap frame or a CONTEXT."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._saved: dict[str, int] | None = None
+
+    @property
+    def is_saved_context(self) -> bool:
+        return self._saved is not None
+
+    def use(self, registers: Mapping[str, int]) -> None:
+        """Show these registers instead of the processor's."""
+        self._saved = dict(registers)
+
+    def reset(self) -> None:
+        self._saved = None
+
+    @property
+    def symbols(self) -> SymbolTable:
+        return self._target.symbols
+
+    def read(self, address: int, size: int) -> bytes:
+        return self._target.read(address, size)
+
+    def write(self, address: int, data: bytes) -> None:
+        self._target.write(address, data)
+
+    def read_physical(self, address: int, size: int) -> bytes:
+        return self._target.read_physical(address, size)
+
+    def write_physical(self, address: int, data: bytes) -> None:
+        self._target.write_physical(address, data)
+
+    def register(self, name: str) -> int:
+        if self._saved is not None and name in self._saved:
+            return self._saved[name]
+        return self._target.register(name)
+
+    def set_register(self, name: str, value: int) -> None:
+        """Raises KdError for a register of the saved context: it is only a view."""
+        if self._saved is not None and name in self._saved:
+            raise KdError(f"{name} is that of a saved context, see .trap; `.trap` goes back")
+        self._target.set_register(name, value)
+
+    def read_msr(self, index: int) -> int:
+        return self._target.read_msr(index)
+
+    def write_msr(self, index: int, value: int) -> None:
+        self._target.write_msr(index, value)

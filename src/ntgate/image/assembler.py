@@ -1,0 +1,208 @@
+"""Assembly text to bytes at fixed addresses.
+
+The dialect is MASM's as far as it matters: `;` comments, 0FFh numbers, one chunk of code for
+each `;@org ADDRESS`, and structure members as displacements (`[esi+KTHREAD.TrapFrame]`,
+`[ebp+KTRAP_FRAME.EFlags+1]`, `EXCEPTION_RECORD.size`), which come from the XP type table.
+`@macro NAME PARAMETERS` ... `@end` defines a macro, `@NAME arguments` is one use of it.
+
+Names that start with a capital letter are public symbols, known in every chunk and to the
+debugger; the others are local to their chunk.  Keystone does the encoding.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ntgate.layout.offsets import offset_of, size_of
+
+_NUMBER = re.compile(r"(?<![\w.])([0-9][0-9A-Fa-f]*)[hH]\b")
+_MEMBER = re.compile(r"\b([A-Z][A-Z0-9_]*)\.([A-Za-z][\w.]*)")
+_LABEL = re.compile(r"^([A-Za-z_]\w*):", re.MULTILINE)
+_ORG = re.compile(r"^;@org\s+([0-9A-Fa-f]+)h\s*$")
+_WORD = re.compile(r"\b[A-Za-z_]\w*\b")
+
+# Where the encoding is fixed by the study and Keystone chooses another.
+_EXACT = {
+    "mov ebp, esp": ".byte 0x8b, 0xec",
+    "mov edx, esp": ".byte 0x8b, 0xd4",
+    "mov edi, edi": ".byte 0x8b, 0xff",
+    "int3": ".byte 0xcc",
+}
+
+
+class AssemblyError(Exception):
+    """Text that can't be assembled: a bug in one of our own files."""
+
+
+@dataclass
+class Chunk:
+    address: int
+    lines: list[str] = field(default_factory=list)
+    source: str = ""
+
+    def labels(self) -> list[str]:
+        return _LABEL.findall("\n".join(self.lines))
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """Bytes by address, and the address of every public symbol."""
+
+    pieces: dict[int, bytes]
+    symbols: dict[str, int]
+
+
+def assemble(sources: Mapping[str, str], known: Mapping[str, int]) -> Assembled:
+    """Assemble files (name to text); `known` are symbols that exist outside of them.
+
+    Raises AssemblyError with the file and the line.
+    """
+    import keystone
+
+    chunks = _parse(sources)
+    engine = keystone.Ks(keystone.KS_ARCH_X86, keystone.KS_MODE_32)
+    symbols = dict(known)
+    for chunk in chunks:
+        for label in chunk.labels():
+            if label[0].isupper():
+                symbols.setdefault(label, chunk.address)
+    # A jump's length depends on the distance, so addresses settle after a few rounds.
+    for _round in range(8):
+        pieces: dict[int, bytes] = {}
+        settled = True
+        for chunk in chunks:
+            code, found = _encode(engine, chunk, symbols)
+            pieces[chunk.address] = code
+            settled = settled and all(symbols.get(n) == a for n, a in found.items())
+            symbols.update(found)
+        if settled:
+            _check_overlap(pieces)
+            return Assembled(pieces, {n: a for n, a in symbols.items() if n not in known})
+    raise AssemblyError("the addresses of the symbols do not settle")
+
+
+def _check_overlap(pieces: Mapping[int, bytes]) -> None:
+    end = 0
+    for address in sorted(pieces):
+        if address < end:
+            raise AssemblyError(f"the chunk at {address:08x} begins below {end:08x}")
+        end = address + len(pieces[address])
+
+
+def _parse(sources: Mapping[str, str]) -> list[Chunk]:
+    macros: dict[str, tuple[list[str], list[str]]] = {}
+    for name, text in sources.items():
+        _collect_macros(name, text, macros)
+    chunks: list[Chunk] = []
+    for name, text in sources.items():
+        in_macro = False
+        chunk: Chunk | None = None
+        for number, line in enumerate(text.splitlines(), 1):
+            if line.startswith("@macro"):
+                in_macro = True
+            elif line.startswith("@end"):
+                in_macro = False
+            elif (found := _ORG.match(line)) is not None:
+                chunk = Chunk(int(found[1], 16), source=name)
+                chunks.append(chunk)
+            elif not in_macro:
+                for piece in _expand(line, macros):
+                    translated = _translate(piece)
+                    if translated:
+                        if chunk is None:
+                            raise AssemblyError(f"{name}:{number}: code before the first ;@org")
+                        chunk.lines.append(translated)
+    return chunks
+
+
+def _collect_macros(
+    name: str, text: str, macros: dict[str, tuple[list[str], list[str]]]
+) -> None:
+    current: list[str] | None = None
+    for line in text.splitlines():
+        if line.startswith("@macro"):
+            _, macro, *parameters = line.split()
+            current = []
+            macros[macro] = (parameters, current)
+        elif line.startswith("@end"):
+            current = None
+        elif current is not None:
+            current.append(line)
+    if current is not None:
+        raise AssemblyError(f"{name}: a macro has no @end")
+
+
+def _expand(line: str, macros: Mapping[str, tuple[list[str], list[str]]]) -> list[str]:
+    stripped = line.split(";", 1)[0].strip()
+    if not stripped.startswith("@"):
+        return [line]
+    macro, *arguments = stripped[1:].split()
+    if macro not in macros:
+        raise AssemblyError(f"no macro is named {macro}")
+    parameters, body = macros[macro]
+    expanded = []
+    for inner in body:
+        for parameter, argument in zip(parameters, arguments, strict=True):
+            inner = re.sub(rf"\b{parameter}\b", argument, inner)
+        expanded.extend(_expand(inner, macros))
+    return expanded
+
+
+def _translate(line: str) -> str:
+    text = " ".join(line.split(";", 1)[0].split())
+    text = _EXACT.get(text, text)
+    text = _MEMBER.sub(lambda found: str(_member(found[1], found[2])), text)
+    return _NUMBER.sub(lambda found: hex(int(found[1], 16)), text)
+
+
+def _member(struct_name: str, path: str) -> int:
+    if path == "size":
+        return size_of(f"_{struct_name}")
+    return offset_of(f"_{struct_name}", path)
+
+
+def _encode(
+    engine: object, chunk: Chunk, symbols: Mapping[str, int]
+) -> tuple[bytes, dict[str, int]]:
+    """The chunk's bytes and its public labels, which a table behind the code reports."""
+    text = "\n".join(chunk.lines)
+    own = chunk.labels()
+    used = {word for word in _WORD.findall(text) if word in symbols and word not in own}
+    equates = "".join(f"{name} = {symbols[name]:#x}\n" for name in sorted(used))
+    public = [name for name in own if name[0].isupper()]
+    table = "\n".join(f".long {name}" for name in public)
+    code = _keystone(engine, f"{equates}{text}\n{table}", chunk)
+    size = len(code) - 4 * len(public)
+    addresses = struct.unpack(f"<{len(public)}I", code[size:])
+    return code[:size], dict(zip(public, addresses, strict=True))
+
+
+def _keystone(engine: object, text: str, chunk: Chunk) -> bytes:
+    import keystone
+
+    assert isinstance(engine, keystone.Ks)
+    try:
+        code, _count = engine.asm(text, chunk.address, as_bytes=True)
+    except keystone.KsError as error:
+        culprit = _find_bad_line(engine, text)
+        raise AssemblyError(f"{chunk.source}: {culprit}: {error}") from None
+    return bytes(code or b"")
+
+
+def _find_bad_line(engine: object, text: str) -> str:
+    import keystone
+
+    assert isinstance(engine, keystone.Ks)
+    labels = "".join(f"{label} = 0x80001000\n" for label in _LABEL.findall(text))
+    equates = "\n".join(line for line in text.splitlines() if " = 0x" in line)
+    for line in text.splitlines():
+        if line.endswith(":") or " = 0x" in line:
+            continue
+        try:
+            engine.asm(f"{equates}\n{labels}\n{line}", 0x80000000)
+        except keystone.KsError:
+            return repr(line)
+    return "the chunk as a whole"

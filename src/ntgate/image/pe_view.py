@@ -1,0 +1,28 @@
+"""Our own PE files as they lie in memory; no check of anything hostile."""
+
+from __future__ import annotations
+
+import struct
+
+_SECTION = struct.Struct("<8sIIIIIIHHI")
+_EXECUTE = 0x2000_0000
+
+
+def map_image(file: bytes) -> tuple[bytes, list[tuple[int, int]]]:
+    """The image as mapped, and (rva, size) of each executable section."""
+    (header,) = struct.unpack_from("<I", file, 0x3C)
+    (count,) = struct.unpack_from("<H", file, header + 6)
+    (optional_size,) = struct.unpack_from("<H", file, header + 20)
+    (size_of_image,) = struct.unpack_from("<I", file, header + 24 + 56)
+    (size_of_headers,) = struct.unpack_from("<I", file, header + 24 + 60)
+    mapped = bytearray(size_of_image)
+    mapped[:size_of_headers] = file[:size_of_headers]
+    code = []
+    for i in range(count):
+        fields = _SECTION.unpack_from(file, header + 24 + optional_size + i * _SECTION.size)
+        _name, virtual_size, rva, raw_size, raw_offset, *_rest, flags = fields
+        data = file[raw_offset : raw_offset + min(raw_size, virtual_size)]
+        mapped[rva : rva + len(data)] = data
+        if flags & _EXECUTE:
+            code.append((rva, virtual_size))
+    return bytes(mapped), code

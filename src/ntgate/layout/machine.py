@@ -1,0 +1,51 @@
+"""The reference machine: addresses and values of the study's Windows XP SP3.
+
+S marks what a listing of the study shows; the rest is XP SP3's, from public write-ups.
+"""
+
+from __future__ import annotations
+
+MEMORY_PAGES = 0x1FF6A        # S: 512 MB
+
+GDT, GDT_LIMIT = 0x8003F000, 0x3FF
+IDT, IDT_LIMIT = 0x8003F400, 0x7FF  # S: idtr
+TSS = 0x80042000
+KPCR_ADDRESS = 0xFFDFF000
+SHARED_USER_DATA = 0x7FFE0000       # S
+SHARED_USER_DATA_KERNEL = 0xFFDF0000  # S
+SYSTEM_PDPT = 0x39000               # physical: `DirBase: 00039000` of the System process
+
+SYSENTER_STACK = 0xF88C7000         # S: MSR 175
+NTDLL_BASE = 0x7C920000             # S
+KI_FAST_SYSTEM_CALL = 0x7C92E4F0    # S
+KI_FAST_SYSTEM_CALL_RET = 0x7C92E4F4  # S
+KI_INT_SYSTEM_CALL = 0x7C92E500     # S
+NTDLL_STUBS = 0x7C92CE40            # S: service N at +16*N
+
+# Selectors.
+KGDT_R0_CODE, KGDT_R0_DATA = 0x08, 0x10
+KGDT_R3_CODE, KGDT_R3_DATA = 0x1B, 0x23
+KGDT_TSS, KGDT_R0_PCR, KGDT_R3_TEB = 0x28, 0x30, 0x3B
+KGDT_DF_TSS, KGDT_NMI_TSS = 0x50, 0x58
+
+MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP = 0x174, 0x175, 0x176
+
+# System space.
+DIRECT_SIZE = 0x0400_0000           # 80000000..83ffffff maps physical memory from 0
+NONPAGED_POOL = 0x81000000
+NONPAGED_POOL_END = 0x84000000
+PAGED_POOL = 0xE1000000
+PAGED_POOL_END = 0xE2000000
+SYSTEM_PTES = 0xF8000000            # kernel stacks and drivers
+SYSTEM_PTES_END = 0xFA000000
+SESSION_SPACE = 0xBF800000
+SESSION_SPACE_END = 0xC0000000
+
+MM_HIGHEST_USER_ADDRESS = 0x7FFEFFFF
+MM_USER_PROBE_ADDRESS = 0x7FFF0000
+KERNEL_STACK_SIZE = 0x3000
+NPX_FRAME_LENGTH = 0x210
+TRAP_FRAME_LENGTH = 0x8C
+
+CLOCK_VECTOR = 0x30
+TICK_100NS = 156_250                # a clock tick: 15.625 ms

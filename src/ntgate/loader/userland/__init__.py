@@ -1,0 +1,24 @@
+"""The Win32 userland: getting its DLLs, preparing them once, finding them in the cache.
+
+Enters: Debian's packages with Wine's PE files, or a folder of the user's.  Leaves: stripped DLLs,
+an ntdll at the study's addresses, and a manifest with the entry points and the service numbers that
+the kernel needs.  `install` does it; `Userland.find` opens what it left, reading only the manifest.
+"""
+
+from ntgate.loader.userland.cache import FileRecord, Manifest, Status, Userland, userland_root
+from ntgate.loader.userland.errors import UserlandError
+from ntgate.loader.userland.prepare import install
+from ntgate.loader.userland.progress import Progress
+from ntgate.loader.userland.tables import ServiceRow
+
+__all__ = [
+    "FileRecord",
+    "Manifest",
+    "Progress",
+    "ServiceRow",
+    "Status",
+    "Userland",
+    "UserlandError",
+    "install",
+    "userland_root",
+]

@@ -1,0 +1,7 @@
+"""What can go wrong with the userland through no fault of ours."""
+
+from ntgate.errors import NtgateError
+
+
+class UserlandError(NtgateError):
+    """One line for the user: what is missing or does not fit, and what to do about it."""

@@ -1,0 +1,27 @@
+"""DLLs that Wine 8.0 does not have and programs of today load at their start."""
+
+from ntgate.image.pe_writer import CODE, PeWriter
+
+_TIMESTAMP = 0x63F14E2B  # that of Wine 8.0~repack-4's own DLLs
+
+
+def bcryptprimitives() -> bytes:
+    """bcryptprimitives.dll: ProcessPrng(pbData, cbData), the random bytes of Rust and Go programs.
+
+    It asks advapi32's SystemFunction036 (RtlGenRandom) and gives its answer as a BOOL.
+    """
+    pe = PeWriter("bcryptprimitives.dll", 0x6D200000, _TIMESTAMP)
+    slots = pe.add_imports({"advapi32.dll": ["SystemFunction036"]})
+    slot = pe.base + slots["advapi32.dll", "SystemFunction036"]
+    process_prng = (
+        bytes.fromhex("ff742408 ff742408 ff15")  # push cbData; push pbData (esp moved); call
+        + slot.to_bytes(4, "little")
+        + bytes.fromhex("0fb6c0 c20800")  # movzx eax, al; ret 8
+    )
+    text = pe.add_section(".text", process_prng, CODE)
+    pe.relocations.add(text.rva + 10)
+    pe.export({"ProcessPrng": text.rva})
+    return pe.build()
+
+
+PROVIDED = {"bcryptprimitives.dll": bcryptprimitives}

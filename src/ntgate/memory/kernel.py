@@ -1,0 +1,74 @@
+"""System-space memory from the host's side."""
+
+from __future__ import annotations
+
+from ntgate.cpu.mmu import FAULT_WRITE, translate
+from ntgate.cpu.ram import PAGE_SIZE, PhysicalMemory
+
+DIRECT_BASE = 0x8000_0000
+
+
+class KernelMemory:
+    """Addresses from 80000000 up, the same in every address space.
+
+    The first `direct` bytes map physical memory from 0 in order (image, boot structures,
+    nonpaged pool): there an access is an index into RAM.  The rest goes through the system's
+    page tables at `pdpt`.  Raises mmu.PageFault where nothing is mapped.
+    """
+
+    def __init__(self, ram: PhysicalMemory, pdpt: int, direct: int) -> None:
+        self.ram = ram
+        self.pdpt = pdpt
+        self.direct_end = DIRECT_BASE + direct
+
+    def physical(self, address: int, *, write: bool = False) -> int:
+        if DIRECT_BASE <= address < self.direct_end:
+            return address - DIRECT_BASE
+        return translate(self.ram.qwords, self.pdpt, address, FAULT_WRITE if write else 0)
+
+    def u8(self, address: int) -> int:
+        return int(self.ram.bytes[self.physical(address)])
+
+    def u16(self, address: int) -> int:
+        return int(self.ram.words[self.physical(address) >> 1])
+
+    def u32(self, address: int) -> int:
+        return int(self.ram.dwords[self.physical(address) >> 2])
+
+    def u64(self, address: int) -> int:
+        """`address` is a multiple of 4, as NT aligns its LARGE_INTEGERs."""
+        index = self.physical(address) >> 2
+        return int(self.ram.dwords[index] | self.ram.dwords[index + 1] << 32)
+
+    def set_u8(self, address: int, value: int) -> None:
+        self.ram.bytes[self.physical(address)] = value & 0xFF
+
+    def set_u16(self, address: int, value: int) -> None:
+        self.ram.words[self.physical(address) >> 1] = value & 0xFFFF
+
+    def set_u32(self, address: int, value: int) -> None:
+        self.ram.dwords[self.physical(address) >> 2] = value & 0xFFFFFFFF
+
+    def set_u64(self, address: int, value: int) -> None:
+        index = self.physical(address) >> 2
+        self.ram.dwords[index] = value & 0xFFFFFFFF
+        self.ram.dwords[index + 1] = value >> 32 & 0xFFFFFFFF
+
+    def read(self, address: int, size: int) -> bytes:
+        out = bytearray()
+        while size:
+            part = min(size, PAGE_SIZE - (address & 0xFFF))
+            start = self.physical(address)
+            out += self.ram.bytes[start : start + part]
+            address += part
+            size -= part
+        return bytes(out)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Data, not code: a frame that has run goes through Processor.write_physical."""
+        while data:
+            part = min(len(data), PAGE_SIZE - (address & 0xFFF))
+            start = self.physical(address)
+            self.ram.bytes[start : start + part] = data[:part]
+            address += part
+            data = data[part:]

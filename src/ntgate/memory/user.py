@@ -1,0 +1,124 @@
+"""User memory, as a service may touch it: every access probed, every fault resolved.
+
+A user pointer is only a number (`UserPtr`) until it is opened here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NewType
+
+from ntgate.cpu.mmu import FAULT_USER, FAULT_WRITE, PageFault, translate
+from ntgate.cpu.processor import Processor
+from ntgate.cpu.ram import PAGE_SIZE
+
+UserPtr = NewType("UserPtr", int)
+
+MM_USER_PROBE_ADDRESS = 0x7FFF_0000
+
+
+class AccessViolation(Exception):
+    """A service touched user memory that is not there: STATUS_ACCESS_VIOLATION.
+
+    `status` is the NTSTATUS that the memory manager answered with; `address` is the byte.
+    """
+
+    def __init__(self, address: int, *, write: bool, status: int = 0xC0000005) -> None:
+        super().__init__(f"{'write' if write else 'read'} of {address:08x}")
+        self.address = address
+        self.write = write
+        self.status = status
+
+
+class UserMemory:
+    """The user half of one address space.
+
+    resolve(address, error_code): asks the memory manager to bring the page in, as for a fault
+    of the guest itself; returns 0 to try again, or the NTSTATUS of the failure.
+
+    Every method raises AccessViolation.  `kernel` is set while a service runs for a caller in
+    kernel mode, whose pointers may lie in system space.
+    """
+
+    def __init__(self, cpu: Processor, cr3: int, resolve: Callable[[int, int], int]) -> None:
+        self.cpu = cpu
+        self.ram = cpu.ram
+        self.cr3 = cr3
+        self.resolve = resolve
+        self.kernel = False
+
+    def probe(self, address: int, size: int, *, write: bool = False) -> None:
+        """The range check of ProbeForRead: nothing at or above 7fff0000, nothing wrapped."""
+        if size and not self.kernel and not 0 <= address <= MM_USER_PROBE_ADDRESS - size:
+            raise AccessViolation(max(address, MM_USER_PROBE_ADDRESS), write=write)
+
+    def _physical(self, address: int, access: int) -> int:
+        if self.kernel:
+            access &= ~FAULT_USER
+        while True:
+            try:
+                return translate(self.ram.qwords, self.cr3, address, access)
+            except PageFault as fault:
+                status = self.resolve(address, fault.error)
+                if status:
+                    write = bool(access & FAULT_WRITE)
+                    raise AccessViolation(address, write=write, status=status) from None
+
+    def read(self, address: int, size: int) -> bytes:
+        self.probe(address, size)
+        offset = address & 0xFFF
+        if offset + size <= PAGE_SIZE:
+            if not size:
+                return b""
+            start = self._physical(address, FAULT_USER)
+            return bytes(self.ram.bytes[start : start + size])
+        parts = []
+        while size:
+            part = min(size, PAGE_SIZE - (address & 0xFFF))
+            start = self._physical(address, FAULT_USER)
+            parts.append(bytes(self.ram.bytes[start : start + part]))
+            address += part
+            size -= part
+        return b"".join(parts)
+
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Page after page: what lies before a page that faults has been written, as on NT."""
+        size = len(data)
+        self.probe(address, size, write=True)
+        done = 0
+        while done < size:
+            part = min(size - done, PAGE_SIZE - (address & 0xFFF))
+            start = self._physical(address, FAULT_USER | FAULT_WRITE)
+            chunk = bytes(data[done : done + part])
+            if start >> 12 in self.cpu.ran:
+                self.cpu.write_physical(start, chunk)
+            else:
+                self.ram.bytes[start : start + part] = chunk
+            address += part
+            done += part
+
+    def probe_for_write(self, address: int, size: int) -> None:
+        """Touch every page for writing before a service starts what it can't undo."""
+        self.probe(address, size, write=True)
+        page = address & ~0xFFF
+        while page < address + size:
+            self._physical(max(page, address), FAULT_USER | FAULT_WRITE)
+            page += PAGE_SIZE
+
+    def u16(self, address: int) -> int:
+        return int.from_bytes(self.read(address, 2), "little")
+
+    def u32(self, address: int) -> int:
+        return int.from_bytes(self.read(address, 4), "little")
+
+    def u64(self, address: int) -> int:
+        return int.from_bytes(self.read(address, 8), "little")
+
+    def set_u16(self, address: int, value: int) -> None:
+        self.write(address, (value & 0xFFFF).to_bytes(2, "little"))
+
+    def set_u32(self, address: int, value: int) -> None:
+        self.write(address, (value & 0xFFFFFFFF).to_bytes(4, "little"))
+
+    def set_u64(self, address: int, value: int) -> None:
+        self.write(address, (value & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little"))

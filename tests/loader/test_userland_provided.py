@@ -1,0 +1,28 @@
+"""The DLLs that Wine lacks."""
+
+import pefile
+from iced_x86 import Decoder, Mnemonic, Register
+
+from ntgate.loader.userland.provided import bcryptprimitives
+
+
+def test_process_prng_asks_rtl_gen_random_and_answers_a_bool() -> None:
+    pe = pefile.PE(data=bcryptprimitives())
+    (export,) = pe.DIRECTORY_ENTRY_EXPORT.symbols
+    (imported,) = (function for entry in pe.DIRECTORY_ENTRY_IMPORT for function in entry.imports)
+    assert (export.name, imported.name) == (b"ProcessPrng", b"SystemFunction036")
+    push_size, push_data, call, widen, leave = Decoder(32, pe.get_data(export.address, 20))
+    for push in push_size, push_data:
+        assert (push.mnemonic, push.memory_base) == (Mnemonic.PUSH, Register.ESP)
+        assert push.memory_displacement == 8
+    assert (call.mnemonic, call.memory_displacement) == (Mnemonic.CALL, imported.address)
+    assert widen.mnemonic == Mnemonic.MOVZX
+    assert (leave.mnemonic, leave.immediate(0)) == (Mnemonic.RET, 8)
+
+
+def test_its_one_address_moves_with_it() -> None:
+    pe = pefile.PE(data=bcryptprimitives())
+    (export,) = pe.DIRECTORY_ENTRY_EXPORT.symbols
+    before = pe.get_dword_at_rva(export.address + 10)
+    pe.relocate_image(pe.OPTIONAL_HEADER.ImageBase + 0x10000)
+    assert pe.get_dword_at_rva(export.address + 10) == before + 0x10000
