@@ -45,6 +45,10 @@ def test_dq_shows_the_studys_idt_entries() -> None:
             "0012ff80  01000001                             41\n",
         ),
         ("dps 7ffe0300 L1", "7ffe0300  7c92e4f0 ntdll!KiFastSystemCall\n"),
+        (
+            "dqs 7ffe0300 L1",
+            "7ffe0300  7c92e4f4`7c92e4f0 ntdll!KiFastSystemCall\n",
+        ),
         ("dds 12ff80 L1", "0012ff80  44434241\n"),
         ("!dd 12ff80 L1", "#0012ff80  44434241\n"),
     ],
@@ -57,7 +61,7 @@ def test_formats(command: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("command", "rows"),
-    [("db", 8), ("dw", 8), ("dd", 8), ("dq", 8), ("dc", 8), ("dps", 32)],
+    [("db", 8), ("dw", 8), ("dd", 8), ("dq", 8), ("dc", 8), ("dps", 32), ("dqs", 16)],
 )
 def test_default_lengths(command: str, rows: int) -> None:
     lines = answer(kd(), f"{command} 804d8000").splitlines()
@@ -105,7 +109,7 @@ def test_long_strings_take_several_rows() -> None:
 
 def test_counted_strings() -> None:
     fake = machine()
-    fake.put(0x20000000, bytes.fromhex("0400 0600 10000020") + b"\0" * 8 + b"nt" b"dl")
+    fake.put(0x20000000, bytes.fromhex("0400 0600 10000020") + b"\0" * 8 + b"ntdl")
     fake.put(0x20000100, bytes.fromhex("0400 0600 10010020") + b"\0" * 8 + b"n\0t\0")
     interpreter = kd(fake)
     assert answer(interpreter, "ds 20000000") == '20000010  "ntdl"\n'

@@ -45,7 +45,9 @@ def test_finding_the_command(line: str, name: str, options: str, rest: str) -> N
     assert (found.name, found_options, found_rest) == (name, options, rest)
 
 
-@pytest.mark.parametrize("line", ["xyz", "run", "help", "dbx", "!nosuch", ".nosuch", "$x", "%", "'"])
+@pytest.mark.parametrize(
+    "line", ["xyz", "run", "help", "dbx", "!nosuch", ".nosuch", "$x", "%", "'"]
+)
 def test_no_such_command(line: str) -> None:
     assert mistake(kd(), line) == f"^ Syntax error in '{line}'"
 
@@ -289,9 +291,9 @@ LINES = st.one_of(
 
 @given(st.lists(LINES, max_size=4))
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@example(["bp 401010 \"t;t;g;p\"", "g", "g"])
+@example(['bp 401010 "t;t;g;p"', "g", "g"])
 @example(["as r r;r", "r", "ad r"])
-@example([".printf \"%\\\"d\",1"])
+@example(['.printf "%\\"d",1'])
 @example(["r eip=ffffffff", "t", "p", "gu", "k", "u", "ub", "uf"])
 def test_no_command_line_raises(lines: list[str]) -> None:
     fake = machine()

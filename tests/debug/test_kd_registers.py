@@ -176,7 +176,7 @@ def test_a_conditional_jump_tells_where_it_goes() -> None:
     ],
 )
 def test_conditions_and_their_opposites(condition: int, efl: int, holds: bool) -> None:
-    opposites = {
+    opposites: dict[int, int] = {
         ConditionCode.O: ConditionCode.NO,
         ConditionCode.B: ConditionCode.AE,
         ConditionCode.E: ConditionCode.NE,

@@ -108,8 +108,10 @@ def test_the_forms_of_k() -> None:
     assert answer(interpreter, "kb").splitlines()[3] == (
         f"0012ff48 7c92df6c {arguments} ntdll!KiFastSystemCallRet"
     )
-    assert answer(interpreter, "kv").splitlines()[2].endswith(
-        "nt!KiFastCallEntry+0x4a (TrapFrame @ f7beff84)"
+    assert (
+        answer(interpreter, "kv")
+        .splitlines()[2]
+        .endswith("nt!KiFastCallEntry+0x4a (TrapFrame @ f7beff84)")
     )
     assert answer(interpreter, "kn").splitlines()[:2] == [
         " # ChildEBP RetAddr",
@@ -119,8 +121,9 @@ def test_the_forms_of_k() -> None:
     assert answer(interpreter, "kL") == answer(interpreter, "kp") == IN_SERVICE
     assert len(answer(interpreter, "k 2").splitlines()) == 3
     assert len(answer(interpreter, "kbn2").splitlines()) == 3
-    assert answer(interpreter, "k = 12ff78 12ff78 40102a").splitlines()[1:] == (
-        USER_PART.splitlines()[2:]
+    assert (
+        answer(interpreter, "k = 12ff78 12ff78 40102a").splitlines()[1:]
+        == (USER_PART.splitlines()[2:])
     )
 
 
@@ -187,6 +190,6 @@ def test_a_broken_stack_ends(words: list[int], ebp: int, esp: int, eip: int) -> 
     fake = machine()
     for position, word in enumerate(words):
         fake.put_number(0x12FF00 + 4 * position, word)
-    fake.registers.update(ebp=ebp, esp=esp, eip=eip, cs=eip >> 31 and 8 or 0x1B)
+    fake.registers.update(ebp=ebp, esp=esp, eip=eip, cs=(eip >> 31 and 8) or 0x1B)
     rows = answer(kd(fake), "kv 10").splitlines()
     assert 2 <= len(rows) <= 0x11

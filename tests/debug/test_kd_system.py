@@ -268,7 +268,9 @@ def test_lm_chooses(command: str, names: list[str]) -> None:
 
 def test_lmv_shows_details() -> None:
     fake = machine()
-    module = Module("C:\\x\\y.dll", 0x10000000, 0x2000, timestamp=0x4802BDC5, version="5.1.2600.5512")
+    module = Module(
+        "C:\\x\\y.dll", 0x10000000, 0x2000, timestamp=0x4802BDC5, version="5.1.2600.5512"
+    )
     fake.symbols.add(module)
     fake.put_number(0x1000003C, 0x80)
     fake.put_number(0x10000080 + 0x58, 0xA1234)
@@ -296,9 +298,7 @@ def test_ln() -> None:
 
 
 def test_x() -> None:
-    assert answer(kd(), "x nt!KiFast*") == (
-        "805426e0 nt!KiFastCallEntry = <no type information>\n"
-    )
+    assert answer(kd(), "x nt!KiFast*") == ("805426e0 nt!KiFastCallEntry = <no type information>\n")
     assert len(answer(kd(), "x *!NtWriteFile").splitlines()) == 2
     assert mistake(kd(), "x nosuch!*") == "Couldn't resolve 'x nosuch!*'"
     assert "error" in mistake(kd(), "x")

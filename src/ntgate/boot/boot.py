@@ -17,7 +17,7 @@ from ntgate.image.pe_view import map_image
 from ntgate.layout import machine as m
 
 CR4_PAE, CR4_TSD, CR4_PGE, CR4_OSFXSR, CR4_OSXMMEXCPT = 1 << 5, 1 << 2, 1 << 7, 1 << 9, 1 << 10
-CR0_NT = 0x8001_003B  # PG, WP, NE, ET, TS off, MP, PE
+CR0_NT = 0x8001_0033  # PG, WP, NE, ET, MP, PE
 EFER, EFER_NXE = 0xC0000080, 1 << 11
 
 

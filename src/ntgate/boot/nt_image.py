@@ -41,6 +41,14 @@ NT_STUB_SIZE = 0x20
 FIRST_DEVICE_VECTOR = 0x30
 UNEXPECTED_STUB_SIZE = 10
 
+# Services that read or load a CONTEXT, and the routines that look at the FPU.
+WITH_CONTEXT = frozenset(
+    (
+        "NtContinue", "NtRaiseException", "NtGetContextThread", "NtSetContextThread",
+        "KiNpxError", "KiXmmError",
+    )
+)
+
 
 @dataclass(frozen=True)
 class KernelImage:
@@ -108,10 +116,11 @@ def _build(sources: dict[str, str]) -> tuple[KernelImage, KernelImage]:
     )
     for start, rows in ((NT_STUBS, nt), (EXTRA_STUBS, extra)):
         pieces[start] = _host_stubs(
-            start, [(row.number, row.argument_bytes) for row in rows], symbols
+            start, [(row.number, row.argument_bytes, row.name in WITH_CONTEXT) for row in rows], symbols
         )
-    numbered = enumerate(ROUTINES.values(), FIRST_ROUTINE)
-    pieces[ROUTINE_STUBS] = _host_stubs(ROUTINE_STUBS, list(numbered), symbols)
+    numbered = enumerate(ROUTINES.items(), FIRST_ROUTINE)
+    routines = [(i, size, name in WITH_CONTEXT) for i, (name, size) in numbered]
+    pieces[ROUTINE_STUBS] = _host_stubs(ROUTINE_STUBS, routines, symbols)
 
     writer = PeWriter(
         "ntoskrnl.exe", NT_BASE, TIMESTAMP, dll=False, subsystem=SUBSYSTEM_NATIVE, fixed=True
@@ -143,13 +152,19 @@ def _add(
     writer.add_section(name, bytes(data), flags, rva=start - writer.base)
 
 
-def _host_stubs(start: int, rows: list[tuple[int, int]], symbols: dict[str, int]) -> bytes:
-    """mov edi,edi / push ebp / mov ebp,esp / mov eax,ID / call KiCallHost / pop ebp / ret n"""
+def _host_stubs(
+    start: int, rows: list[tuple[int, int, bool]], symbols: dict[str, int]
+) -> bytes:
+    """mov edi,edi / push ebp / mov ebp,esp / mov eax,ID / call KiCallHost / pop ebp / ret n
+
+    rows: ID, argument bytes, and whether the FPU state is saved first.
+    """
     out = bytearray()
-    for number, argument_bytes in rows:
+    for number, argument_bytes, with_npx in rows:
+        target = symbols["KiCallHostWithNpx" if with_npx else "KiCallHost"]
         call_end = start + len(out) + 15
         stub = b"\x8b\xff\x55\x8b\xec\xb8" + struct.pack("<I", number)
-        stub += b"\xe8" + struct.pack("<I", symbols["KiCallHost"] - call_end & 0xFFFFFFFF)
+        stub += b"\xe8" + struct.pack("<I", target - call_end & 0xFFFFFFFF)
         out += (stub + b"\x5d" + _ret(argument_bytes)).ljust(NT_STUB_SIZE, b"\xcc")
     return bytes(out)
 
@@ -249,7 +264,7 @@ def _build_win32k(nt: dict[str, int], tables: dict[str, int]) -> KernelImage:
         places.append(W32_STUBS + i * NT_STUB_SIZE)
         # A service of table 3 whose arguments changed since XP has its name twice.
         symbols.setdefault(row.name, places[-1])
-    stubs = _host_stubs(W32_STUBS, [(r.number, r.argument_bytes) for r in (*rows, *extra)], nt)
+    stubs = _host_stubs(W32_STUBS, [(r.number, r.argument_bytes, False) for r in (*rows, *extra)], nt)
     data = {
         tables["W32pServiceTable"]: struct.pack(f"<{len(rows)}I", *places[: len(rows)]),
         tables["W32pArgumentTable"]: bytes(row.argument_bytes for row in rows),

@@ -17,6 +17,7 @@ from ntgate.cpu import unicorn_abi as abi
 from ntgate.cpu.breakpoints import CodeBreakpoints
 from ntgate.cpu.calibration import Context, calibrate
 from ntgate.cpu.delivery import (
+    BREAKPOINT,
     DEBUG,
     FAULTS,
     GENERAL_PROTECTION,
@@ -38,6 +39,7 @@ from ntgate.cpu.watchpoints import Watchpoints
 from ntgate.errors import InternalFault, MachineError, NtgateError
 
 FOREVER = 1 << 40  # an end address that no 32-bit program reaches
+NO_EXCEPTION = 0xFFFFFFFF
 CS_RING0 = 0x00CF_9B00
 SS_RING0 = 0x00CF_9300
 
@@ -70,6 +72,8 @@ class Processor:
         self.host_port = -1
         self.host_call: Callable[[int], bool] = lambda _value: False
         self.first_fetch: Callable[[int], bool] = lambda _linear: False
+        # A debugger that takes an int3 for itself: the run stops with eip at the instruction.
+        self.intercept: Callable[[int], bool] = lambda _vector: False
         self.timestamp: Callable[[], int] = lambda: 0
         self.port_read: Callable[[int, int], int] = lambda _port, size: (1 << 8 * size) - 1
         self.port_write: Callable[[int, int, int], None] = lambda _port, _size, _value: None
@@ -100,9 +104,15 @@ class Processor:
         """
         self.stop_requested = False
         self.breakpoints.hits.clear()
-        self.watchpoints.begin()
+        context = self.context.save(self.engine)
+        if context[self.layout.old_exception] != NO_EXCEPTION:
+            # The end of a run counts as an exception there; two of them and a page fault
+            # would be a triple fault.
+            context[self.layout.old_exception] = NO_EXCEPTION
+            self.restore()
+        self.watchpoints.begin(context)
         code = abi.uc_emu_start(
-            self.engine, self.registers.eip, FOREVER, timeout_us, instructions
+            self.engine, context[self.layout.eip], FOREVER, timeout_us, instructions
         )
         if self.failure is not None:
             failure, self.failure = self.failure, None
@@ -274,7 +284,13 @@ class Processor:
                 if self._denied_io is not None:
                     return  # the address space is a stand-in: see _deny_io
                 save(engine, pointer)
-                context[old_exception] = 0xFFFFFFFF
+                context[old_exception] = NO_EXCEPTION
+                if vector == BREAKPOINT and self.intercept(vector):
+                    length = software_interrupt_length(self, context, vector)
+                    context[layout.eip] = (context[layout.eip] - length) & 0xFFFFFFFF
+                    restore(engine, pointer)
+                    abi.uc_emu_stop(engine)
+                    return
                 if context[is_int]:
                     read_register(engine, x86.UC_X86_REG_EFLAGS, flags_address)
                     deliver(
@@ -390,7 +406,7 @@ class Processor:
         context = self.context.dwords
         for index, value in enumerate(saved):
             context[index] = value
-        context[self.layout.old_exception] = 0xFFFFFFFF
+        context[self.layout.old_exception] = NO_EXCEPTION
         abi.check(abi.uc_context_restore(self.engine, self.context.pointer))
         self.flush_tlb()
         self.raise_exception(GENERAL_PROTECTION)

@@ -56,12 +56,11 @@ class Watchpoints:
         self._touched: set[Watch] = set()
         self._collecting = False
 
-    def begin(self) -> None:
+    def begin(self, context: memoryview) -> None:
         """Before each run: arm what DR7 and the debugger watch, in the current address space."""
         self.hits.clear()
         self.stopped = False
-        cpu, layout = self.cpu, self.cpu.layout
-        context = cpu.context.save(cpu.engine)
+        layout = self.cpu.layout
         watches = list(self.debugger)
         dr7 = context[layout.dr7]
         if dr7 & 0xFF:

@@ -46,7 +46,7 @@ class Command:
 
 
 _COMMANDS: dict[str, Command] = {}
-_NAME = re.compile(r"[.!]?[A-Za-z]+|\?\??|\*|\$\$|#")
+_NAME = re.compile(r"[.!]?[A-Za-z]+|\?\??|\*|\$\$")
 _WORD = re.compile(r"[.!]?[A-Za-z_]\w*")
 _HEX_ADDRESS = re.compile(r"(0x)?[0-9A-Fa-f]{8}\b")
 

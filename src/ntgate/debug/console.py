@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,6 +95,12 @@ def _execute(interpreter: Interpreter, line: str, out: TextIO) -> bool:
         return interpreter.execute(line).ok
     except KeyboardInterrupt:
         out.write("Interrupted\n")
+        return False
+    except Exception as bug:
+        # The machine that the user has brought to this point outlives a bug in one command.
+        place = traceback.extract_tb(bug.__traceback__)[-1]
+        where = f"{Path(place.filename).name}:{place.lineno}"
+        out.write(f"A bug in ntgate: {type(bug).__name__}: {bug} ({where}); nothing else is lost\n")
         return False
     finally:
         out.flush()

@@ -206,25 +206,33 @@ def display_unicode_string(session: Session, args: Arguments) -> Iterable[str]:
     return _counted_string(session, args, 2)
 
 
-@command(
-    "dps",
-    "dds",
-    help="Display pointers with the symbols that they point at",
-    usage="dps [ADDRESS [LCOUNT | END]]",
-    continues=True,
-)
-def display_pointers(session: Session, args: Arguments) -> Iterable[str]:
-    address, count = take_range(session, args, 4, 32)
-    raw = peek.with_holes(session.target, address, count * 4)
-    for offset in range(0, len(raw), 4):
-        element = raw[offset : offset + 4]
-        symbol = None
-        if None not in element:
-            symbol = session.name(int(hex_number(element), 16))
-        line = f"{address + offset & _ADDRESS_MASK:08x}  {hex_number(element)}"
-        yield f"{line} {symbol}" if symbol else line
-    session.cursors.data = address + len(raw) & _ADDRESS_MASK
-    session.cursors.display = "dps"
+def _pointers(name: str) -> Callable[[Session, Arguments], Iterable[str]]:
+    layout = LAYOUTS["dq" if name == "dqs" else "dd"]
+
+    def display_pointers(session: Session, args: Arguments) -> Iterable[str]:
+        address, count = take_range(session, args, layout.size, 128 // layout.size)
+        raw = peek.with_holes(session.target, address, count * layout.size)
+        for offset in range(0, len(raw), layout.size):
+            element = raw[offset : offset + layout.size]
+            value = layout.element(element)
+            symbol = None
+            if None not in element:
+                symbol = session.name(int(hex_number(element[:4]), 16))
+            yield f"{address + offset & _ADDRESS_MASK:08x}  {value} {symbol or ''}".rstrip()
+        session.cursors.data = address + len(raw) & _ADDRESS_MASK
+        session.cursors.display = name
+
+    return display_pointers
+
+
+for _name, _help in (
+    ("dps", "Display pointers with the symbols that they point at"),
+    ("dds", "Display doublewords with the symbols that they point at"),
+    ("dqs", "Display quadwords with the symbols that they point at"),
+):
+    command(_name, help=_help, usage=f"{_name} [ADDRESS [LCOUNT | END]]", continues=True)(
+        _pointers(_name)
+    )
 
 
 def _bits(raw: Known) -> str:

@@ -64,9 +64,10 @@ def go(session: Session, args: Arguments) -> Iterable[str]:
 
 def _answer(session: Session, args: Arguments, handled: bool) -> Iterable[str]:
     args.finish()
-    if not isinstance(session.machine, AnswersExceptions):
+    machine = session.live
+    if not isinstance(machine, AnswersExceptions):
         raise KdError("This machine does not ask what to do with an exception; use g")
-    session.machine.answer_exception(handled)
+    machine.answer_exception(handled)
     return _go(session, [])
 
 

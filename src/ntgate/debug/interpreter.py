@@ -26,8 +26,8 @@ from ntgate.debug.arguments import Arguments
 from ntgate.debug.commands import Command
 from ntgate.debug.session import ExpectedService, Session
 from ntgate.debug.target import NoSuchRegister, Target, Unreadable
-from ntgate.layout.type_table import TypeTable, UnknownType
 from ntgate.errors import NtgateError
+from ntgate.layout.type_table import TypeTable, UnknownType
 
 # Importing these registers their commands.
 COMMAND_MODULES = (
@@ -144,15 +144,12 @@ class Interpreter:
             if not piece.startswith(("as ", "aS ", "ad ", "al")):
                 expanded = control.expand_aliases(self.session.aliases, piece)
             for text in [piece] if expanded == piece else self.split(expanded):
-                failed_before = self._has_failed
                 try:
                     yield from self._dispatch(text)
                 except (NtgateError, Unreadable, NoSuchRegister, UnknownType) as mistake:
                     self._has_failed = True
                     yield _Mistake(_message(mistake))
-                if self._has_failed and not failed_before:
-                    return
-                if self.session.is_leaving or self.session.wants_resume:
+                if self._has_failed or self.session.is_leaving or self.session.wants_resume:
                     return
 
     def _dispatch(self, text: str) -> Iterable[str]:

@@ -25,7 +25,7 @@ class LineEditor:
         self._prompt: PromptSession[str] = PromptSession(
             history=history,
             auto_suggest=AutoSuggestFromHistory(),
-            completer=_KdCompleter(session),
+            completer=KdCompleter(session),
             complete_while_typing=False,
         )
 
@@ -34,7 +34,9 @@ class LineEditor:
         return self._prompt.prompt(prompt)
 
 
-class _KdCompleter(Completer):
+class KdCompleter(Completer):
+    """Completes commands, symbols, types and registers."""
+
     def __init__(self, session: Session) -> None:
         self._session = session
 

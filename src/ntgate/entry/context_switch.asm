@@ -80,6 +80,11 @@ KiThreadStartup:
         mov     esp, ebp
         sti
         call    PspUserThreadStartup
+        cmp     byte ptr [KdBreakPending], 0
+        je      KiServiceExit2
+        mov     byte ptr [KdBreakPending], 0
+        push    1                               ; DBG_STATUS_CONTROL_C
+        call    RtlpBreakWithStatusInstruction
         jmp     KiServiceExit2
 
 ; The idle thread: time passes here until some thread is ready.

@@ -53,6 +53,8 @@ KdDebuggerEnabled:
         .byte   0
 KdDebuggerNotPresent:
         .byte   1
+KdBreakPending:
+        .byte   0                               ; break when the next thread starts
         .balign 16, 0
 
 ; The tasks of vectors 2 and 8.  boot fills in CR3.

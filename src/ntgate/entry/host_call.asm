@@ -8,7 +8,7 @@
 ;
 ; The host's reply: 0 done; 1 wait: let other threads run, then ask again; 2 flush: drop the
 ; page of KiHostArgument from the TLB, then done; 3 flush all, then done; 4 leave: the frame at
-; KiHostArgument replaces this stack (NtContinue, thread exit).
+; KiHostArgument replaces this stack, with the FX save area of the thread (NtContinue).
 
 ;@org 80541000h
 KiCallHost:
@@ -37,6 +37,9 @@ call_reply:
         jz      call_flush_all
         mov     ebp, [KiHostArgument]
         mov     esp, ebp
+        mov     ecx, fs:[KPCR.PrcbData.CurrentThread]
+        mov     ecx, [ecx+KTHREAD.InitialStack]
+        fxrstor [ecx-210h]
         jmp     KiServiceExit2
 call_flush_page:
         mov     ecx, [KiHostArgument]
@@ -50,3 +53,10 @@ call_wait:
         call    KiSwapThread
         mov     eax, [esp+4]
         jmp     call_again
+
+; The same for services that read or load a CONTEXT: the FPU state goes to the FX save area.
+KiCallHostWithNpx:
+        mov     ecx, fs:[KPCR.PrcbData.CurrentThread]
+        mov     ecx, [ecx+KTHREAD.InitialStack]
+        fxsave  [ecx-210h]
+        jmp     KiCallHost

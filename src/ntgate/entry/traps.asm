@@ -64,6 +64,9 @@ CommonDispatchException:
         lea     edi, [esp+EXCEPTION_RECORD.ExceptionInformation]
         mov     ecx, edx
         .byte   0F3h, 0A5h                      ; rep movsd
+        mov     ecx, fs:[KPCR.PrcbData.CurrentThread]
+        mov     ecx, [ecx+KTHREAD.InitialStack]
+        fxsave  [ecx-210h]                      ; for the CONTEXT
         mov     ecx, esp
         test    byte ptr [ebp+KTRAP_FRAME.EFlags+1], 2
         jz      dispatch_masked
@@ -324,12 +327,11 @@ KiSetLowWaitHighThread:
         mov     dword ptr [ebp+KTRAP_FRAME.Eax], 0C000014Eh ; STATUS_NO_EVENT_PAIR
         jmp     KiExceptionExit
 
-; Vector 2d: eax = service (1 print, 2 prompt, 3 load, 4 unload symbols).  The byte after the
-; instruction is skipped.
+; Vector 2d: eax = service (1 print, 2 prompt, 3 load, 4 unload symbols).  A service that is
+; carried out skips the byte after the instruction.
 KiDebugService:
         push    0
         @enter_trap
-        inc     dword ptr [ebp+KTRAP_FRAME.Eip]
         push    dword ptr [ebp+KTRAP_FRAME.Edx]
         push    dword ptr [ebp+KTRAP_FRAME.Ecx]
         push    dword ptr [ebp+KTRAP_FRAME.Eax]

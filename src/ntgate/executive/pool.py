@@ -74,7 +74,7 @@ class Pool:
         if not offset or offset + units * UNIT > PAGE:
             if offset:
                 self._release_tail(PAGE - offset)
-            self._page_cursor = self._take_pages(1)
+            self._page_cursor = self.take_pages(1)
             self._previous_units = 0
         header = self._page_cursor
         POOL_HEADER(self.memory, header).PreviousSize = self._previous_units
@@ -92,12 +92,13 @@ class Pool:
     def _allocate_pages(self, size: int, tag: bytes) -> int:
         pages = (size + PAGE - 1) // PAGE
         free = self._free_pages.get(pages)
-        address = free.pop() if free else self._take_pages(pages)
+        address = free.pop() if free else self.take_pages(pages)
         self.memory.write(address, bytes(pages * PAGE))
         self._big[address] = (pages, tag)
         return address
 
-    def _take_pages(self, pages: int) -> int:
+    def take_pages(self, pages: int) -> int:
+        """Consecutive pages that stay in use; their contents are what they were."""
         address = self._next_page
         if address + pages * PAGE > self._end:
             raise PoolExhausted

@@ -24,12 +24,17 @@ _LABEL = re.compile(r"^([A-Za-z_]\w*):", re.MULTILINE)
 _ORG = re.compile(r"^;@org\s+([0-9A-Fa-f]+)h\s*$")
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b")
 
-# Where the encoding is fixed by the study and Keystone chooses another.
+# Where Keystone's encoding is not the one wanted.  First those that the study fixes.
 _EXACT = {
     "mov ebp, esp": ".byte 0x8b, 0xec",
     "mov edx, esp": ".byte 0x8b, 0xd4",
     "mov edi, edi": ".byte 0x8b, 0xff",
     "int3": ".byte 0xcc",
+    # Keystone gives these an operand-size prefix, and so 16 bits of stack.
+    "push ds": ".byte 0x1e",
+    "push es": ".byte 0x06",
+    "pop ds": ".byte 0x1f",
+    "pop es": ".byte 0x07",
 }
 
 
@@ -153,6 +158,8 @@ def _expand(line: str, macros: Mapping[str, tuple[list[str], list[str]]]) -> lis
 
 def _translate(line: str) -> str:
     text = " ".join(line.split(";", 1)[0].split())
+    if text.startswith(".ascii"):
+        return text
     text = _EXACT.get(text, text)
     text = _MEMBER.sub(lambda found: str(_member(found[1], found[2])), text)
     return _NUMBER.sub(lambda found: hex(int(found[1], 16)), text)

@@ -8,6 +8,31 @@ _SECTION = struct.Struct("<8sIIIIIIHHI")
 _EXECUTE = 0x2000_0000
 
 
+def size_of_image(file: bytes) -> int:
+    """Bytes of address space that the image takes."""
+    (header,) = struct.unpack_from("<I", file, 0x3C)
+    size: int = struct.unpack_from("<I", file, header + 24 + 56)[0]
+    return size
+
+
+def exports_of(file: bytes) -> dict[str, int]:
+    """The RVA of each name that a PE file exports, forwarders left out."""
+    import pefile
+
+    image = pefile.PE(data=file, fast_load=True)
+    image.parse_data_directories(
+        directories=[pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_EXPORT"]]
+    )
+    directory = getattr(image, "DIRECTORY_ENTRY_EXPORT", None)
+    if directory is None:
+        return {}
+    return {
+        row.name.decode("latin-1"): row.address
+        for row in directory.symbols
+        if row.name and not row.forwarder
+    }
+
+
 def map_image(file: bytes) -> tuple[bytes, list[tuple[int, int]]]:
     """The image as mapped, and (rva, size) of each executable section."""
     (header,) = struct.unpack_from("<I", file, 0x3C)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ntgate.layout.ke import LIST_ENTRY
-from ntgate.memory.structs import Struct, embed, raw, u8, u16, u32
+from ntgate.memory.structs import Struct, bits, embed, raw, u8, u16, u32, u64
 
 
 class UNICODE_STRING(Struct, size=0x08):
@@ -35,17 +35,49 @@ class OBJECT_HEADER(Struct, size=0x20):
 
 
 class OBJECT_HEADER_NAME_INFO(Struct, size=0x10):
-    Directory = u32(0x00)
-    Name      = embed(0x04, UNICODE_STRING)
+    Directory       = u32(0x00)
+    Name            = embed(0x04, UNICODE_STRING)
+    QueryReferences = u32(0x0C)
+
+
+class OBJECT_HEADER_CREATOR_INFO(Struct, size=0x10):
+    TypeList             = embed(0x00, LIST_ENTRY)
+    CreatorUniqueProcess = u32(0x08)
+
+
+class GENERIC_MAPPING(Struct, size=0x10):
+    GenericRead    = u32(0x00)
+    GenericWrite   = u32(0x04)
+    GenericExecute = u32(0x08)
+    GenericAll     = u32(0x0C)
+
+
+class OBJECT_TYPE_INITIALIZER(Struct, size=0x4C):
+    Length                    = u16(0x00)
+    UseDefaultObject          = u8(0x02)
+    CaseInsensitive           = u8(0x03)
+    InvalidAttributes         = u32(0x04)
+    GenericMapping            = embed(0x08, GENERIC_MAPPING)
+    ValidAccessMask           = u32(0x18)
+    SecurityRequired          = u8(0x1C)
+    MaintainHandleCount       = u8(0x1D)
+    MaintainTypeList          = u8(0x1E)
+    PoolType                  = u32(0x20)
+    DefaultPagedPoolCharge    = u32(0x24)
+    DefaultNonPagedPoolCharge = u32(0x28)
 
 
 class OBJECT_TYPE(Struct, size=0x190):
-    TypeList             = embed(0x038, LIST_ENTRY)
-    Name                 = embed(0x040, UNICODE_STRING)
-    Index                = u32(0x04C)
-    TotalNumberOfObjects = u32(0x050)
-    TotalNumberOfHandles = u32(0x054)
-    Key                  = u32(0x0AC)
+    TypeList                 = embed(0x038, LIST_ENTRY)
+    Name                     = embed(0x040, UNICODE_STRING)
+    DefaultObject            = u32(0x048)
+    Index                    = u32(0x04C)
+    TotalNumberOfObjects     = u32(0x050)
+    TotalNumberOfHandles     = u32(0x054)
+    HighWaterNumberOfObjects = u32(0x058)
+    HighWaterNumberOfHandles = u32(0x05C)
+    TypeInfo                 = embed(0x060, OBJECT_TYPE_INITIALIZER)
+    Key                      = u32(0x0AC)
 
 
 class HANDLE_TABLE(Struct, size=0x44):
@@ -53,16 +85,43 @@ class HANDLE_TABLE(Struct, size=0x44):
     QuotaProcess         = u32(0x04)
     UniqueProcessId      = u32(0x08)
     HandleTableList      = embed(0x1C, LIST_ENTRY)
+    ExtraInfoPages       = u32(0x2C)
     FirstFree            = u32(0x30)
     LastFree             = u32(0x34)
     NextHandleNeedingPool = u32(0x38)
     HandleCount          = u32(0x3C)
+    StrictFIFO           = bits(0x40, 0)
 
 
 class HANDLE_TABLE_ENTRY(Struct, size=0x08):
-    Object        = u32(0x00)
-    GrantedAccess = u32(0x04)
+    Object             = u32(0x00)
+    GrantedAccess      = u32(0x04)
+    NextFreeTableEntry = u32(0x04)
 
 
-class OBJECT_DIRECTORY(Struct, size=0xA0):
-    HashBuckets = raw(0x00, 37 * 4)
+class OBJECT_DIRECTORY_ENTRY(Struct, size=0x08):
+    ChainLink = u32(0x00)
+    Object    = u32(0x04)
+
+
+class DEVICE_MAP(Struct, size=0x30):
+    DosDevicesDirectory       = u32(0x00)
+    GlobalDosDevicesDirectory = u32(0x04)
+    ReferenceCount            = u32(0x08)
+    DriveMap                  = u32(0x0C)
+    DriveType                 = raw(0x10, 32)
+
+
+class OBJECT_DIRECTORY(Struct, size=0xA4):
+    HashBuckets            = raw(0x00, 37 * 4)
+    DeviceMap              = u32(0x98)
+    SessionId              = u32(0x9C)
+    SymbolicLinkUsageCount = u16(0xA2)
+
+
+class OBJECT_SYMBOLIC_LINK(Struct, size=0x20):
+    CreationTime        = u64(0x00)
+    LinkTarget          = embed(0x08, UNICODE_STRING)
+    LinkTargetRemaining = embed(0x10, UNICODE_STRING)
+    LinkTargetObject    = u32(0x18)
+    DosDeviceDriveIndex = u32(0x1C)

@@ -39,7 +39,7 @@ class EPROCESS(Struct, size=0x260):
     Flags                        = u32(0x248)
     ProcessExiting               = bits(0x248, 2)
     ExitStatus                   = u32(0x24C)
-    PriorityClass                = u8(0x252)
+    PriorityClass                = u8(0x254)
 
 
 class ETHREAD(Struct, size=0x258):
@@ -79,7 +79,7 @@ class PEB(Struct, size=0x210):
 class TEB(Struct, size=0xFB8):
     NtTib          = embed(0x000, NT_TIB)
     ClientId       = embed(0x020, CLIENT_ID)
-    Peb            = u32(0x030)
+    ProcessEnvironmentBlock = u32(0x030)
     LastErrorValue = u32(0x034)
     GdiBatchCount  = u32(0xF70)
 

@@ -1,0 +1,87 @@
+"""The commands and their options; each imports its work when it runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from ntgate.errors import UsageError
+
+if TYPE_CHECKING:
+    from ntgate.machine import MachineOptions
+
+app = typer.Typer(
+    name="ntgate",
+    help="A 32-bit Windows NT machine whose system calls you can watch, debug and change.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+PASS_ON = {"allow_interspersed_args": False, "ignore_unknown_options": True}
+
+Memory = Annotated[int, typer.Option("--memory", metavar="MB", help="RAM (the study's: 512).")]
+NoSep = Annotated[bool, typer.Option("--no-sep", help="A processor without sysenter.")]
+Fast = Annotated[
+    bool, typer.Option("--fast", help="Slices by the host's clock: faster, not repeatable.")
+]
+Words = Annotated[Optional[list[str]], typer.Argument(metavar="[ARGS]...")]  # noqa: UP045
+
+
+@app.command(context_settings=PASS_ON)
+def run(
+    program: Annotated[str, typer.Argument(help="A PE file, or @NAME of a built-in program.")],
+    arguments: Words = None,
+    memory: Memory = 512,
+    no_sep: NoSep = False,
+    fast: Fast = False,
+) -> None:
+    """Run a program; its exit code (low 8 bits) is ntgate's."""
+    from ntgate.cli.run import run_program
+
+    sys.exit(run_program(program, arguments or [], _options(memory, no_sep, fast)))
+
+
+@app.command(context_settings=PASS_ON)
+def kd(
+    program: Annotated[Optional[str], typer.Argument(help="What to debug.")] = None,  # noqa: UP045
+    arguments: Words = None,
+    commands: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("-c", metavar="COMMANDS", help="Run these, separated by ; and leave."),
+    ] = None,
+    memory: Memory = 512,
+    no_sep: NoSep = False,
+    fast: Fast = False,
+) -> None:
+    """Debug the machine's kernel, stopped at the initial break of a program."""
+    from ntgate.cli.kd import debug
+
+    options = _options(memory, no_sep, fast)
+    options.debugger = True
+    sys.exit(0 if debug(program or "@sysenter", arguments or [], commands, options) else 1)
+
+
+@app.command()
+def demo(
+    width: Annotated[int, typer.Option(help="Columns to fill.")] = 100,
+) -> None:
+    """Walk one NtWriteFile call through both gates, step by step."""
+    from ntgate.cli.demo import show
+
+    show(width)
+
+
+def _options(memory: int, no_sep: bool, fast: bool) -> MachineOptions:
+    from ntgate.layout.machine import MEMORY_PAGES
+    from ntgate.machine import MachineOptions
+
+    if not 128 <= memory <= 2048:
+        raise UsageError(f"--memory {memory}: the machine takes 128 to 2048 MB")
+    # The study's 512 MB machine has 1ff6a pages: firmware keeps the rest.
+    pages = MEMORY_PAGES + (memory - 512) * 256
+    return MachineOptions(pages=pages, has_sep=not no_sep, counted=not fast)
+

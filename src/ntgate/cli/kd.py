@@ -1,0 +1,42 @@
+"""`ntgate kd`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ntgate.debug.console import interact, run_commands
+from ntgate.debug.interpreter import Interpreter
+from ntgate.debug.live import LiveMachine
+from ntgate.debug.session import ExpectedService
+from ntgate.devices.console import StreamDevice
+from ntgate.dispatch.tables import services_by_name
+from ntgate.machine import Machine, MachineOptions
+
+
+def debug(
+    program: str, arguments: Sequence[str], commands: str | None, options: MachineOptions
+) -> bool:
+    """Start at the initial break; False when a command of `-c` has failed."""
+    machine = Machine(options)
+    target = LiveMachine(machine)
+    machine.break_at_next_thread()
+    machine.start(
+        program,
+        arguments,
+        stdin=StreamDevice(sys.stdin.buffer),
+        stdout=StreamDevice(sys.stdout.buffer),
+        stderr=StreamDevice(sys.stderr.buffer),
+    )
+    stop = target.resume()
+    expected = {
+        row.number: ExpectedService(row.name, row.argument_bytes)
+        for row in services_by_name().values()
+    }
+    interpreter = Interpreter(target, expected_services=expected)
+    target.write_output = lambda text: interpreter.write(text)
+    if commands is not None:
+        return run_commands(interpreter, commands)
+    print(f"{stop.text}\n")
+    interpreter.execute("r")
+    return interact(interpreter)

@@ -1,0 +1,248 @@
+"""A running machine as the debugger's target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ntgate.cpu import mmu
+from ntgate.cpu.mmu import walk
+from ntgate.cpu.unicorn_abi import UnicornError
+from ntgate.cpu.watchpoints import READ_WRITE, WRITE, Watch
+from ntgate.debug.symbols import Module, SymbolTable
+from ntgate.debug.target import Access, NoSuchRegister, Stop, StopReason, Unreadable
+from ntgate.errors import GuestBugCheck, MachineError, TripleFault
+from ntgate.executive.events import (
+    DebugPrint,
+    Event,
+    GuestException,
+    ModuleLoad,
+    ModuleUnload,
+    ProcessExit,
+)
+from ntgate.image.pe_view import exports_of, size_of_image
+from ntgate.layout import ntstatus
+from ntgate.machine import Cause, Machine
+
+PAGE = 0x1000
+
+
+class LiveMachine:
+    """Implements debug.target.LiveTarget on a Machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.cpu = machine.cpu
+        self.write_output: Callable[[str], object] = lambda _text: None
+        self._symbols = SymbolTable()
+        self._handles: dict[int, int | Watch] = {}
+        self._next_handle = 1
+        self._second_chance: GuestException | None = None
+        self._exit: ProcessExit | None = None
+        self._dead: Stop | None = None
+        for image in machine.booted.images:
+            self._symbols.add(
+                Module(
+                    image.name, image.base, size_of_image(image.file),
+                    [(a, n) for n, a in image.symbols.items()], name=image.module,
+                )
+            )  # fmt: skip
+        machine.events.listen(self._heard)
+
+    # Memory.
+
+    @property
+    def symbols(self) -> SymbolTable:
+        self._symbols.current_process = self.cpu.registers.read("cr3")
+        return self._symbols
+
+    def read(self, address: int, size: int) -> bytes:
+        out = bytearray()
+        for start, part in _pages(address, size):
+            physical = self._physical(start)
+            out += self.cpu.ram.bytes[physical : physical + part]
+        return bytes(out)
+
+    def write(self, address: int, data: bytes) -> None:
+        places = [
+            (self._physical(start, write=True), start, part)
+            for start, part in _pages(address, len(data))
+        ]
+        done = 0
+        for physical, _start, part in places:
+            self.cpu.ram.bytes[physical : physical + part] = data[done : done + part]
+            done += part
+        self.cpu.flush_code()
+        self.cpu.flush_tlb()
+
+    def _physical(self, address: int, *, write: bool = False) -> int:
+        """Where a byte is; a page of the program that nothing has touched yet is brought in."""
+        cr3 = self.cpu.registers.read("cr3")
+        mapping = walk(self.cpu.ram.qwords, cr3, address)
+        if mapping is None or (write and mapping.entry & mmu.WRITABLE == 0):
+            mapping = self._bring_in(cr3, address, write=write) or mapping
+        if mapping is None or mapping.physical >= self.cpu.ram.size:
+            raise Unreadable(address)
+        return mapping.physical
+
+    def _bring_in(self, cr3: int, address: int, *, write: bool) -> mmu.Mapping | None:
+        for process in self.machine.executive.processes.processes.values():
+            if process.space.pdpt == cr3 and self.machine.executive.mm.is_ordinary(
+                process.eprocess, address
+            ):
+                error = mmu.FAULT_USER | (mmu.FAULT_WRITE if write else 0)
+                self.machine.executive.mm.access_fault(process.eprocess, address, error, True)
+        return walk(self.cpu.ram.qwords, cr3, address)
+
+    def read_physical(self, address: int, size: int) -> bytes:
+        if address + size > self.cpu.ram.size:
+            raise Unreadable(max(address, self.cpu.ram.size))
+        return bytes(self.cpu.ram.bytes[address : address + size])
+
+    def write_physical(self, address: int, data: bytes) -> None:
+        if address + len(data) > self.cpu.ram.size:
+            raise Unreadable(max(address, self.cpu.ram.size))
+        self.cpu.ram.bytes[address : address + len(data)] = data
+        self.cpu.flush_code()
+        self.cpu.flush_tlb()
+
+    # Registers.
+
+    def register(self, name: str) -> int:
+        try:
+            return self.cpu.registers.read(name)
+        except KeyError:
+            raise NoSuchRegister(f"Bad register error at '{name}'") from None
+
+    def set_register(self, name: str, value: int) -> None:
+        try:
+            self.cpu.registers.write(name, value)
+        except KeyError:
+            raise NoSuchRegister(f"Bad register error at '{name}'") from None
+        except UnicornError as error:
+            raise NoSuchRegister(f"{name} can't be {value:x} here: {error}") from None
+        if name == "eip":
+            self.machine.forget_break_instruction()
+
+    def read_msr(self, index: int) -> int:
+        return self.cpu.registers.read_msr(index)
+
+    def write_msr(self, index: int, value: int) -> None:
+        self.cpu.registers.write_msr(index, value)
+
+    # Running.
+
+    def resume(self, instructions: int | None = None) -> Stop:
+        if self._dead is not None:
+            return self._dead
+        self._second_chance = None
+        self._exit = None
+        try:
+            cause = self.machine.resume(instructions or 0)
+        except MachineError as error:
+            text = str(error) if not error.state else f"{error}\n{error.state}"
+            self._dead = Stop(_reason_of(error), text=text)
+            return self._dead
+        if self._second_chance is not None:
+            return Stop(StopReason.EXCEPTION, text=_describe(self._second_chance),
+                        code=self._second_chance.code)  # fmt: skip
+        if cause is Cause.EXIT:
+            status = self._exit.status if self._exit is not None else 0
+            return Stop(StopReason.EXIT, text=f"The program has ended, status {status:08x}.",
+                        code=status)  # fmt: skip
+        if cause is Cause.REQUEST:
+            return Stop(StopReason.INTERRUPT)
+        if cause is Cause.BREAK_INSTRUCTION:
+            return Stop(StopReason.EXCEPTION, text="Break instruction exception - code 80000003 (first chance)",
+                        code=ntstatus.STATUS_BREAKPOINT)  # fmt: skip
+        if cause is Cause.BREAKPOINT:
+            return Stop(StopReason.BREAKPOINT, breakpoints=self._hit_handles())
+        return Stop(StopReason.STEP)
+
+    def _hit_handles(self) -> tuple[int, ...]:
+        hits: set[int | Watch] = {*self.cpu.breakpoints.hits, *self.cpu.watchpoints.hits}
+        return tuple(handle for handle, place in self._handles.items() if place in hits)
+
+    def request_interrupt(self) -> None:
+        self.machine.request_stop()
+
+    def add_breakpoint(self, address: int, access: Access = Access.EXECUTE, size: int = 1) -> int:
+        handle, self._next_handle = self._next_handle, self._next_handle + 1
+        if access is Access.EXECUTE:
+            self._handles[handle] = address
+            self.cpu.breakpoints.add(address)
+        else:
+            kind = WRITE if access is Access.WRITE else READ_WRITE
+            watch = Watch(address, size, kind)
+            self._handles[handle] = watch
+            self.cpu.watchpoints.debugger.append(watch)
+        return handle
+
+    def remove_breakpoint(self, handle: int) -> None:
+        place = self._handles.pop(handle)
+        if place in self._handles.values():
+            return
+        if isinstance(place, Watch):
+            self.cpu.watchpoints.debugger.remove(place)
+        else:
+            self.cpu.breakpoints.remove(place)
+
+    # Events.
+
+    def _heard(self, event: Event) -> None:
+        if isinstance(event, ModuleLoad):
+            exports = exports_of(event.image)
+            module = Module(
+                event.name, event.base, event.size,
+                [(event.base + rva, name) for name, rva in exports.items()],
+                process=event.directory,
+            )  # fmt: skip
+            self._symbols.add(module)
+        elif isinstance(event, ModuleUnload):
+            module_at = self._symbols.module_at(event.base)
+            if module_at is not None:
+                self._symbols.remove(module_at)
+        elif isinstance(event, ProcessExit):
+            self._exit = event
+        elif isinstance(event, DebugPrint):
+            self.write_output(event.text)
+        elif isinstance(event, GuestException) and not event.first_chance:
+            self._second_chance = event
+            self.machine.request_stop()
+
+
+def _reason_of(error: MachineError) -> StopReason:
+    if isinstance(error, GuestBugCheck | TripleFault):
+        return StopReason.BUGCHECK
+    return StopReason.FAILURE
+
+
+_DESCRIPTIONS = {
+    0xC0000005: "Access violation",
+    0x80000003: "Break instruction exception",
+    0x80000004: "Single step exception",
+    0xC000001D: "Illegal instruction",
+    0xC0000094: "Integer divide-by-zero",
+    0xC0000095: "Integer overflow",
+    0xC0000096: "Privileged instruction violation",
+    0xC00000FD: "Stack overflow",
+    0x80000001: "Guard page violation",
+}
+
+
+def _describe(event: GuestException) -> str:
+    name = _DESCRIPTIONS.get(event.code, "Unknown exception")
+    chance = "first chance" if event.first_chance else "!!! second chance !!!"
+    return f"{name} - code {event.code:08x} ({chance})\nat {event.address:08x}"
+
+
+def _pages(address: int, size: int) -> list[tuple[int, int]]:
+    """(address, bytes) of the part in each page; raises Unreadable beyond 4 GB."""
+    if address + size > 1 << 32:
+        raise Unreadable(0xFFFFFFFF)
+    parts = []
+    while size > 0:
+        part = min(size, PAGE - (address & PAGE - 1))
+        parts.append((address, part))
+        address += part
+        size -= part
+    return parts

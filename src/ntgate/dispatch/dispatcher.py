@@ -1,0 +1,200 @@
+"""From a stub of the nt image to a Python function, and back with the reply.
+
+A stub has put its ID into eax and its frame into KiHostFrame (entry/host_call.asm).  The path
+of a service that answers with a status makes no call of the engine at all: it reads RAM and
+writes RAM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ntgate.cpu.mmu import translate
+from ntgate.cpu.processor import Processor
+from ntgate.dispatch.outcome import Leave, Outcome, Wait
+from ntgate.dispatch.service import KERNEL_ROUTINES, SERVICES, routine_id
+from ntgate.dispatch.tables import ServiceNumber, service_table
+from ntgate.entry.routines import FLUSH_ALL, FLUSH_PAGE, LEAVE, ROUTINES, WAIT
+from ntgate.executive.errors import NtError
+from ntgate.layout import machine as m
+from ntgate.layout import ntstatus
+from ntgate.layout.ke import KPCR, KPRCB
+from ntgate.memory.user import AccessViolation, UserMemory
+
+CLOSED = 0xFFFFFFFF
+Invoke = Callable[[Any, list[int]], Outcome]
+
+
+class Caller(Protocol):
+    """What a service sees of the thread that called it."""
+
+    @property
+    def memory(self) -> UserMemory: ...
+
+    stack_base: int  # the kernel stack: linear addresses below it are physical ones + stack_delta
+    stack_limit: int
+    stack_delta: int
+    pending: Wait | None
+    wait_status: int
+
+
+class Observer(Protocol):
+    """Sees every call, when one is set; it may answer in the service's place."""
+
+    def enter(self, caller: Any, number: ServiceNumber, raw: list[int]) -> int | None: ...
+
+    def leave(self, caller: Any, number: ServiceNumber, status: int | None) -> None: ...
+
+
+class Dispatcher:
+    """Answers the host calls of one machine.
+
+    callers: the companion of each thread, by the address of its KTHREAD.
+    unimplemented: called with the ServiceNumber of every call that has no function.
+    """
+
+    def __init__(
+        self, cpu: Processor, symbols: dict[str, int], callers: dict[int, Any], stale: Any
+    ) -> None:
+        self.cpu = cpu
+        self.callers = callers
+        self.observer: Observer | None = None
+        self.unimplemented: Callable[[Any, ServiceNumber], None] = lambda _caller, _number: None
+        self.stale = stale
+        self._routines: dict[int, tuple[Invoke, int, ServiceNumber | None]] = {}
+        self._register()
+        self._cells = {
+            name: symbols[name] - 0x8000_0000 >> 2
+            for name in (
+                "KiHostFrame", "KiHostOpen", "KiHostReply", "KiHostStatus", "KiHostArgument"
+            )
+        }  # fmt: skip
+        self._current = self._physical_cell(m.KPCR_ADDRESS + KPCR.PrcbData.offset
+                                            + KPRCB.CurrentThread.offset)
+        cpu.host_call = self._make_host_call()
+
+    def _physical_cell(self, linear: int) -> int:
+        return translate(self.cpu.ram.qwords, m.SYSTEM_PDPT, linear) >> 2
+
+    def _register(self) -> None:
+        for table in range(4):
+            for number in service_table(table):
+                declared = SERVICES.get(number.name)
+                if declared is not None and declared.number.number == number.number:
+                    invoke = declared.invoke
+                else:
+                    invoke = self._not_implemented(number)
+                self._routines[number.number] = (invoke, number.argument_bytes >> 2, number)
+        for name, argument_bytes in ROUTINES.items():
+            function = KERNEL_ROUTINES[name]
+            self._routines[routine_id(name)] = (
+                lambda caller, raw, function=function: function(caller, *raw),
+                argument_bytes >> 2,
+                None,
+            )
+
+    def _not_implemented(self, number: ServiceNumber) -> Invoke:
+        def answer(caller: Any, _raw: list[int]) -> int:
+            self.unimplemented(caller, number)
+            return ntstatus.STATUS_NOT_IMPLEMENTED
+
+        return answer
+
+    def arguments(self, caller: Any, frame: int, count: int) -> list[int]:
+        """The dwords above a stub's frame, on the kernel stack."""
+        first = frame + 8
+        if caller.stack_limit <= first and first + 4 * count <= caller.stack_base:
+            index = first - caller.stack_delta >> 2
+            return self.cpu.ram.dwords[index : index + count].tolist()
+        ram = self.cpu.ram
+        cr3 = self.cpu.registers.read("cr3")
+        return [
+            int(ram.dwords[translate(ram.qwords, cr3, first + 4 * i) >> 2]) for i in range(count)
+        ]
+
+    def _make_host_call(self) -> Callable[[int], bool]:
+        dwords, routines, callers = self.cpu.ram.dwords, self._routines, self.callers
+        open_cell, frame_cell = self._cells["KiHostOpen"], self._cells["KiHostFrame"]
+        status_cell, current_cell = self._cells["KiHostStatus"], self._current
+        arguments = self.arguments
+        stale = self.stale
+
+        def host_call(value: int) -> bool:
+            if dwords[open_cell] != value:
+                return False
+            dwords[open_cell] = CLOSED
+            caller = callers[dwords[current_cell]]
+            outcome: Outcome
+            if caller.pending is not None and value == caller.pending_id:
+                pending, caller.pending = caller.pending, None
+                number = routines[value][2]
+                outcome = self._guarded(
+                    caller, lambda c, _raw: pending.resume(c, c.wait_status, pending.state), []
+                )
+                if self.observer is not None and number is not None:
+                    self._report(caller, number, outcome)
+            else:
+                invoke, count, number = routines[value]
+                raw = arguments(caller, dwords[frame_cell], count) if count else []
+                if self.observer is not None and number is not None:
+                    outcome = self._observed(caller, number, invoke, raw)
+                else:
+                    try:
+                        outcome = invoke(caller, raw)
+                    except NtError as error:
+                        outcome = error.status
+                    except AccessViolation as violation:
+                        outcome = violation.status
+            if outcome.__class__ is int:
+                dwords[status_cell] = outcome & 0xFFFFFFFF
+                if stale.pages or stale.all:
+                    self._reply_flush()
+            else:
+                self._reply(caller, value, outcome)
+            return True
+
+        return host_call
+
+    def _guarded(self, caller: Any, invoke: Invoke, raw: list[int]) -> Outcome:
+        try:
+            return invoke(caller, raw)
+        except NtError as error:
+            return error.status
+        except AccessViolation as violation:
+            return violation.status
+
+    def _observed(
+        self, caller: Any, number: ServiceNumber, invoke: Invoke, raw: list[int]
+    ) -> Outcome:
+        assert self.observer is not None
+        answer = self.observer.enter(caller, number, list(raw))
+        outcome = answer if answer is not None else self._guarded(caller, invoke, raw)
+        self._report(caller, number, outcome)
+        return outcome
+
+    def _report(self, caller: Any, number: ServiceNumber, outcome: Outcome) -> None:
+        assert self.observer is not None
+        if not isinstance(outcome, Wait):
+            status = None if isinstance(outcome, Leave) else outcome & 0xFFFFFFFF
+            self.observer.leave(caller, number, status)
+
+    def _reply(self, caller: Any, value: int, outcome: Outcome) -> None:
+        dwords, cells = self.cpu.ram.dwords, self._cells
+        if isinstance(outcome, Wait):
+            caller.pending, caller.pending_id = outcome, value
+            dwords[cells["KiHostReply"]] = WAIT
+        elif isinstance(outcome, Leave):
+            dwords[cells["KiHostArgument"]] = outcome.frame
+            dwords[cells["KiHostReply"]] = LEAVE
+        else:
+            dwords[cells["KiHostStatus"]] = int(outcome) & 0xFFFFFFFF
+
+    def _reply_flush(self) -> None:
+        dwords, cells, stale = self.cpu.ram.dwords, self._cells, self.stale
+        if len(stale.pages) == 1 and not stale.all:
+            dwords[cells["KiHostArgument"]] = stale.pages[0]
+            dwords[cells["KiHostReply"]] = FLUSH_PAGE
+        else:
+            dwords[cells["KiHostReply"]] = FLUSH_ALL
+        stale.clear()

@@ -1,0 +1,91 @@
+"""What happens in the machine that is no system call, for whoever listens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Event:
+    """`pid` and `tid` of the thread that it happened in; 0 for none."""
+
+    pid: int
+    tid: int
+
+
+@dataclass(frozen=True)
+class ProcessStart(Event):
+    image: str
+    parent: int
+
+
+@dataclass(frozen=True)
+class ProcessExit(Event):
+    status: int
+
+
+@dataclass(frozen=True)
+class ThreadStart(Event):
+    start_address: int
+
+
+@dataclass(frozen=True)
+class ThreadExit(Event):
+    status: int
+
+
+@dataclass(frozen=True)
+class ModuleLoad(Event):
+    name: str
+    base: int
+    size: int
+    directory: int  # CR3 of the process
+    image: bytes = field(repr=False)  # the PE file
+
+
+@dataclass(frozen=True)
+class ModuleUnload(Event):
+    base: int
+
+
+@dataclass(frozen=True)
+class GuestException(Event):
+    """An exception on its way to ring 3; the second chance ends the process."""
+
+    code: int
+    address: int
+    parameters: tuple[int, ...]
+    first_chance: bool
+
+
+@dataclass(frozen=True)
+class DebugPrint(Event):
+    text: str
+
+
+@dataclass(frozen=True)
+class Unimplemented(Event):
+    """A call of a service that has no function; it got STATUS_NOT_IMPLEMENTED."""
+
+    service: str
+    number: int
+
+
+Listener = Callable[[Event], None]
+
+
+class Events:
+    """The listeners of one machine, called in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Returns what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def emit(self, event: Event) -> None:
+        for listener in self._listeners:
+            listener(event)

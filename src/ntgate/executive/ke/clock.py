@@ -1,0 +1,94 @@
+"""Virtual time.  It passes by clock ticks, so that equal runs see equal times."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+
+from ntgate.layout import machine as m
+from ntgate.layout.ke import KUSER_SHARED_DATA
+from ntgate.memory.kernel import KernelMemory
+
+BOOT_SYSTEM_TIME = 0x01CA_1D2B_3C00_0000  # 15 August 2009: any fixed time gives equal runs
+FIRST_TICKS = 0x6590  # TickCountLow of the study at the initial break
+PERFORMANCE_FREQUENCY = 3_579_545  # Hz, the ACPI timer that XP counts with
+READ_COST = 10  # 100 ns units that one look at the clock takes, so that a waiting loop ends
+CPU_MHZ = 2400
+
+Expired = Callable[[], None]
+
+
+class Clock:
+    """Interrupt time in 100 ns units since boot, SharedUserData's copies, and the timers."""
+
+    def __init__(self, memory: KernelMemory) -> None:
+        self.interrupt_time = 0
+        self.ticks = 0
+        self._reads = 0
+        self._order = count()
+        self._timers: list[tuple[int, int, Expired]] = []
+        self._cancelled: set[int] = set()
+        self._shared = KUSER_SHARED_DATA(memory, m.SHARED_USER_DATA_KERNEL)
+        self._shared.SystemTime.set(BOOT_SYSTEM_TIME)
+
+    @property
+    def system_time(self) -> int:
+        """100 ns units since 1601, as of the last tick."""
+        return BOOT_SYSTEM_TIME + self.interrupt_time
+
+    def precise(self) -> int:
+        """Interrupt time that moves on a little with each look, never past the next tick."""
+        self._reads = min(self._reads + READ_COST, m.TICK_100NS - 1)
+        return self.interrupt_time + self._reads
+
+    def performance_counter(self) -> int:
+        return self.precise() * PERFORMANCE_FREQUENCY // 10_000_000
+
+    def timestamp(self) -> int:
+        """What rdtsc reads."""
+        return self.precise() * CPU_MHZ // 10
+
+    def tick(self, ticks: int = 1) -> None:
+        """Let time pass, and expire timers in their order."""
+        self.ticks += ticks
+        self.interrupt_time += ticks * m.TICK_100NS
+        self._reads = 0
+        self._publish()
+        while self._timers and self._timers[0][0] <= self.interrupt_time:
+            _due, order, expired = heapq.heappop(self._timers)
+            if order in self._cancelled:
+                self._cancelled.discard(order)
+            else:
+                expired()
+
+    def skip_to_timer(self) -> bool:
+        """With nothing to run: go to the tick of the next timer; False when there is none."""
+        while self._timers and self._timers[0][1] in self._cancelled:
+            self._cancelled.discard(heapq.heappop(self._timers)[1])
+        if not self._timers:
+            return False
+        ahead = self._timers[0][0] - self.interrupt_time
+        self.tick(max(1, -(-ahead // m.TICK_100NS)))
+        return True
+
+    def set_timer(self, due: int, expired: Expired) -> int:
+        """Call `expired` at interrupt time `due`; returns a handle for `cancel`."""
+        order = next(self._order)
+        heapq.heappush(self._timers, (due, order, expired))
+        return order
+
+    def cancel(self, handle: int) -> None:
+        """Only for a timer that has not expired."""
+        self._cancelled.add(handle)
+
+    def due_time(self, timeout: int) -> int:
+        """Interrupt time of an NT timeout: negative is relative, positive is system time."""
+        return self.interrupt_time - timeout if timeout < 0 else timeout - BOOT_SYSTEM_TIME
+
+    def _publish(self) -> None:
+        shared = self._shared
+        shared.TickCountLow = FIRST_TICKS + self.ticks
+        shared.InterruptTime.set(self.interrupt_time)
+        shared.SystemTime.set(self.system_time)
+        shared.TickCount.set(self.interrupt_time // 10_000)

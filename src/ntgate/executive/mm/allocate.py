@@ -1,0 +1,243 @@
+"""Reserving and committing: NtAllocateVirtualMemory."""
+
+from __future__ import annotations
+
+from ntgate.executive.errors import NtError
+from ntgate.executive.mm import pte
+from ntgate.executive.mm.pages import prototype_entry
+from ntgate.executive.mm.protect import protect_private_entry
+from ntgate.executive.mm.protection import (
+    PAGE_READWRITE,
+    private_protection_code,
+    protection_code,
+)
+from ntgate.executive.mm.space import ProcessSpace
+from ntgate.executive.mm.vad import (
+    MEM_COMMIT_FLAG,
+    NO_CHANGE,
+    PRIVATE_MEMORY,
+    PROTECTION_SHIFT,
+    TAG_LONG,
+    TAG_SHORT,
+    USER_PHYSICAL_PAGES,
+    WRITE_WATCH,
+    Vad,
+)
+from ntgate.executive.mm.vad_tree import GRANULARITY, HIGHEST_VPN
+from ntgate.layout.mm import CONTROL_AREA, MM_READWRITE, MMVAD_LONG, MMVAD_SHORT
+from ntgate.layout.ntstatus import (
+    STATUS_ALREADY_COMMITTED,
+    STATUS_CONFLICTING_ADDRESSES,
+    STATUS_INVALID_PARAMETER_2,
+    STATUS_INVALID_PARAMETER_3,
+    STATUS_INVALID_PARAMETER_4,
+    STATUS_INVALID_PARAMETER_5,
+    STATUS_INVALID_PARAMETER_6,
+    STATUS_NO_MEMORY,
+)
+
+MEM_COMMIT      = 0x001000
+MEM_RESERVE     = 0x002000
+MEM_RESET       = 0x080000
+MEM_TOP_DOWN    = 0x100000
+MEM_WRITE_WATCH = 0x200000
+MEM_PHYSICAL    = 0x400000
+
+_KNOWN_TYPES = (
+    MEM_COMMIT | MEM_RESERVE | MEM_RESET | MEM_TOP_DOWN | MEM_WRITE_WATCH | MEM_PHYSICAL
+)
+HIGHEST_ADDRESS = HIGHEST_VPN << 12 | 0xFFF
+MOST_ZERO_BITS = 21
+VM_TOP_DOWN = 1 << 21  # EPROCESS.Flags
+
+
+def allocate(
+    space: ProcessSpace,
+    base: int,
+    size: int,
+    allocation_type: int,
+    protect: int,
+    *,
+    zero_bits: int = 0,
+) -> tuple[int, int]:
+    """NtAllocateVirtualMemory: the base and size that it returns, rounded to whole pages.
+
+    Nothing is touched: a committed page gets its frame at the first access.  Raises NtError.
+    """
+    if zero_bits > MOST_ZERO_BITS:
+        raise NtError(STATUS_INVALID_PARAMETER_3)
+    _check_type(allocation_type, protect)
+    code = private_protection_code(protect)
+    if base > HIGHEST_ADDRESS:
+        raise NtError(STATUS_INVALID_PARAMETER_2)
+    if not 0 < size <= HIGHEST_ADDRESS + 1 - base:
+        raise NtError(STATUS_INVALID_PARAMETER_4)
+    if base and not allocation_type & MEM_RESERVE:
+        first, last = base >> 12, (base + size - 1) >> 12
+        if allocation_type & MEM_COMMIT:
+            _commit(space, first, last, code, protect)
+        elif space.vad_at(first) is None:
+            raise NtError(STATUS_CONFLICTING_ADDRESSES)
+    elif allocation_type & MEM_RESET:
+        raise NtError(STATUS_CONFLICTING_ADDRESSES)
+    else:
+        first, last = _choose(space, base, size, allocation_type, zero_bits)
+        _reserve(space, first, last, allocation_type, code, named=bool(base))
+    return first << 12, (last - first + 1) << 12
+
+
+def _check_type(allocation_type: int, protect: int) -> None:
+    actions = allocation_type & (MEM_COMMIT | MEM_RESERVE | MEM_RESET)
+    physical = allocation_type & MEM_PHYSICAL
+    if (
+        allocation_type & ~_KNOWN_TYPES
+        or not actions
+        or (allocation_type & MEM_RESET and allocation_type != MEM_RESET)
+        or (allocation_type & MEM_WRITE_WATCH and not allocation_type & MEM_RESERVE)
+        or (physical and allocation_type & ~MEM_TOP_DOWN != MEM_RESERVE | MEM_PHYSICAL)
+    ):
+        raise NtError(STATUS_INVALID_PARAMETER_5)
+    if physical and protect != PAGE_READWRITE:
+        raise NtError(STATUS_INVALID_PARAMETER_6)
+
+
+def _choose(
+    space: ProcessSpace, base: int, size: int, allocation_type: int, zero_bits: int
+) -> tuple[int, int]:
+    """First and last page of a reservation: the caller's, from a multiple of 64 KB, or free."""
+    if base:
+        first, last = base >> 16 << 4, (base + size - 1) >> 12
+        if space.vads.overlaps(first, last):
+            raise NtError(STATUS_CONFLICTING_ADDRESSES)
+        return first, last
+    pages = (size + 0xFFF) >> 12
+    top_down = bool(allocation_type & MEM_TOP_DOWN)
+    return find_free(space, pages, zero_bits=zero_bits, top_down=top_down)
+
+
+def find_free(
+    space: ProcessSpace, pages: int, *, zero_bits: int = 0, top_down: bool = False
+) -> tuple[int, int]:
+    """First and last page of a free range that starts on 64 KB; STATUS_NO_MEMORY without one.
+
+    `zero_bits` high bits of every address in it are zero.
+    """
+    highest = min(HIGHEST_VPN, 0xFFFFFFFF >> zero_bits >> 12)
+    down = top_down or space.process.Flags & VM_TOP_DOWN
+    find = space.vads.find_free_down if down else space.vads.find_free
+    first = find(pages, highest=highest)
+    if first is None:
+        raise NtError(STATUS_NO_MEMORY)
+    return first, first + pages - 1
+
+
+def _reserve(
+    space: ProcessSpace, first: int, last: int, allocation_type: int, code: int, *, named: bool
+) -> None:
+    pages = last - first + 1
+    flags = PRIVATE_MEMORY | code << PROTECTION_SHIFT
+    if allocation_type & MEM_WRITE_WATCH:
+        flags |= WRITE_WATCH
+    if allocation_type & MEM_PHYSICAL:
+        flags |= USER_PHYSICAL_PAGES
+    if not allocation_type & MEM_COMMIT:
+        space.add_vad(TAG_SHORT, first, last, flags)
+        return
+    if named and first & GRANULARITY - 1:
+        raise AssertionError("a reservation starts on 64 KB")
+    space.manager.charge(pages, space)
+    try:
+        space.add_vad(TAG_SHORT, first, last, flags | MEM_COMMIT_FLAG | pages)
+    except NtError:
+        space.manager.uncharge(pages, space)
+        raise
+
+
+def _commit(space: ProcessSpace, first: int, last: int, code: int, protect: int) -> None:
+    vad = space.vad_at(first)
+    if vad is None or last > vad.last or vad.flags & USER_PHYSICAL_PAGES or vad.is_image:
+        raise NtError(STATUS_CONFLICTING_ADDRESSES)
+    if vad.is_private:
+        _commit_private(space, vad, first, last, code)
+    else:
+        _commit_section(space, vad, first, last, protection_code(protect))
+
+
+def _commit_private(space: ProcessSpace, vad: Vad, first: int, last: int, code: int) -> None:
+    manager = space.manager
+    new = last - first + 1 - space.count_committed(vad, first, last)
+    manager.charge(new, space)
+    view = MMVAD_SHORT(manager.kernel, vad.node)
+    charged = view.CommitCharge
+    if not charged and (first, last) == (vad.first, vad.last) and code == vad.code:
+        space.discard(first, last)
+        view.LongFlags |= MEM_COMMIT_FLAG | new
+        return
+    try:
+        _fill(space, vad, first, last, code)
+    except NtError:
+        manager.uncharge(new, space)
+        raise
+    view.CommitCharge = charged + new
+
+
+def _fill(space: ProcessSpace, vad: Vad, first: int, last: int, code: int) -> None:
+    """Write the PTEs of pages that become, or are already, committed with this protection."""
+    qwords = space.tables.ram.qwords
+    committed = pte.demand_zero(code)
+    for vpn, count, _ in space.chunks(first, last):  # nothing changes before all tables are there
+        if not (vad.is_committed and code == vad.code):
+            space.index(vpn)
+    for vpn, count, index in space.chunks(first, last):
+        if index is None:
+            continue
+        entries = qwords[index : index + count].tolist()
+        if not any(entries):
+            if not (vad.is_committed and code == vad.code):
+                qwords[index : index + count] = pte.repeated(committed)[:count]
+            continue
+        for offset, entry in enumerate(entries):
+            if entry & (pte.VALID | pte.TRANSITION):
+                protect_private_entry(space, vad, vpn + offset, index + offset, code)
+            elif entry or not (vad.is_committed and code == vad.code):
+                qwords[index + offset] = committed
+
+
+def _commit_section(space: ProcessSpace, vad: Vad, first: int, last: int, code: int) -> None:
+    """Commit pages of a view of a SEC_RESERVE section, for all who map it."""
+    manager = space.manager
+    area = CONTROL_AREA(manager.kernel, vad.control_area)
+    if not area.Reserve or area.FilePointer or code & 7 > vad.code & 7:
+        raise NtError(STATUS_ALREADY_COMMITTED)
+    missing = [
+        vpn
+        for vpn in range(first, last + 1)
+        if vad.prototype(vpn) and not prototype_entry(space, vad, vpn)
+    ]
+    manager.charge(len(missing))
+    segment = manager.segments[vad.control_area]
+    for vpn in missing:
+        manager.kernel.set_u64(vad.prototype(vpn), pte.demand_zero(segment.code))
+    segment.count_committed(len(missing))
+
+
+def create_peb_or_teb(space: ProcessSpace, size: int) -> int:
+    """The highest free pages for a PEB or TEB, committed: the address.  Raises NtError.
+
+    Its VAD is a secured one, as on XP: it can't be freed, or protected, by its process.
+    """
+    pages = (size + 0xFFF) >> 12
+    first = space.vads.find_free_down(pages, alignment=1)
+    if first is None:
+        raise NtError(STATUS_NO_MEMORY)
+    space.manager.charge(pages, space)
+    flags = PRIVATE_MEMORY | MEM_COMMIT_FLAG | NO_CHANGE | MM_READWRITE << PROTECTION_SHIFT | pages
+    try:
+        node = space.add_vad(TAG_LONG, first, first + pages - 1, flags)
+    except NtError:
+        space.manager.uncharge(pages, space)
+        raise
+    view = MMVAD_LONG(space.manager.kernel, node)
+    view.LongVad = view.OneSecured = 1
+    view.Secured.StartVpn, view.Secured.EndVpn = first << 12, (first + pages << 12) - 1
+    return first << 12

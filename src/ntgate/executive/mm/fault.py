@@ -1,0 +1,188 @@
+"""Page faults of user addresses: what MmAccessFault does."""
+
+from __future__ import annotations
+
+from ntgate.cpu.mmu import FAULT_FETCH, FAULT_WRITE
+from ntgate.executive.errors import NtError
+from ntgate.executive.mm import pte
+from ntgate.executive.mm.execute import first_fetch, may_execute
+from ntgate.executive.mm.pages import is_tracked, page_code
+from ntgate.executive.mm.prototype import page_in
+from ntgate.executive.mm.protection import COPY_CODES, WRITABLE_CODES, after_copy
+from ntgate.executive.mm.space import ProcessSpace
+from ntgate.executive.mm.stack import grow_stack
+from ntgate.executive.mm.vad import COMMIT_CHARGE_MASK, Vad
+from ntgate.layout.machine import MM_USER_PROBE_ADDRESS
+from ntgate.layout.mm import MM_GUARD_PAGE, MM_NOACCESS, MMVAD_SHORT
+from ntgate.layout.ntstatus import STATUS_ACCESS_VIOLATION, STATUS_SUCCESS
+from ntgate.memory.user import UserMemory
+
+
+def access_fault(space: ProcessSpace, address: int, error: int, *, teb: int = 0) -> int:
+    """Answer a fault at `address` with the processor's error code `error`.
+
+    STATUS_SUCCESS: the access may be tried again.  Else the status to raise:
+    STATUS_ACCESS_VIOLATION, STATUS_GUARD_PAGE_VIOLATION, STATUS_STACK_OVERFLOW,
+    STATUS_IN_PAGE_ERROR, or the lack of memory or commitment that stopped it.  `teb` is the
+    TEB of the thread that faulted, when it runs in this process: its stack grows.  An address
+    of system space is none of ours: STATUS_ACCESS_VIOLATION.
+    """
+    if address >= MM_USER_PROBE_ADDRESS:
+        return STATUS_ACCESS_VIOLATION
+    try:
+        index = space.tables.index(address)
+        entry = 0 if index is None else int(space.tables.ram.qwords[index])
+        if entry & pte.VALID:
+            assert index is not None
+            return _fault_on_valid(space, address, index, entry, error)
+        return _fault_on_invalid(space, address, entry, error, teb)
+    except NtError as lack:
+        return lack.status
+
+
+def user_memory(space: ProcessSpace) -> UserMemory:
+    """The process's memory as a service sees it; no thread's stack grows by this."""
+
+    def resolve(address: int, error: int) -> int:
+        return access_fault(space, address, error)
+
+    return UserMemory(space.manager.cpu, space.tables.pdpt, resolve)
+
+
+def _fault_on_valid(
+    space: ProcessSpace, address: int, index: int, entry: int, error: int
+) -> int:
+    vpn = address >> 12
+    if error & FAULT_WRITE and not entry & pte.WRITABLE:
+        if entry & pte.COPY_ON_WRITE:
+            vad = space.vad_at(vpn)
+            assert vad is not None
+            _copy(space, vad, vpn, index, pte.frame_of(entry))
+            return STATUS_SUCCESS
+        if not entry & pte.WRITE:
+            return STATUS_ACCESS_VIOLATION
+        space.tables.ram.qwords[index] = entry | pte.WRITABLE | pte.DIRTY
+        space.manager.pfn.set_modified(pte.frame_of(entry), True)
+        return STATUS_SUCCESS
+    if error & FAULT_FETCH and entry & pte.NO_EXECUTE and not first_fetch(space, address):
+        return STATUS_ACCESS_VIOLATION
+    return STATUS_SUCCESS  # the TLB was behind
+
+
+def _fault_on_invalid(
+    space: ProcessSpace, address: int, entry: int, error: int, teb: int
+) -> int:
+    vpn = address >> 12
+    vad = space.vad_at(vpn)
+    code = None if vad is None else page_code(space, vad, vpn, entry)
+    if vad is None or code is None:
+        return STATUS_ACCESS_VIOLATION
+    if code & MM_NOACCESS == MM_GUARD_PAGE:
+        code &= ~MM_GUARD_PAGE
+        _set_invalid_code(space, vad, vpn, entry, code)
+        status = grow_stack(space, user_memory(space), address, teb)
+        if status:
+            return status
+        entry = space.tables.entry(address)
+    if not pte.accessible(code):
+        return STATUS_ACCESS_VIOLATION
+    write = bool(error & FAULT_WRITE)
+    if write and code & 7 not in WRITABLE_CODES and code & 7 not in COPY_CODES:
+        return STATUS_ACCESS_VIOLATION
+    if error & FAULT_FETCH and not may_execute(space, code):
+        return STATUS_ACCESS_VIOLATION
+    if vad.is_private or entry & (pte.TRANSITION | pte.PROTOTYPE) == pte.TRANSITION:
+        _bring_in_private(space, vad, vpn, entry, code, write)
+    else:
+        status = _bring_in_shared(space, vad, vpn, entry, code, write)
+        if status:
+            return status
+    if error & FAULT_FETCH:
+        first_fetch(space, address)
+    return STATUS_SUCCESS
+
+
+def _set_invalid_code(space: ProcessSpace, vad: Vad, vpn: int, entry: int, code: int) -> None:
+    """Give a page that isn't valid another protection; its contents stay."""
+    if not entry:
+        entry = pte.demand_zero(0) if vad.is_private else pte.LOOKUP
+    elif entry & (pte.TRANSITION | pte.PROTOTYPE) == pte.TRANSITION:
+        space.manager.pfn.set_protection(pte.frame_of(entry), code)
+    space.tables.ram.qwords[space.index(vpn)] = pte.with_protection(entry, code)
+
+
+def _bring_in_private(
+    space: ProcessSpace, vad: Vad, vpn: int, entry: int, code: int, write: bool
+) -> None:
+    manager = space.manager
+    index = space.index(vpn)
+    tracked = vad.is_private and vad.is_watched
+    if entry & pte.TRANSITION:
+        frame = pte.frame_of(entry)
+        if tracked and write:
+            manager.pfn.set_modified(frame, True)
+        written = not tracked or manager.pfn.is_modified(frame)
+        ran = frame in manager.cpu.ran
+        space.tables.ram.qwords[index] = pte.valid_entry(frame, code, ran=ran, written=written)
+        space.count_valid()
+        return
+    frame = manager.frame()
+    space.map_private(vpn, index, frame, code, written=not tracked or write)
+    if tracked and write:
+        manager.pfn.set_modified(frame, True)
+
+
+def _bring_in_shared(
+    space: ProcessSpace, vad: Vad, vpn: int, entry: int, code: int, write: bool
+) -> int:
+    manager = space.manager
+    index = space.index(vpn)
+    copies = write and code & 7 in COPY_CODES
+    frame, status = page_in(space, vad, vpn, for_copy=copies)
+    if status:
+        return status
+    if copies:
+        _make_copy(space, vad, vpn, index, frame, after_copy(code))
+        return STATUS_SUCCESS
+    tracked = is_tracked(space, vad)
+    if tracked and write:
+        manager.pfn.set_modified(frame, True)
+    written = not tracked or manager.pfn.is_modified(frame)
+    manager.pfn.share(frame)
+    if entry:
+        space.shared_protection[vpn] = code
+    ran = frame in manager.cpu.ran
+    space.tables.ram.qwords[index] = pte.valid_entry(frame, code, ran=ran, written=written)
+    space.count_valid()
+    return STATUS_SUCCESS
+
+
+def _copy(space: ProcessSpace, vad: Vad, vpn: int, index: int, shared: int) -> None:
+    """Replace a valid page of a section by a private copy."""
+    code = page_code(space, vad, vpn, int(space.tables.ram.qwords[index]))
+    assert code is not None
+    _make_copy(space, vad, vpn, index, shared, after_copy(code))
+    space.count_invalid()
+    space.shared_protection.pop(vpn, None)
+    space.manager.pfn.release(shared)
+    space.manager.stale(vpn)
+
+
+def _make_copy(
+    space: ProcessSpace, vad: Vad, vpn: int, index: int, source: int, code: int
+) -> None:
+    """Map a private page with the bytes of frame `source` (0: zeros), charged to the view."""
+    manager = space.manager
+    frame = manager.frame()
+    try:
+        manager.charge(1, space)
+    except NtError:
+        manager.frames.free(frame)
+        raise
+    view = MMVAD_SHORT(manager.kernel, vad.node)
+    view.LongFlags += 1
+    assert view.LongFlags & COMMIT_CHARGE_MASK
+    if source:
+        ram = space.tables.ram.bytes
+        ram[frame << 12 : (frame + 1) << 12] = ram[source << 12 : (source + 1) << 12]
+    space.map_private(vpn, index, frame, code, written=True)

@@ -1,0 +1,85 @@
+"""The page frame database: an _MMPFN for each frame, in an array indexed by frame number.
+
+It says what a valid PTE has no room for: the protection that the page was given (OriginalPte),
+whether it is a section's (PrototypePte) and was written (Modified), how many PTEs hold it, and
+where the PTE is.  The manager's frames alone are described; page tables and the frames of
+system space keep zeros.
+"""
+
+from __future__ import annotations
+
+from ntgate.executive.pool import Pool
+from ntgate.layout.mm import MMPFN
+from ntgate.memory.frames import FrameAllocator
+from ntgate.memory.kernel import KernelMemory
+
+MODIFIED = 1 << 0
+PROTOTYPE_PTE = 1 << 3
+ACTIVE_AND_VALID = 6 << 8  # PageLocation
+TRANSITION_PAGE = 7 << 8
+_REFERENCED = 1 << 16      # ReferenceCount 1
+_DWORDS = MMPFN.SIZE // 4
+_EMPTY = memoryview(bytes(MMPFN.SIZE)).cast("I")
+
+
+class PfnDatabase:
+    """Counts who holds a frame and gives it back when nobody does."""
+
+    def __init__(self, kernel: KernelMemory, pool: Pool, frames: FrameAllocator) -> None:
+        self.address = pool.allocate(kernel.ram.pages * MMPFN.SIZE, b"MmPf")
+        self._frames = frames
+        self._dwords = kernel.ram.dwords
+        self._base = kernel.physical(self.address) >> 2
+
+    def describe(
+        self, frame: int, pte_address: int, pte_frame: int, original: int, flags: int = 0
+    ) -> None:
+        """Start a frame's life with one holder; `original` is its OriginalPte."""
+        dwords, i = self._dwords, self._base + frame * _DWORDS
+        dwords[i + 1] = pte_address
+        dwords[i + 2] = 1
+        dwords[i + 3] = _REFERENCED | ACTIVE_AND_VALID | flags
+        dwords[i + 4] = original & 0xFFFFFFFF
+        dwords[i + 5] = original >> 32
+        dwords[i + 6] = pte_frame
+
+    def share(self, frame: int) -> None:
+        self._dwords[self._base + frame * _DWORDS + 2] += 1
+
+    def release(self, frame: int) -> None:
+        """One holder less; the last one's frame is free."""
+        i = self._base + frame * _DWORDS
+        holders = self._dwords[i + 2] - 1
+        if holders:
+            self._dwords[i + 2] = holders
+        else:
+            self._dwords[i : i + _DWORDS] = _EMPTY
+            self._frames.free(frame)
+
+    def share_count(self, frame: int) -> int:
+        return int(self._dwords[self._base + frame * _DWORDS + 2])
+
+    def original(self, frame: int) -> int:
+        i = self._base + frame * _DWORDS + 4
+        return int(self._dwords[i] | self._dwords[i + 1] << 32)
+
+    def protection(self, frame: int) -> int:
+        return int(self._dwords[self._base + frame * _DWORDS + 4] >> 5 & 0x1F)
+
+    def set_protection(self, frame: int, code: int) -> None:
+        i = self._base + frame * _DWORDS + 4
+        self._dwords[i] = self._dwords[i] & ~(0x1F << 5) | code << 5
+
+    def is_prototype(self, frame: int) -> bool:
+        return bool(self._dwords[self._base + frame * _DWORDS + 3] & PROTOTYPE_PTE)
+
+    def is_modified(self, frame: int) -> bool:
+        return bool(self._dwords[self._base + frame * _DWORDS + 3] & MODIFIED)
+
+    def set_modified(self, frame: int, modified: bool) -> None:
+        i = self._base + frame * _DWORDS + 3
+        self._dwords[i] = self._dwords[i] & ~MODIFIED | modified
+
+    def move_pte(self, frame: int, pte_address: int) -> None:
+        """Its prototype PTE has moved."""
+        self._dwords[self._base + frame * _DWORDS + 1] = pte_address

@@ -1,0 +1,190 @@
+"""One process's user half: its page tables, its VADs, its pages and what they are charged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ntgate.executive.errors import NtError
+from ntgate.executive.mm import pte
+from ntgate.executive.mm.vad import SIZES, Vad
+from ntgate.executive.mm.vad_tree import VadTree
+from ntgate.layout.mm import EPROCESS_VM, MM_DECOMMIT, MMVAD_SHORT
+from ntgate.layout.ntstatus import STATUS_NO_MEMORY
+from ntgate.layout.ps import EPROCESS
+from ntgate.memory.frames import OutOfFrames
+from ntgate.memory.paging import AddressSpace
+
+if TYPE_CHECKING:
+    from ntgate.executive.mm.manager import MemoryManager
+
+TABLE_PAGES = 512
+_EMPTY_TABLE = bytes(8 * TABLE_PAGES)
+
+
+class ProcessSpace:
+    """The address space of `process`: made by MemoryManager.create_space, one for each process.
+
+    `shared_protection` has the protection of each valid page of a section that was given
+    another one than its view (XP keeps it in the working set list); `locked` the pages that
+    NtLockVirtualMemory holds.  All else is in the guest.
+    """
+
+    def __init__(self, manager: MemoryManager, process: EPROCESS, tables: AddressSpace) -> None:
+        self.manager = manager
+        self.process = EPROCESS_VM(process.memory, process.address)
+        self.tables = tables
+        self.vads = VadTree(manager.kernel, self.process)
+        self.shared_protection: dict[int, int] = {}
+        self.locked: set[int] = set()
+        self._qwords = tables.ram.qwords
+        self._dwords = tables.ram.dwords
+        start = manager.kernel.physical(process.address)
+        vm = start + EPROCESS_VM.Vm.offset
+        self._fault_count = (vm + EPROCESS_VM.Vm.struct.PageFaultCount.offset) >> 2
+        self._working_set = (vm + EPROCESS_VM.Vm.struct.WorkingSetSize.offset) >> 2
+        self._peak_working_set = (vm + EPROCESS_VM.Vm.struct.PeakWorkingSetSize.offset) >> 2
+        self._private_pages = (start + EPROCESS_VM.NumberOfPrivatePages.offset) >> 2
+
+    # VADs.
+
+    def vad(self, node: int) -> Vad:
+        i = self.vads.index(node)
+        first, last, flags = self._dwords[i], self._dwords[i + 1], self._dwords[i + 5]
+        if flags >> 31:
+            return Vad(node, first, last, flags)
+        return Vad(
+            node, first, last, flags,
+            self._dwords[i + 6], self._dwords[i + 7], self._dwords[i + 8],
+        )  # fmt: skip
+
+    def vad_at(self, vpn: int) -> Vad | None:
+        node = self.vads.find(vpn)
+        return self.vad(node) if node else None
+
+    def add_vad(self, tag: bytes, first: int, last: int, flags: int) -> int:
+        """Make and link a node; the rest of a mapped one is the caller's.  Raises NtError."""
+        node = self.manager.pool_block(SIZES[tag], tag)
+        view = MMVAD_SHORT(self.process.memory, node)
+        view.StartingVpn, view.EndingVpn, view.LongFlags = first, last, flags
+        self.vads.insert(node)
+        self.count_virtual_size(last - first + 1)
+        return node
+
+    def remove_vad(self, vad: Vad) -> None:
+        """Unlink and free a node and uncharge its size; its pages are gone already."""
+        self.vads.remove(vad.node)
+        self.manager.pool.free(vad.node)
+        self.count_virtual_size(-vad.pages)
+
+    def count_virtual_size(self, pages: int) -> None:
+        process = self.process
+        size = process.VirtualSize + (pages << 12)
+        process.VirtualSize = size
+        if size > process.PeakVirtualSize:
+            process.PeakVirtualSize = size
+
+    # Page tables.
+
+    def chunks(self, first: int, last: int) -> Iterator[tuple[int, int, int | None]]:
+        """Pages first..last by page table: (first page, count, index of its PTE or None)."""
+        while first <= last:
+            count = min(last + 1 - first, TABLE_PAGES - (first & TABLE_PAGES - 1))
+            yield first, count, self.tables.index(first << 12)
+            first += count
+
+    def index(self, vpn: int) -> int:
+        """Where the PTE of a page is, with a page table made for it; raises NtError."""
+        try:
+            return self.tables.make_index(vpn << 12)
+        except OutOfFrames:
+            raise NtError(STATUS_NO_MEMORY) from None
+
+    def is_committed(self, vad: Vad, entry: int) -> bool:
+        """Whether a page of private memory with this PTE is committed."""
+        if not entry:
+            return vad.is_committed
+        return bool(entry & pte.VALID) or pte.protection_of(entry) != MM_DECOMMIT
+
+    def count_committed(self, vad: Vad, first: int, last: int) -> int:
+        """How many of these pages of a private VAD are committed."""
+        total = 0
+        for _vpn, count, index in self.chunks(first, last):
+            entries = [] if index is None else self._qwords[index : index + count].tolist()
+            if not any(entries):
+                total += count if vad.is_committed else 0
+            else:
+                total += sum(self.is_committed(vad, entry) for entry in entries)
+        return total
+
+    # Pages.
+
+    def map_private(self, vpn: int, index: int, frame: int, code: int, *, written: bool) -> None:
+        """Make a new frame the page's own and its PTE valid."""
+        manager = self.manager
+        manager.pfn.describe(frame, pte.pte_address(vpn << 12), index >> 9, pte.demand_zero(code))
+        self._qwords[index] = pte.valid_entry(frame, code, ran=False, written=written)
+        self._dwords[self._private_pages] += 1
+        self.count_valid()
+
+    def count_valid(self) -> None:
+        """A PTE has become valid."""
+        dwords = self._dwords
+        dwords[self._fault_count] = dwords[self._fault_count] + 1 & 0xFFFFFFFF
+        size = dwords[self._working_set] + 1
+        dwords[self._working_set] = size
+        if size > dwords[self._peak_working_set]:
+            dwords[self._peak_working_set] = size
+
+    def count_invalid(self, pages: int = 1) -> None:
+        self._dwords[self._working_set] -= pages
+
+    def discard(self, first: int, last: int, fill: int = 0) -> None:
+        """Give up what pages first..last hold and leave `fill` in their PTEs.
+
+        Page tables that become empty are given back; with a fill, the missing ones are made.
+        """
+        qwords = self._qwords
+        filled = pte.repeated(fill)
+        for vpn, count, present in self.chunks(first, last):
+            index = present
+            if index is None:
+                if not fill:
+                    continue
+                index = self.index(vpn)
+            else:
+                self._release_entries(vpn, qwords[index : index + count].tolist())
+            qwords[index : index + count] = filled[:count]
+            if not fill:
+                self._free_empty_table(vpn)
+        if self.shared_protection:
+            for vpn in [vpn for vpn in self.shared_protection if first <= vpn <= last]:
+                del self.shared_protection[vpn]
+        if self.locked:
+            self.locked = {vpn for vpn in self.locked if not first <= vpn <= last}
+
+    def _release_entries(self, vpn: int, entries: list[int]) -> None:
+        pfn = self.manager.pfn
+        valid = private = 0
+        for offset, entry in enumerate(entries):
+            if entry & pte.VALID:
+                self.manager.stale(vpn + offset)
+                valid += 1
+            elif not entry & pte.TRANSITION or entry & pte.PROTOTYPE:
+                continue
+            frame = pte.frame_of(entry)
+            private += not pfn.is_prototype(frame)
+            pfn.release(frame)
+        self.count_invalid(valid)
+        self._dwords[self._private_pages] -= private
+
+    def _free_empty_table(self, vpn: int) -> None:
+        """Without its table a page is as with an empty one: what the VAD says."""
+        ram = self.tables.ram
+        place = self.tables.directory_index(vpn << 12)
+        table = ram.qwords[place] & pte.TABLE_FRAME
+        if bytes(ram.bytes[table : table + len(_EMPTY_TABLE)]) == _EMPTY_TABLE:
+            ram.qwords[place] = 0
+            self.tables.frames.free(table >> 12)
+            self.manager.flush_all = True  # the table was mapped at c0000000, too
+

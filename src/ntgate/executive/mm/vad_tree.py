@@ -1,0 +1,252 @@
+"""A process's virtual address descriptors: the tree under EPROCESS.VadRoot.
+
+The tree in the guest is the only record of what is allocated: every question walks it.  XP
+doesn't document how its tree is balanced; here it is a heap in a hash of the nodes' addresses
+(a treap), which needs no room in them and has the same shape in every run.  VadHint is the
+node last found; VadFreeHint is a node below whose end no 64 KB are free.
+
+A node is its address in nonpaged pool, 0 is none; page numbers are inclusive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ntgate.layout.mm import EPROCESS_VM, MMVAD
+from ntgate.memory.kernel import DIRECT_BASE, KernelMemory
+
+LOWEST_VPN = 0x10      # MM_LOWEST_USER_ADDRESS
+HIGHEST_VPN = 0x7FFDF  # MM_HIGHEST_VAD_ADDRESS: SharedUserData's 64 KB follow
+GRANULARITY = 0x10     # pages in the 64 KB that a reservation is aligned to
+
+START, END, PARENT, LEFT, RIGHT, FLAGS = range(6)  # dwords of _MMVAD_SHORT
+
+
+def _priority(node: int) -> int:
+    return node * 0x9E3779B1 >> 3 & 0xFFFFFFFF
+
+
+def _round_up(page: int, alignment: int) -> int:
+    return (page + alignment - 1) & -alignment
+
+
+class VadTree:
+    """Finds, inserts and removes nodes.  Allocating them and their pages is the caller's."""
+
+    def __init__(self, memory: KernelMemory, process: EPROCESS_VM) -> None:
+        self._memory = memory
+        self._process = process
+        self._dwords = memory.ram.dwords
+        start = memory.physical(process.address)
+        self._root = (start + EPROCESS_VM.VadRoot.offset) >> 2
+        self._hint = (start + EPROCESS_VM.VadHint.offset) >> 2
+        self._free_hint = (start + EPROCESS_VM.VadFreeHint.offset) >> 2
+
+    def index(self, node: int) -> int:
+        """Where a node is, as an index into ram.dwords."""
+        if DIRECT_BASE <= node < self._memory.direct_end:
+            return (node - DIRECT_BASE) >> 2
+        return self._memory.physical(node) >> 2
+
+    def view(self, node: int) -> MMVAD:
+        """Typed; a private node ends after the members of _MMVAD_SHORT."""
+        return MMVAD(self._memory, node)
+
+    def bounds(self, node: int) -> tuple[int, int]:
+        i = self.index(node)
+        return int(self._dwords[i]), int(self._dwords[i + 1])
+
+    # Lookup.
+
+    def find(self, vpn: int) -> int:
+        """The node that covers a page."""
+        dwords = self._dwords
+        hint = dwords[self._hint]
+        if hint:
+            i = self.index(hint)
+            if dwords[i] <= vpn <= dwords[i + 1]:
+                return int(hint)
+        node = dwords[self._root]
+        while node:
+            i = self.index(node)
+            if vpn < dwords[i]:
+                node = dwords[i + LEFT]
+            elif vpn > dwords[i + END]:
+                node = dwords[i + RIGHT]
+            else:
+                dwords[self._hint] = node
+                return int(node)
+        return 0
+
+    def at_or_above(self, vpn: int) -> int:
+        """The lowest node that ends at `vpn` or above: the first that a range could meet."""
+        dwords, best, node = self._dwords, 0, self._dwords[self._root]
+        while node:
+            i = self.index(node)
+            if dwords[i + END] < vpn:
+                node = dwords[i + RIGHT]
+            else:
+                best = int(node)
+                if dwords[i] <= vpn:
+                    break
+                node = dwords[i + LEFT]
+        return best
+
+    def overlaps(self, first: int, last: int) -> bool:
+        node = self.at_or_above(first)
+        return bool(node) and self._dwords[self.index(node)] <= last
+
+    def _edge(self, node: int, side: int) -> int:
+        while node:
+            child = int(self._dwords[self.index(node) + side])
+            if not child:
+                break
+            node = child
+        return node
+
+    def _next(self, node: int, side: int) -> int:
+        """The neighbour in address order: RIGHT is the successor, LEFT the predecessor."""
+        dwords = self._dwords
+        child = int(dwords[self.index(node) + side])
+        if child:
+            return self._edge(child, LEFT + RIGHT - side)
+        parent = int(dwords[self.index(node) + PARENT])
+        while parent and dwords[self.index(parent) + side] == node:
+            node, parent = parent, int(dwords[self.index(parent) + PARENT])
+        return parent
+
+    def successor(self, node: int) -> int:
+        return self._next(node, RIGHT)
+
+    def predecessor(self, node: int) -> int:
+        return self._next(node, LEFT)
+
+    def first(self) -> int:
+        return self._edge(int(self._dwords[self._root]), LEFT)
+
+    def __iter__(self) -> Iterator[int]:
+        """Every node in address order; the loop may remove the node that it was given."""
+        node = self.first()
+        while node:
+            following = self.successor(node)
+            yield node
+            node = following
+
+    # Free ranges.
+
+    def find_free(
+        self, pages: int, *, alignment: int = GRANULARITY, highest: int = HIGHEST_VPN
+    ) -> int | None:
+        """The lowest free range: its first page, or None."""
+        hint = int(self._dwords[self._free_hint])
+        if hint:
+            start, node = max(LOWEST_VPN, self.bounds(hint)[1] + 1), self.successor(hint)
+        else:
+            start, node = LOWEST_VPN, self.first()
+        start = _round_up(start, alignment)
+        while start + pages - 1 <= highest:
+            if not node:
+                return start
+            first, last = self.bounds(node)
+            if start + pages <= first:
+                return start
+            if last >= start:
+                start = _round_up(last + 1, alignment)
+            node = self.successor(node)
+        return None
+
+    def find_free_down(
+        self, pages: int, *, alignment: int = GRANULARITY, highest: int = HIGHEST_VPN
+    ) -> int | None:
+        """The highest free range: its first page, or None."""
+        end = highest  # the last page that is free, as far as is known
+        node = self._edge(int(self._dwords[self._root]), RIGHT)
+        while True:
+            start = (end - pages + 1) & -alignment
+            if start < LOWEST_VPN:
+                return None
+            while node and self.bounds(node)[0] > end:
+                node = self.predecessor(node)
+            if not node or self.bounds(node)[1] < start:
+                return start
+            end = self.bounds(node)[0] - 1
+            node = self.predecessor(node)
+
+    # Change.
+
+    def insert(self, node: int) -> None:
+        """Link a node whose pages are free."""
+        dwords, process = self._dwords, self._process
+        i = self.index(node)
+        start = dwords[i]
+        parent, place = 0, self._root
+        while child := dwords[place]:
+            parent = child
+            j = self.index(child)
+            place = j + (LEFT if start < dwords[j] else RIGHT)
+        dwords[place] = node
+        dwords[i + PARENT] = parent
+        dwords[i + LEFT] = dwords[i + RIGHT] = 0
+        priority = _priority(node)
+        while (parent := dwords[i + PARENT]) and _priority(parent) < priority:
+            self._rotate_up(node)
+        process.NumberOfVads += 1
+        self._advance_free_hint()
+
+    def remove(self, node: int) -> None:
+        dwords, process = self._dwords, self._process
+        i = self.index(node)
+        if dwords[self._hint] == node:
+            dwords[self._hint] = 0
+        hint = int(dwords[self._free_hint])
+        if hint and dwords[i] <= self.bounds(hint)[0]:
+            dwords[self._free_hint] = self.predecessor(node)
+        while dwords[i + LEFT] or dwords[i + RIGHT]:
+            left, right = dwords[i + LEFT], dwords[i + RIGHT]
+            up = right if not left or (right and _priority(right) > _priority(left)) else left
+            self._rotate_up(up)
+        self._replace_child(dwords[i + PARENT], node, 0)
+        process.NumberOfVads -= 1
+
+    def shrunk(self, node: int) -> None:
+        """The pages of a linked node have become fewer."""
+        hint = int(self._dwords[self._free_hint])
+        if hint and self._dwords[self.index(node)] <= self.bounds(hint)[0]:
+            self._dwords[self._free_hint] = self.predecessor(node)
+
+    def _advance_free_hint(self) -> None:
+        """Past the nodes that leave no 64 KB free between them."""
+        dwords = self._dwords
+        hint = int(dwords[self._free_hint])
+        end, node = (
+            (self.bounds(hint)[1], self.successor(hint)) if hint else (LOWEST_VPN - 1, self.first())
+        )
+        while node and dwords[self.index(node)] < _round_up(end + 1, GRANULARITY) + GRANULARITY:
+            hint, end = node, max(end, int(dwords[self.index(node) + END]))
+            node = self.successor(node)
+        dwords[self._free_hint] = hint
+
+    def _replace_child(self, parent: int, old: int, new: int) -> None:
+        if not parent:
+            self._dwords[self._root] = new
+            return
+        j = self.index(parent)
+        self._dwords[j + (LEFT if self._dwords[j + LEFT] == old else RIGHT)] = new
+
+    def _rotate_up(self, node: int) -> None:
+        dwords = self._dwords
+        i = self.index(node)
+        parent = dwords[i + PARENT]
+        j = self.index(parent)
+        side = LEFT if dwords[j + LEFT] == node else RIGHT
+        other = LEFT + RIGHT - side
+        inner = dwords[i + other]
+        grandparent = dwords[j + PARENT]
+        dwords[j + side] = inner
+        if inner:
+            dwords[self.index(inner) + PARENT] = parent
+        dwords[i + other] = parent
+        dwords[j + PARENT] = node
+        dwords[i + PARENT] = grandparent
+        self._replace_child(grandparent, parent, node)
+

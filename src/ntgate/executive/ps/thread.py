@@ -1,0 +1,79 @@
+"""What the host keeps of a thread and of a process, beside their objects in guest memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ntgate.layout import machine as m
+from ntgate.layout.ps import EPROCESS, ETHREAD
+from ntgate.memory.paging import AddressSpace
+from ntgate.memory.user import UserMemory
+
+if TYPE_CHECKING:
+    from ntgate.executive.executive import Executive
+
+
+class Process:
+    """The companion of an EPROCESS."""
+
+    def __init__(self, executive: Executive, eprocess: EPROCESS, space: AddressSpace) -> None:
+        self.executive = executive
+        self.eprocess = eprocess
+        self.space = space
+        self.memory = UserMemory(executive.cpu, space.pdpt, self._resolve)
+        self.exited = False
+        self.exit_status = 0  # kept when the object is gone
+        self.tebs = 0
+        self.user_entry = 0  # where threads start in ring 3: ntdll!LdrInitializeThunk
+        self.exception_entry = 0  # ntdll!KiUserExceptionDispatcher
+        self.apc_entry = 0  # ntdll!KiUserApcDispatcher
+        self.image_path = ""  # NT path, \\Device\\...
+        self.image_name = ""
+        self.command_line = ""
+
+    def _resolve(self, address: int, error: int) -> int:
+        mm = self.executive.mm
+        status = mm.access_fault(self.eprocess, address, error, True)
+        return status if status >> 31 or status == 0x80000001 else 0
+
+    @property
+    def pid(self) -> int:
+        return self.eprocess.UniqueProcessId
+
+    @property
+    def handles(self) -> int:
+        """Address of the handle table."""
+        return self.eprocess.ObjectTable
+
+
+class Thread:
+    """The companion of an ETHREAD, and the `caller` of its services."""
+
+    def __init__(
+        self, process: Process, ethread: ETHREAD, stack: tuple[int, int], teb: int
+    ) -> None:
+        self.process = process
+        self.executive = process.executive
+        self.ethread = ethread
+        self.memory = process.memory
+        self.teb = teb
+        self.stack = stack
+        self.stack_limit, self.stack_delta = stack
+        self.stack_base = self.stack_limit + m.KERNEL_STACK_SIZE
+        self.pending: Any = None  # dispatch.outcome.Wait of the service that waits
+        self.pending_id = 0
+        self.wait_status = 0
+        self.timer: int | None = None  # of the clock, while a wait has a timeout
+
+    @property
+    def tid(self) -> int:
+        return self.ethread.Cid.UniqueThread
+
+    @property
+    def pid(self) -> int:
+        return self.ethread.Cid.UniqueProcess
+
+    @property
+    def frame(self) -> int:
+        """Address of the trap frame of the call that the thread is in."""
+        return self.ethread.Tcb.TrapFrame

@@ -1,0 +1,239 @@
+"""A whole machine: the one module that knows every part.
+
+    from ntgate import Machine
+
+    machine = Machine()
+    process = machine.start("@sysenter", stdout=device)
+    machine.run()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import ntgate.services.all  # noqa: F401  (declares the services)
+from ntgate.boot.boot import boot
+from ntgate.devices.console import ByteDevice, MemoryDevice
+from ntgate.dispatch.dispatcher import Dispatcher
+from ntgate.dispatch.tables import ServiceNumber
+from ntgate.errors import UsageError
+from ntgate.executive.events import Events, Unimplemented
+from ntgate.executive.executive import Executive
+from ntgate.executive.ps.environment import ProcessParameters
+from ntgate.executive.ps.thread import Process, Thread
+from ntgate.layout import machine as m
+from ntgate.loader.builtin.images import builtin_program, program_names
+from ntgate.loader.process import NativeLoader, NativeProgram, load_native
+from ntgate.entry.routines import HOST_PORT
+
+SLICE = 500_000  # instructions in one clock tick
+MASKED_STEP = 16  # instructions between two looks at IF, when a tick finds it clear
+
+
+class Cause(Enum):
+    """Why a machine stopped."""
+
+    EXIT = "exit"  # every program has ended, or nothing can ever run again
+    COUNT = "count"  # the instructions asked for have run
+    BREAKPOINT = "breakpoint"  # a code breakpoint or a watched access of the debugger
+    BREAK_INSTRUCTION = "int3"  # an int3 that the debugger took
+    REQUEST = "request"  # request_stop
+
+
+@dataclass
+class MachineOptions:
+    """pages: RAM in 4 KB frames; has_sep: a processor with sysenter; debugger: kd is attached;
+    counted: slices by instruction count, so that equal runs are equal (else by the host's clock).
+    """
+
+    pages: int = m.MEMORY_PAGES
+    has_sep: bool = True
+    debugger: bool = False
+    counted: bool = True
+
+
+class Machine:
+    """Booted on construction (20 ms); programs are started and run afterwards."""
+
+    def __init__(self, options: MachineOptions | None = None) -> None:
+        self.options = options = options or MachineOptions()
+        self.booted = booted = boot(
+            pages=options.pages, has_sep=options.has_sep, debugger=options.debugger
+        )
+        self.cpu = booted.cpu
+        self.kernel = booted.memory.kernel
+        self.symbols = booted.symbols
+        self.executive = Executive(
+            self.cpu, self.kernel, booted.memory.frames, booted.memory.space, booted.symbols,
+            booted.memory.map,
+        )  # fmt: skip
+        self.executive.debugger = options.debugger
+        self.dispatcher = Dispatcher(
+            self.cpu, booted.symbols, self.executive.processes.threads, self.executive.mm.stale
+        )
+        self.dispatcher.unimplemented = self._unimplemented
+        self.cpu.host_port = HOST_PORT
+        self.cpu.first_fetch = self._first_fetch
+        self.cpu.intercept = self._intercept
+        self.executive.scheduler.idle = self._nothing_runs
+        self.executive.processes.create_system(booted.memory.space)
+        self._enter_idle_thread()
+        self.loader = NativeLoader(self.executive)
+        self._until_tick = SLICE
+        self._exited = False
+        self._taken = False  # eip is at an int3 that was reported
+        self._interrupted = False
+
+    @property
+    def events(self) -> Events:
+        return self.executive.events
+
+    # Programs.
+
+    def start(
+        self,
+        program: str | Path,
+        arguments: Sequence[str] = (),
+        *,
+        stdin: ByteDevice | None = None,
+        stdout: ByteDevice | None = None,
+        stderr: ByteDevice | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> Process:
+        """Make a process of a PE file, or of a built-in program named with an @.
+
+        Raises UsageError for a program that is not there or can't be started.
+        """
+        native, path = self._find(program)
+        quoted = [f'"{part}"' if " " in part or not part else part for part in arguments]
+        parameters = ProcessParameters(
+            image_path=path,
+            command_line=" ".join([native.name, *quoted]),
+            environment=environment or {"SystemRoot": "C:\\WINDOWS", "PATH": "C:\\WINDOWS"},
+        )
+        devices = [device or MemoryDevice() for device in (stdin, stdout, stderr)]
+        thread = self.loader.start(native, parameters, devices)
+        self._exited = False
+        return thread.process
+
+    def _find(self, program: str | Path) -> tuple[NativeProgram, str]:
+        name = str(program)
+        if name.startswith("@"):
+            try:
+                image = builtin_program(name[1:])
+            except KeyError:
+                known = ", ".join(f"@{known}" for known in program_names())
+                raise UsageError(f"no built-in program is named {name}; there are {known}") from None
+            return NativeProgram(image.name, image.file, image.symbols), f"C:\\{image.name}"
+        path = Path(program)
+        try:
+            file = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"can't read {name}: {error.strerror}") from None
+        return load_native(path.name, file), f"C:\\{path.name}"
+
+    # Running.
+
+    def run(self) -> None:
+        """Until every program has ended; raises MachineError when the machine can't go on."""
+        while self.resume() not in (Cause.EXIT, Cause.REQUEST):
+            pass
+
+    def resume(self, instructions: int = 0) -> Cause:
+        """Run until something happens, or for a number of instructions.
+
+        Starts behind a breakpoint or int3 that the last call stopped at.
+        """
+        self._interrupted = False
+        if self._taken:
+            self._taken = False
+            self.cpu.registers.write("eip", self.cpu.registers.eip + 1)
+            if instructions == 1:
+                return Cause.COUNT
+        left = instructions
+        first = True
+        while True:
+            if self._interrupted:
+                return Cause.REQUEST
+            if first:
+                amount = 1
+            elif not self.options.counted and not instructions:
+                amount = 0
+            else:
+                amount = min(self._until_tick, left) if instructions else self._until_tick
+            completed = self._run(amount, stepping=first)
+            first = False
+            if completed:
+                self._until_tick -= amount
+                left -= amount
+            if self._taken:
+                return Cause.BREAK_INSTRUCTION
+            if self.cpu.breakpoints.hits or self.cpu.watchpoints.hits:
+                return Cause.BREAKPOINT
+            if self._exited:
+                return Cause.EXIT
+            if instructions and left <= 0:
+                return Cause.COUNT
+            if self._until_tick <= 0 or (completed and not amount):
+                self._clock_interrupt(stop_after_one=bool(instructions))
+
+    def _run(self, amount: int, *, stepping: bool) -> bool:
+        if stepping:
+            self.cpu.step()
+            return True
+        if amount:
+            return self.cpu.run(amount)
+        return self.cpu.run(timeout_us=m.TICK_100NS // 10)
+
+    def _clock_interrupt(self, *, stop_after_one: bool) -> None:
+        """The tick is due: deliver it where the processor may take it."""
+        while not self.cpu.interrupt(m.CLOCK_VECTOR):
+            if stop_after_one:
+                self._until_tick = 1
+                return
+            self.cpu.run(MASKED_STEP)
+        self._until_tick = SLICE
+
+    def request_stop(self) -> None:
+        """Make `resume` return soon; from a signal handler or another thread."""
+        self._interrupted = True
+        self.cpu.stop()
+
+    # What the parts ask of the whole.
+
+    def _enter_idle_thread(self) -> None:
+        """Stand where SwapContext would have put the processor."""
+        thread = self.executive.processes.current
+        registers = self.cpu.registers
+        registers.write("esp", thread.ethread.Tcb.KernelStack)
+        registers.write("eip", self.symbols["KiIdleLoop"])
+        tss = self.kernel
+        tss.set_u32(m.TSS + 4, thread.ethread.Tcb.InitialStack - m.NPX_FRAME_LENGTH - 0x10)
+
+    def _nothing_runs(self) -> None:
+        self._exited = True
+        self.cpu.stop()
+
+    def _intercept(self, _vector: int) -> bool:
+        self._taken = self.options.debugger
+        return self._taken
+
+    def _first_fetch(self, linear: int) -> bool:
+        current = self.executive.processes.current
+        return self.executive.mm.first_fetch(current.process.eprocess, linear)
+
+    def _unimplemented(self, caller: Thread, number: ServiceNumber) -> None:
+        self.events.emit(Unimplemented(caller.pid, caller.tid, number.name, number.number))
+
+    def forget_break_instruction(self) -> None:
+        """A debugger has moved eip: the next resume starts right there."""
+        self._taken = False
+
+    def break_at_next_thread(self) -> None:
+        """The initial break of a kernel debugger: an int3 before the thread's first instruction."""
+        self.kernel.set_u8(self.symbols["KdBreakPending"], 1)
+
+

@@ -1,0 +1,14 @@
+"""Every family, so that importing this declares every service."""
+
+from ntgate.services import (
+    exception,
+    file,
+    kernel,
+    memory,
+    object,
+    process,
+    system,
+    thread,
+)
+
+__all__ = ["exception", "file", "kernel", "memory", "object", "process", "system", "thread"]

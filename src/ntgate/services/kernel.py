@@ -1,0 +1,119 @@
+"""The routines that the entry code calls: scheduling, faults, exceptions, bugchecks."""
+
+from __future__ import annotations
+
+from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.service import routine
+from ntgate.errors import GuestBugCheck
+from ntgate.executive.ke.faults import npx_exception, selector_exception, xmm_exception
+from ntgate.executive.ps.exceptions import dispatch_exception
+from ntgate.executive.ps.thread import Thread
+from ntgate.layout import ntstatus
+from ntgate.layout.ke import KTRAP_FRAME
+from ntgate.layout.ps import EXCEPTION_RECORD
+
+KERNEL_MODE_EXCEPTION_NOT_HANDLED = 0x8E
+SHADOW = "KeServiceDescriptorTableShadow"
+
+
+@routine
+def KiSelectNextThread(caller: Thread) -> Outcome:
+    caller.executive.processes.reap()
+    caller.executive.scheduler.select_next()
+    return 0
+
+
+@routine
+def PspUserThreadStartup(caller: Thread) -> Outcome:
+    caller.executive.processes.thread_started(caller)
+    return 0
+
+
+@routine
+def KeUpdateSystemTime(caller: Thread, TrapFrame: int) -> Outcome:
+    return int(caller.executive.scheduler.clock_tick())
+
+
+@routine
+def KiDeliverApc(
+    caller: Thread, PreviousMode: int, ExceptionFrame: int, TrapFrame: int
+) -> Outcome:
+    caller.executive.processes.deliver_user_apc(caller, TrapFrame)
+    return 0
+
+
+@routine
+def MmAccessFault(
+    caller: Thread, ErrorCode: int, VirtualAddress: int, SegCs: int, TrapFrame: int
+) -> Outcome:
+    process = caller.process
+    return process.executive.mm.access_fault(
+        process.eprocess, VirtualAddress, ErrorCode, bool(SegCs & 1), teb=caller.teb
+    )
+
+
+@routine
+def KiSelectorFault(caller: Thread, Vector: int, TrapFrame: int) -> Outcome:
+    frame = KTRAP_FRAME(caller.executive.kernel, TrapFrame)
+    return selector_exception(caller, Vector, frame)
+
+
+@routine
+def KiNpxError(caller: Thread, TrapFrame: int) -> Outcome:
+    return npx_exception(caller)
+
+
+@routine
+def KiXmmError(caller: Thread, TrapFrame: int) -> Outcome:
+    return xmm_exception(caller)
+
+
+@routine
+def KiDispatchException(
+    caller: Thread,
+    ExceptionRecord: int,
+    ExceptionFrame: int,
+    TrapFrame: int,
+    PreviousMode: int,
+    FirstChance: int,
+) -> Outcome:
+    kernel = caller.executive.kernel
+    record = EXCEPTION_RECORD(kernel, ExceptionRecord)
+    frame = KTRAP_FRAME(kernel, TrapFrame)
+    if not PreviousMode:
+        raise GuestBugCheck(
+            KERNEL_MODE_EXCEPTION_NOT_HANDLED,
+            (record.ExceptionCode, record.ExceptionAddress, TrapFrame, 0),
+            f"eip={frame.Eip:08x} cs={frame.SegCs & 0xFFFF:04x} error code={frame.ErrCode:x}",
+        )
+    return dispatch_exception(caller, record, frame, first_chance=bool(FirstChance))
+
+
+@routine
+def KiDebugRegistersLoaded(caller: Thread) -> Outcome:
+    caller.executive.cpu.stop()
+    return 0
+
+
+@routine
+def KeBugCheckFromTrap(
+    caller: Thread, Code: int, First: int, Second: int, Third: int, Fourth: int
+) -> Outcome:
+    raise GuestBugCheck(Code, (First, Second, Third, Fourth))
+
+
+@routine
+def PsConvertToGuiThread(caller: Thread) -> Outcome:
+    """Give the thread the shadow table; a second try means that the number is beyond it."""
+    thread, shadow = caller.ethread.Tcb, caller.executive.symbols[SHADOW]
+    if thread.ServiceTable == shadow:
+        return ntstatus.STATUS_INVALID_SYSTEM_SERVICE
+    thread.ServiceTable = shadow
+    return 0
+
+
+@routine
+def NtGdiFlushUserBatch(caller: Thread) -> Outcome:
+    """The batch of a thread without a window is dropped."""
+    caller.memory.set_u32(caller.teb + 0xF70, 0)
+    return 0

@@ -1,0 +1,159 @@
+"""Threads: delay, yield, end, contexts, information."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from ntgate.dispatch.outcome import Leave, Outcome, Wait
+from ntgate.dispatch.service import service
+from ntgate.dispatch.types import (
+    BOOLEAN,
+    HANDLE,
+    LARGE_INTEGER,
+    NTSTATUS,
+    PVOID,
+    THREADINFOCLASS,
+    ULONG,
+    In,
+    OutOpt,
+)
+from ntgate.entry.context import SIZE, TrapContext
+from ntgate.executive.ps.thread import Thread
+from ntgate.layout import ntstatus
+
+THREAD_TERMINATE, THREAD_GET_CONTEXT, THREAD_SET_CONTEXT = 0x01, 0x08, 0x10
+THREAD_QUERY_INFORMATION = 0x40
+
+ThreadBasicInformation, ThreadTimes = 0, 1
+ThreadAmILastThread, ThreadIsTerminated = 12, 20
+ThreadQuerySetWin32StartAddress = 9
+
+
+@service()
+def NtYieldExecution(caller: Thread) -> Outcome:
+    """Let an equal or better thread run."""
+    if not caller.executive.scheduler.yield_current():
+        return ntstatus.STATUS_NO_YIELD_PERFORMED
+    return Wait(_after_wait)
+
+
+@service(partial="Alertable is ignored: no APC is delivered")
+def NtDelayExecution(
+    caller: Thread, Alertable: BOOLEAN, DelayInterval: In[LARGE_INTEGER]
+) -> Outcome:
+    """Wait for a time: relative when negative, until a system time when positive."""
+    interval = DelayInterval.read()
+    if interval == 0:
+        return NtYieldExecution(caller)
+    caller.executive.processes.wait(caller, interval)
+    return Wait(_after_delay)
+
+
+def _after_wait(_caller: Thread, _status: int, _state: Any) -> Outcome:
+    return ntstatus.STATUS_SUCCESS
+
+
+def _after_delay(_caller: Thread, status: int, _state: Any) -> Outcome:
+    return ntstatus.STATUS_SUCCESS if status == ntstatus.STATUS_TIMEOUT else status
+
+
+def _never(_caller: Thread, _status: int, _state: Any) -> Outcome:
+    raise AssertionError("a thread that has ended runs again")
+
+
+def _thread(caller: Thread, handle: int, access: int) -> Thread:
+    objects = caller.executive.objects
+    body = objects.reference_by_handle(caller, handle, "Thread", access)
+    thread: Thread = objects.companion(body)
+    return thread
+
+
+@service()
+def NtTerminateThread(caller: Thread, ThreadHandle: HANDLE, ExitStatus: NTSTATUS) -> Outcome:
+    """End a thread; handle 0 is the caller, unless it is the last thread of its process."""
+    if not ThreadHandle:
+        if caller.process.eprocess.ActiveThreads == 1:
+            return ntstatus.STATUS_CANT_TERMINATE_SELF
+        thread = caller
+    else:
+        thread = _thread(caller, ThreadHandle, THREAD_TERMINATE)
+    caller.executive.processes.terminate_thread(thread, ExitStatus)
+    return Wait(_never) if caller.ethread.Terminated else ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtGetContextThread(caller: Thread, ThreadHandle: HANDLE, ThreadContext: PVOID) -> Outcome:
+    """The registers of a thread in ring 3, those groups that ContextFlags names."""
+    thread = _thread(caller, ThreadHandle, THREAD_GET_CONTEXT)
+    record = bytearray(caller.memory.read(ThreadContext, SIZE))
+    (flags,) = struct.unpack_from("<I", record)
+    _context_of(caller, thread).fill(record, flags)
+    caller.memory.write(ThreadContext, record)
+    return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtSetContextThread(caller: Thread, ThreadHandle: HANDLE, ThreadContext: PVOID) -> Outcome:
+    """Load registers of a thread; Cs, Ss and EFLAGS stay what ring 3 may have."""
+    thread = _thread(caller, ThreadHandle, THREAD_SET_CONTEXT)
+    record = caller.memory.read(ThreadContext, SIZE)
+    context = _context_of(caller, thread)
+    if thread is not caller:
+        context.apply(record)
+        return ntstatus.STATUS_SUCCESS
+    # The call of the thread itself ends with all the registers of its frame, not a status.
+    context.apply(record)
+    return Leave(caller.frame)
+
+
+def _context_of(caller: Thread, thread: Thread) -> TrapContext:
+    kernel = caller.executive.kernel
+    if thread is caller:
+        return TrapContext(kernel, caller.ethread.Tcb, caller.frame)
+    return TrapContext.base(kernel, thread.ethread.Tcb)
+
+
+@service(partial="classes 0, 1, 9, 12 and 20 only")
+def NtQueryInformationThread(
+    caller: Thread,
+    ThreadHandle: HANDLE,
+    ThreadInformationClass: THREADINFOCLASS,
+    ThreadInformation: PVOID,
+    ThreadInformationLength: ULONG,
+    ReturnLength: OutOpt[ULONG],
+) -> Outcome:
+    """THREAD_BASIC_INFORMATION, times, start address, last thread."""
+    thread = _thread(caller, ThreadHandle, THREAD_QUERY_INFORMATION)
+    ethread = thread.ethread
+    if ThreadInformationClass == ThreadBasicInformation:
+        data = struct.pack(
+            "<7I", ethread.ExitStatus if ethread.Terminated else ntstatus.STATUS_PENDING,
+            thread.teb, thread.pid, thread.tid, 1, ethread.Tcb.Priority, ethread.Tcb.BasePriority,
+        )  # fmt: skip
+    elif ThreadInformationClass == ThreadTimes:
+        tick = 156_250
+        data = struct.pack(
+            "<4Q", ethread.CreateTime, ethread.ExitTime, ethread.Tcb.KernelTime * tick,
+            ethread.Tcb.UserTime * tick,
+        )  # fmt: skip
+    elif ThreadInformationClass == ThreadQuerySetWin32StartAddress:
+        data = struct.pack("<I", ethread.Win32StartAddress)
+    elif ThreadInformationClass == ThreadAmILastThread:
+        data = struct.pack("<I", thread.process.eprocess.ActiveThreads == 1)
+    elif ThreadInformationClass == ThreadIsTerminated:
+        data = struct.pack("<I", ethread.Terminated)
+    else:
+        return ntstatus.STATUS_INVALID_INFO_CLASS
+    return answer(caller, data, ThreadInformation, ThreadInformationLength, ReturnLength)
+
+
+def answer(
+    caller: Thread, data: bytes, address: int, length: int, returned: OutOpt[ULONG]
+) -> int:
+    """Give information whose length must be exact."""
+    if length != len(data):
+        return ntstatus.STATUS_INFO_LENGTH_MISMATCH
+    caller.memory.write(address, data)
+    returned.write(len(data))
+    return ntstatus.STATUS_SUCCESS
