@@ -16,10 +16,12 @@ from pathlib import Path
 
 import ntgate.services.all  # noqa: F401  (declares the services)
 from ntgate.boot.boot import boot
-from ntgate.devices.console import ByteDevice, MemoryDevice
+from ntgate.devices.console import MemoryDevice
+from ntgate.executive.io.device import ByteDevice
 from ntgate.dispatch.dispatcher import Dispatcher
 from ntgate.dispatch.tables import ServiceNumber
 from ntgate.errors import UsageError
+from ntgate.executive.mm.execute import first_fetch
 from ntgate.executive.events import Events, Unimplemented
 from ntgate.executive.executive import Executive
 from ntgate.executive.ps.environment import ProcessParameters
@@ -72,14 +74,14 @@ class Machine:
         )  # fmt: skip
         self.executive.debugger = options.debugger
         self.dispatcher = Dispatcher(
-            self.cpu, booted.symbols, self.executive.processes.threads, self.executive.mm.stale
+            self.cpu, booted.symbols, self.executive.processes.threads, self.executive.mm
         )
         self.dispatcher.unimplemented = self._unimplemented
         self.cpu.host_port = HOST_PORT
         self.cpu.first_fetch = self._first_fetch
         self.cpu.intercept = self._intercept
         self.executive.scheduler.idle = self._nothing_runs
-        self.executive.processes.create_system(booted.memory.space)
+        self.executive.processes.create_system()
         self._enter_idle_thread()
         self.loader = NativeLoader(self.executive)
         self._until_tick = SLICE
@@ -223,7 +225,7 @@ class Machine:
 
     def _first_fetch(self, linear: int) -> bool:
         current = self.executive.processes.current
-        return self.executive.mm.first_fetch(current.process.eprocess, linear)
+        return first_fetch(current.process.space, linear)
 
     def _unimplemented(self, caller: Thread, number: ServiceNumber) -> None:
         self.events.emit(Unimplemented(caller.pid, caller.tid, number.name, number.number))

@@ -19,11 +19,16 @@ from ntgate.executive.events import (
     ModuleUnload,
     ProcessExit,
 )
+from ntgate.executive.errors import NtError
+from ntgate.executive.mm.fault import access_fault
+from ntgate.executive.mm.query import query
+from ntgate.executive.mm.space import ProcessSpace
 from ntgate.image.pe_view import exports_of, size_of_image
 from ntgate.layout import ntstatus
 from ntgate.machine import Cause, Machine
 
 PAGE = 0x1000
+MEM_COMMIT, PAGE_NOACCESS, PAGE_GUARD = 0x1000, 0x01, 0x100
 
 
 class LiveMachine:
@@ -86,11 +91,9 @@ class LiveMachine:
 
     def _bring_in(self, cr3: int, address: int, *, write: bool) -> mmu.Mapping | None:
         for process in self.machine.executive.processes.processes.values():
-            if process.space.pdpt == cr3 and self.machine.executive.mm.is_ordinary(
-                process.eprocess, address
-            ):
+            if process.space.tables.pdpt == cr3 and _is_ordinary(process.space, address):
                 error = mmu.FAULT_USER | (mmu.FAULT_WRITE if write else 0)
-                self.machine.executive.mm.access_fault(process.eprocess, address, error, True)
+                access_fault(process.space, address, error)
         return walk(self.cpu.ram.qwords, cr3, address)
 
     def read_physical(self, address: int, size: int) -> bytes:
@@ -208,6 +211,15 @@ class LiveMachine:
         elif isinstance(event, GuestException) and not event.first_chance:
             self._second_chance = event
             self.machine.request_stop()
+
+
+def _is_ordinary(space: ProcessSpace, address: int) -> bool:
+    """Whether a look at the page changes nothing that the guest could see."""
+    try:
+        found = query(space, address)
+    except NtError:
+        return False
+    return found.State == MEM_COMMIT and not found.Protect & (PAGE_NOACCESS | PAGE_GUARD)
 
 
 def _reason_of(error: MachineError) -> StopReason:

@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, Protocol
-
-
-class ByteDevice(Protocol):
-    """What a file object of a character device reads and writes."""
-
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes; b"" at the end."""
-        ...
-
-    def write(self, data: bytes) -> int:
-        """How many bytes were taken."""
-        ...
+from typing import BinaryIO
 
 
 class StreamDevice:

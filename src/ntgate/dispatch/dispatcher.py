@@ -26,6 +26,15 @@ CLOSED = 0xFFFFFFFF
 Invoke = Callable[[Any, list[int]], Outcome]
 
 
+class Translations(Protocol):
+    """What the memory manager tells of the TLB."""
+
+    stale_pages: list[int]
+    flush_all: bool
+
+    def take_stale(self) -> tuple[bool, list[int]]: ...
+
+
 class Caller(Protocol):
     """What a service sees of the thread that called it."""
 
@@ -36,6 +45,7 @@ class Caller(Protocol):
     stack_limit: int
     stack_delta: int
     pending: Wait | None
+    pending_id: int
     wait_status: int
 
 
@@ -55,13 +65,13 @@ class Dispatcher:
     """
 
     def __init__(
-        self, cpu: Processor, symbols: dict[str, int], callers: dict[int, Any], stale: Any
+        self, cpu: Processor, symbols: dict[str, int], callers: dict[int, Any], mm: Translations
     ) -> None:
         self.cpu = cpu
         self.callers = callers
         self.observer: Observer | None = None
         self.unimplemented: Callable[[Any, ServiceNumber], None] = lambda _caller, _number: None
-        self.stale = stale
+        self.mm = mm
         self._routines: dict[int, tuple[Invoke, int, ServiceNumber | None]] = {}
         self._register()
         self._cells = {
@@ -118,7 +128,7 @@ class Dispatcher:
         open_cell, frame_cell = self._cells["KiHostOpen"], self._cells["KiHostFrame"]
         status_cell, current_cell = self._cells["KiHostStatus"], self._current
         arguments = self.arguments
-        stale = self.stale
+        mm = self.mm
 
         def host_call(value: int) -> bool:
             if dwords[open_cell] != value:
@@ -148,7 +158,7 @@ class Dispatcher:
                         outcome = violation.status
             if outcome.__class__ is int:
                 dwords[status_cell] = outcome & 0xFFFFFFFF
-                if stale.pages or stale.all:
+                if mm.stale_pages or mm.flush_all:
                     self._reply_flush()
             else:
                 self._reply(caller, value, outcome)
@@ -191,10 +201,10 @@ class Dispatcher:
             dwords[cells["KiHostStatus"]] = int(outcome) & 0xFFFFFFFF
 
     def _reply_flush(self) -> None:
-        dwords, cells, stale = self.cpu.ram.dwords, self._cells, self.stale
-        if len(stale.pages) == 1 and not stale.all:
-            dwords[cells["KiHostArgument"]] = stale.pages[0]
+        dwords, cells = self.cpu.ram.dwords, self._cells
+        everything, pages = self.mm.take_stale()
+        if len(pages) == 1 and not everything:
+            dwords[cells["KiHostArgument"]] = pages[0]
             dwords[cells["KiHostReply"]] = FLUSH_PAGE
         else:
             dwords[cells["KiHostReply"]] = FLUSH_ALL
-        stale.clear()

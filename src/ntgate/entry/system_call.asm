@@ -28,7 +28,7 @@ KiSystemService:
         mov     [esi+KTHREAD.PreviousMode], bl
         mov     ebp, esp
         mov     ebx, [esi+KTHREAD.TrapFrame]
-        mov     [ebp+KTRAP_FRAME.Edx], ebx      ; put back by KiSystemServicePostCall
+        mov     [ebp+KTRAP_FRAME.Edx], ebx      ; put back after the call
         and     dword ptr [ebp+KTRAP_FRAME.Dr7], 0
         mov     [esi+KTHREAD.TrapFrame], ebp
         cld
@@ -43,7 +43,7 @@ KiSystemService:
         call    KiSaveDebugRegisters
 service_debug_saved:
         sti
-        jmp     KiSystemServiceRepeat
+        jmp     _SystemServiceRepeat
 
 ;@org 805426e0h
 ; MSR 176.  ESP is MSR 175 for one push, then the thread's stack from the TSS.
@@ -81,7 +81,7 @@ KiFastCallEntry2:
         sub     ebp, 29Ch                       ; the FX save area and the frame
         mov     byte ptr [esi+KTHREAD.PreviousMode], 1
         cmp     ebp, esp
-        jnz     KiFastCallBadStack
+        jnz     _FastCallBadStack
         and     dword ptr [ebp+KTRAP_FRAME.Dr7], 0
         test    byte ptr [esi+KTHREAD.DebugActive], 0FFh
         mov     [esi+KTHREAD.TrapFrame], ebp
@@ -97,7 +97,7 @@ fast_debug_saved:
         sti
 
 ; The shared tail.
-KiSystemServiceRepeat:
+_SystemServiceRepeat:
         mov     edi, eax
         shr     edi, 8
         and     edi, 30h
@@ -108,18 +108,18 @@ KiSystemServiceRepeat:
         cmp     eax, [edi+KSERVICE_TABLE_DESCRIPTOR.Limit]
         jae     KiBBTUnexpectedRange
         cmp     ecx, 10h
-        jnz     KiSystemServiceCount
+        jnz     _SystemServiceCount
         mov     ecx, fs:[KPCR.NtTib.Self]
         xor     ebx, ebx
-KiSystemServiceAccessTeb:
+_SystemServiceAccessTeb:
         or      ebx, [ecx+TEB.GdiBatchCount]
-        jz      KiSystemServiceCount
+        jz      _SystemServiceCount
         push    edx
         push    eax
         call    dword ptr [KeGdiFlushUserBatch]
         pop     eax
         pop     edx
-KiSystemServiceCount:
+_SystemServiceCount:
         inc     dword ptr fs:[KPCR.PrcbData.KeSystemCalls]
         mov     esi, edx
         mov     ebx, [edi+KSERVICE_TABLE_DESCRIPTOR.Number]
@@ -131,11 +131,11 @@ KiSystemServiceCount:
         shr     ecx, 2
         mov     edi, esp
         cmp     esi, [MmUserProbeAddress]
-        jae     KiSystemServiceProbe
-KiSystemServiceCopyArguments:
+        jae     _SystemServiceProbe
+_SystemServiceCopyArguments:
         .byte   0F3h, 0A5h                      ; rep movsd
         call    ebx
-KiSystemServicePostCall:
+_SystemServicePostCall:
         mov     esp, ebp
         mov     ecx, fs:[KPCR.PrcbData.CurrentThread]
         mov     edx, [ebp+KTRAP_FRAME.Edx]
@@ -176,7 +176,7 @@ exit_no_apc:
         call    KiRestoreDebugRegisters
 exit_debug_done:
         test    word ptr [esp+KTRAP_FRAME.SegCs], 0FFF8h
-        jz      KiExitEditedFrame
+        jz      _ExitEditedFrame
         lea     esp, [ebp+KTRAP_FRAME.SegFs]
         pop     fs
         pop     edi
@@ -240,7 +240,7 @@ full_debug_done:
         mov     ecx, [esp+KTRAP_FRAME.Ecx]
         mov     eax, [esp+KTRAP_FRAME.Eax]
         test    word ptr [esp+KTRAP_FRAME.SegCs], 0FFF8h
-        jz      KiExitEditedFrame
+        jz      _ExitEditedFrame
         test    byte ptr [esp+KTRAP_FRAME.SegCs], 1
         jz      full_segments_done
 KiExitSegGs:
@@ -263,7 +263,7 @@ KiExitIret:
 
 ; A debugger or NtContinue has moved the esp of a ring-0 frame: SegCs is in TempSegCs, and the
 ; three dwords for iretd are rebuilt below the new esp.
-KiExitEditedFrame:
+_ExitEditedFrame:
         mov     ebx, [esp+KTRAP_FRAME.TempSegCs]
         mov     [esp+KTRAP_FRAME.SegCs], ebx
         mov     ebx, [esp+KTRAP_FRAME.TempEsp]
@@ -287,7 +287,7 @@ KiExitEditedFrame:
 ; ecx = table index * 10h.  A first call of table 1 makes the thread a GUI thread.
 KiBBTUnexpectedRange:
         cmp     ecx, 10h
-        jne     KiSystemServiceInvalid
+        jne     _SystemServiceInvalid
         push    edx
         push    ebx
         call    PsConvertToGuiThread
@@ -296,21 +296,21 @@ KiBBTUnexpectedRange:
         pop     edx
         mov     ebp, esp
         mov     [esi+KTHREAD.TrapFrame], ebp
-        jz      KiSystemServiceRepeat
-KiSystemServiceInvalid:
+        jz      _SystemServiceRepeat
+_SystemServiceInvalid:
         mov     eax, 0C000001Ch                 ; STATUS_INVALID_SYSTEM_SERVICE
-        jmp     KiSystemServicePostCall
+        jmp     _SystemServicePostCall
 
-KiSystemServiceProbe:
+_SystemServiceProbe:
         test    byte ptr [ebp+KTRAP_FRAME.SegCs], 1
-        jz      KiSystemServiceCopyArguments
-; KiTrap0E sends a fault of KiSystemServiceCopyArguments or KiSystemServiceAccessTeb here.
-KiSystemServiceAccessViolation:
+        jz      _SystemServiceCopyArguments
+; KiTrap0E sends a fault of _SystemServiceCopyArguments or _SystemServiceAccessTeb here.
+_SystemServiceAccessViolation:
         mov     eax, 0C0000005h
-        jmp     KiSystemServicePostCall
+        jmp     _SystemServicePostCall
 
 ; Esp0 of the TSS and InitialStack of the thread disagree.
-KiFastCallBadStack:
+_FastCallBadStack:
         push    esi
         push    ebp
         push    esp

@@ -258,14 +258,14 @@ fault_masked:
         jge     KiExceptionExit
         test    byte ptr [ebp+KTRAP_FRAME.SegCs], 1
         jnz     fault_dispatch
-        lea     ecx, [KiSystemServiceCopyArguments]
+        lea     ecx, [_SystemServiceCopyArguments]
         cmp     [ebp+KTRAP_FRAME.Eip], ecx
         je      fault_in_entry
-        lea     ecx, [KiSystemServiceAccessTeb]
+        lea     ecx, [_SystemServiceAccessTeb]
         cmp     [ebp+KTRAP_FRAME.Eip], ecx
         jne     fault_dispatch
 fault_in_entry:
-        lea     ecx, [KiSystemServiceAccessViolation]
+        lea     ecx, [_SystemServiceAccessViolation]
         mov     [ebp+KTRAP_FRAME.Eip], ecx
         jmp     KiExceptionExit
 fault_dispatch:

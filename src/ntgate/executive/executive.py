@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from ntgate.cpu.processor import Processor
 from ntgate.executive.events import Events
 from ntgate.executive.ke.clock import Clock
 from ntgate.executive.ke.scheduler import Scheduler
+from ntgate.executive.mm.manager import MemoryManager
+from ntgate.executive.ob import ObjectManager
 from ntgate.executive.pool import Pool
 from ntgate.executive.ps.manager import ProcessManager
 from ntgate.layout import machine as m
 from ntgate.memory.frames import FrameAllocator
 from ntgate.memory.kernel import KernelMemory
 from ntgate.memory.paging import AddressSpace
-
-if TYPE_CHECKING:
-    from ntgate.executive.mm import MemoryManager
-    from ntgate.executive.ob import ObjectManager
 
 
 class Executive:
@@ -37,9 +34,6 @@ class Executive:
         symbols: dict[str, int],
         map_page: Callable[[int, int], None],
     ) -> None:
-        from ntgate.executive.mm import MemoryManager
-        from ntgate.executive.ob import ObjectManager
-
         self.cpu = cpu
         self.kernel = kernel
         self.symbols = symbols
@@ -47,8 +41,8 @@ class Executive:
         self.clock = Clock(kernel)
         self.pool = Pool(kernel, m.NONPAGED_POOL, m.NONPAGED_POOL_END)
         self.scheduler = Scheduler(kernel, symbols, self.clock)
-        self.objects: ObjectManager = ObjectManager(kernel, self.pool, symbols)
-        self.mm: MemoryManager = MemoryManager(cpu, kernel, frames, self.pool, system_space)
+        self.objects = ObjectManager(kernel, self.pool, symbols)
+        self.mm = MemoryManager(cpu, kernel, frames, self.pool, system_space)
         self.processes = ProcessManager(self, map_page)
         self.debugger = False  # a kernel debugger is attached
         cpu.timestamp = self.clock.timestamp

@@ -6,7 +6,8 @@ each `;@org ADDRESS`, and structure members as displacements (`[esi+KTHREAD.Trap
 `@macro NAME PARAMETERS` ... `@end` defines a macro, `@NAME arguments` is one use of it.
 
 Names that start with a capital letter are public symbols, known in every chunk and to the
-debugger; the others are local to their chunk.  Keystone does the encoding.
+debugger; those that start with an underscore are known in every chunk only; the others are
+local to their chunk.  Keystone does the encoding.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ _NUMBER = re.compile(r"(?<![\w.])([0-9][0-9A-Fa-f]*)[hH]\b")
 _MEMBER = re.compile(r"\b([A-Z][A-Z0-9_]*)\.([A-Za-z][\w.]*)")
 _LABEL = re.compile(r"^([A-Za-z_]\w*):", re.MULTILINE)
 _ORG = re.compile(r"^;@org\s+([0-9A-Fa-f]+)h\s*$")
+_PUSHED_SYMBOL = re.compile(r"push (?!e?[abcd]x$|e?[sd]i$|e?[sb]p$|[c-gs]s$|dword ptr )[A-Za-z_]")
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b")
 
 # Where Keystone's encoding is not the one wanted.  First those that the study fixes.
 _EXACT = {
     "mov ebp, esp": ".byte 0x8b, 0xec",
     "mov edx, esp": ".byte 0x8b, 0xd4",
+    "mov esp, ebp": ".byte 0x8b, 0xe5",
     "mov edi, edi": ".byte 0x8b, 0xff",
     "int3": ".byte 0xcc",
     # Keystone gives these an operand-size prefix, and so 16 bits of stack.
@@ -72,7 +75,7 @@ def assemble(sources: Mapping[str, str], known: Mapping[str, int]) -> Assembled:
     symbols = dict(known)
     for chunk in chunks:
         for label in chunk.labels():
-            if label[0].isupper():
+            if _is_shared(label):
                 symbols.setdefault(label, chunk.address)
     # A jump's length depends on the distance, so addresses settle after a few rounds.
     for _round in range(8):
@@ -85,8 +88,13 @@ def assemble(sources: Mapping[str, str], known: Mapping[str, int]) -> Assembled:
             symbols.update(found)
         if settled:
             _check_overlap(pieces)
-            return Assembled(pieces, {n: a for n, a in symbols.items() if n not in known})
+            public = {n: a for n, a in symbols.items() if n not in known and n[0] != "_"}
+            return Assembled(pieces, public)
     raise AssemblyError("the addresses of the symbols do not settle")
+
+
+def _is_shared(label: str) -> bool:
+    return label[0].isupper() or label[0] == "_"
 
 
 def _check_overlap(pieces: Mapping[int, bytes]) -> None:
@@ -161,6 +169,8 @@ def _translate(line: str) -> str:
     if text.startswith(".ascii"):
         return text
     text = _EXACT.get(text, text)
+    if _PUSHED_SYMBOL.match(text):
+        raise AssemblyError(f"{text!r}: Keystone would push 16 bits; load a register first")
     text = _MEMBER.sub(lambda found: str(_member(found[1], found[2])), text)
     return _NUMBER.sub(lambda found: hex(int(found[1], 16)), text)
 
@@ -179,7 +189,7 @@ def _encode(
     own = chunk.labels()
     used = {word for word in _WORD.findall(text) if word in symbols and word not in own}
     equates = "".join(f"{name} = {symbols[name]:#x}\n" for name in sorted(used))
-    public = [name for name in own if name[0].isupper()]
+    public = [name for name in own if _is_shared(name)]
     table = "\n".join(f".long {name}" for name in public)
     code = _keystone(engine, f"{equates}{text}\n{table}", chunk)
     size = len(code) - 4 * len(public)

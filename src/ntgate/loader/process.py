@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import pefile
 
-from ntgate.devices.console import ByteDevice
 from ntgate.entry.context import FULL, FLOATING_POINT, SIZE
 from ntgate.errors import UsageError
 from ntgate.executive.events import ModuleLoad
 from ntgate.executive.executive import Executive
+from ntgate.executive.io.device import ByteDevice, FileDevice
+from ntgate.executive.mm import allocate as mm
 from ntgate.executive.ps.environment import (
     PEB_SIZE,
     SUBSYSTEM_CONSOLE,
@@ -28,13 +29,12 @@ from ntgate.executive.ps.environment import (
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import machine as m
 from ntgate.loader.builtin.images import BuiltinImage, builtin_ntdll
+from ntgate.loader.mapping import map_file
 
 MEM_COMMIT, MEM_RESERVE, MEM_TOP_DOWN = 0x1000, 0x2000, 0x100000
 PAGE_READWRITE, PAGE_GUARD = 0x04, 0x100
 FILE_ALL_ACCESS, FILE_OBJECT_SIZE = 0x001F01FF, 0x70
 GRANULARITY = 0x10000
-PEB_ADDRESS = 0x7FFDE000  # XP places it at random below 7ffe0000
-FIRST_TEB = 0x7FFDC000
 
 
 @dataclass
@@ -111,15 +111,15 @@ class NativeLoader:
         objects = executive.objects
         handles = []
         for device in devices:
-            body = objects.create("File", FILE_OBJECT_SIZE)
-            objects.set_companion(body, device)
+            body = objects.create(objects.types["File"], FILE_OBJECT_SIZE)
+            objects.set_companion(body, FileDevice(device))
             handles.append(objects.create_handle(process.handles, body, FILE_ALL_ACCESS))
             objects.dereference(body)
         (
             parameters.standard_input, parameters.standard_output, parameters.standard_error,
         ) = handles  # fmt: skip
         parameters_at = self._parameters(process, parameters)
-        peb_at = self._allocate(process, PEB_ADDRESS, PEB_SIZE)
+        peb_at = mm.create_peb_or_teb(process.space, PEB_SIZE)
         block = peb(base, parameters_at, subsystem=optional.Subsystem or SUBSYSTEM_CONSOLE,
                     debugged=False)  # fmt: skip
         process.memory.write(peb_at, block)
@@ -131,23 +131,18 @@ class NativeLoader:
         )  # fmt: skip
 
     def _map(self, process: Process, name: str, file: bytes) -> int:
-        mm = self.executive.mm
-        section = mm.create_image_section(file, name)
-        base, size = mm.map_image(process.eprocess, section)
+        base, size = map_file(process, file)
         self.executive.events.emit(
-            ModuleLoad(process.pid, 0, name, base, size, process.space.pdpt, file)
+            ModuleLoad(process.pid, 0, name, base, size, process.space.tables.pdpt, file)
         )
         return base
 
-    def _allocate(self, process: Process, address: int, size: int) -> int:
-        return allocate(process, address, size)
-
     def _parameters(self, process: Process, parameters: ProcessParameters) -> int:
         environment = parameters.environment_block()
-        environment_at = self._allocate(process, 0, len(environment))
+        environment_at = allocate(process, 0, len(environment))
         process.memory.write(environment_at, environment)
         size = len(parameters.pack(0, 0))
-        at = self._allocate(process, 0, size)
+        at = allocate(process, 0, size)
         process.memory.write(at, parameters.pack(at, environment_at))
         return at
 
@@ -162,17 +157,12 @@ class NativeLoader:
             for slot, function in slots:
                 if function not in addresses:
                     raise UsageError(f"the built-in ntdll has no {function} ({dll})")
-                self.executive.mm.write_image(
-                    process.eprocess, slot, struct.pack("<I", addresses[function])
-                )
+                process.memory.write(slot, struct.pack("<I", addresses[function]))
 
 
 def allocate(process: Process, address: int, size: int) -> int:
     """Committed, writable memory of a process; 0: anywhere."""
-    base, _size = process.executive.mm.allocate(
-        process.eprocess, address, size, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE
-    )
-    return int(base)
+    return mm.allocate(process.space, address, size, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE)[0]
 
 
 def create_user_thread(
@@ -186,18 +176,16 @@ def create_user_thread(
     suspended: bool = False,
 ) -> Thread:
     """A thread with a stack, a guard page and a TEB of its own."""
-    mm = process.executive.mm
+    space = process.space
     reserve = max(reserve, commit + 0x3000) + GRANULARITY - 1 & -GRANULARITY
     commit = max(commit, 0x2000) + 0xFFF & ~0xFFF
-    stack, _ = mm.allocate(process.eprocess, 0, reserve, MEM_RESERVE, PAGE_READWRITE)
+    stack, _ = mm.allocate(space, 0, reserve, MEM_RESERVE, PAGE_READWRITE)
     top = stack + reserve
-    mm.allocate(process.eprocess, top - commit, commit, MEM_COMMIT, PAGE_READWRITE)
+    mm.allocate(space, top - commit, commit, MEM_COMMIT, PAGE_READWRITE)
     mm.allocate(
-        process.eprocess, top - commit - 0x1000, 0x1000, MEM_COMMIT, PAGE_READWRITE | PAGE_GUARD
+        space, top - commit - 0x1000, 0x1000, MEM_COMMIT, PAGE_READWRITE | PAGE_GUARD
     )
-    teb_at, _ = mm.allocate(
-        process.eprocess, _teb_place(process), TEB_SIZE, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE
-    )
+    teb_at = mm.create_peb_or_teb(space, TEB_SIZE)
     context = bytearray(SIZE)
     struct.pack_into("<I", context, 0, FULL | FLOATING_POINT)
     struct.pack_into("<7I", context, 0x1C, 0xFFFF027F, 0xFFFF0000, 0xFFFFFFFF, 0, 0, 0, 0xFFFF0000)
@@ -214,9 +202,3 @@ def create_user_thread(
     block = teb(teb_at, process.eprocess.Peb, top, top - commit, stack, thread.pid, thread.tid)
     process.memory.write(teb_at, block)
     return thread
-
-
-def _teb_place(process: Process) -> int:
-    place = FIRST_TEB - process.tebs * TEB_SIZE
-    process.tebs += 1
-    return place

@@ -17,6 +17,7 @@ from ntgate.dispatch.types import (
     Scalar,
     SizedBy,
 )
+from ntgate.executive.io.device import FileDevice
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 
@@ -25,6 +26,11 @@ LARGEST_TRANSFER = 0x1000000  # what is copied at once
 
 ReadBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length", "out")]
 WriteBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length")]
+
+
+def _device(caller: Thread, handle: int, access: int) -> FileDevice:
+    body = caller.object(handle, "File", access)
+    return caller.executive.objects.companion(body, FileDevice)
 
 
 @service(partial="character devices only; Event, APC, ByteOffset and Key are ignored")
@@ -41,13 +47,12 @@ def NtWriteFile(
     Key: InOpt[ULONG],
 ) -> Outcome:
     """Write Length bytes from Buffer to a file object."""
-    objects = caller.executive.objects
-    body = objects.reference_by_handle(caller, FileHandle, "File", FILE_WRITE_DATA)
+    device = _device(caller, FileHandle, FILE_WRITE_DATA)
     IoStatusBlock.probe()
     if Length > LARGEST_TRANSFER:
         return ntstatus.STATUS_INSUFFICIENT_RESOURCES
     data = caller.memory.read(Buffer, Length)
-    written = objects.companion(body).write(data)
+    written = device.write(data)
     IoStatusBlock.write(IO_STATUS_BLOCK(0, written))
     return ntstatus.STATUS_SUCCESS
 
@@ -66,13 +71,12 @@ def NtReadFile(
     Key: InOpt[ULONG],
 ) -> Outcome:
     """Read up to Length bytes from a file object into Buffer."""
-    objects = caller.executive.objects
-    body = objects.reference_by_handle(caller, FileHandle, "File", FILE_READ_DATA)
+    device = _device(caller, FileHandle, FILE_READ_DATA)
     IoStatusBlock.probe()
     if Length > LARGEST_TRANSFER:
         return ntstatus.STATUS_INSUFFICIENT_RESOURCES
     caller.memory.probe_for_write(Buffer, Length)
-    data = objects.companion(body).read(Length)
+    data = device.read(Length)
     if Length and not data:
         IoStatusBlock.write(IO_STATUS_BLOCK(ntstatus.STATUS_END_OF_FILE, 0))
         return ntstatus.STATUS_END_OF_FILE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import routine
 from ntgate.errors import GuestBugCheck
+from ntgate.executive.mm.fault import access_fault
 from ntgate.executive.ke.faults import npx_exception, selector_exception, xmm_exception
 from ntgate.executive.ps.exceptions import dispatch_exception
 from ntgate.executive.ps.thread import Thread
@@ -46,10 +47,7 @@ def KiDeliverApc(
 def MmAccessFault(
     caller: Thread, ErrorCode: int, VirtualAddress: int, SegCs: int, TrapFrame: int
 ) -> Outcome:
-    process = caller.process
-    return process.executive.mm.access_fault(
-        process.eprocess, VirtualAddress, ErrorCode, bool(SegCs & 1), teb=caller.teb
-    )
+    return access_fault(caller.process.space, VirtualAddress, ErrorCode, teb=caller.teb)
 
 
 @routine

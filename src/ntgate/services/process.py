@@ -19,10 +19,7 @@ MEM_EXECUTE_OPTION_DISABLE, MEM_EXECUTE_OPTION_ENABLE = 1, 2
 
 
 def _process(caller: Thread, handle: int, access: int) -> Process:
-    objects = caller.executive.objects
-    body = objects.reference_by_handle(caller, handle, "Process", access)
-    process: Process = objects.companion(body)
-    return process
+    return caller.executive.objects.companion(caller.object(handle, "Process", access), Process)
 
 
 def _never(_caller: Thread, _status: int, _state: Any) -> Outcome:

@@ -63,10 +63,7 @@ def _never(_caller: Thread, _status: int, _state: Any) -> Outcome:
 
 
 def _thread(caller: Thread, handle: int, access: int) -> Thread:
-    objects = caller.executive.objects
-    body = objects.reference_by_handle(caller, handle, "Thread", access)
-    thread: Thread = objects.companion(body)
-    return thread
+    return caller.executive.objects.companion(caller.object(handle, "Thread", access), Thread)
 
 
 @service()

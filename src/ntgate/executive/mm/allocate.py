@@ -5,7 +5,7 @@ from __future__ import annotations
 from ntgate.executive.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.pages import prototype_entry
-from ntgate.executive.mm.protect import protect_private_entry
+from ntgate.executive.mm.protect import write_private_code
 from ntgate.executive.mm.protection import (
     PAGE_READWRITE,
     private_protection_code,
@@ -23,7 +23,7 @@ from ntgate.executive.mm.vad import (
     WRITE_WATCH,
     Vad,
 )
-from ntgate.executive.mm.vad_tree import GRANULARITY, HIGHEST_VPN
+from ntgate.executive.mm.vad_tree import HIGHEST_VPN
 from ntgate.layout.mm import CONTROL_AREA, MM_READWRITE, MMVAD_LONG, MMVAD_SHORT
 from ntgate.layout.ntstatus import (
     STATUS_ALREADY_COMMITTED,
@@ -82,7 +82,7 @@ def allocate(
         raise NtError(STATUS_CONFLICTING_ADDRESSES)
     else:
         first, last = _choose(space, base, size, allocation_type, zero_bits)
-        _reserve(space, first, last, allocation_type, code, named=bool(base))
+        _reserve(space, first, last, allocation_type, code)
     return first << 12, (last - first + 1) << 12
 
 
@@ -131,9 +131,7 @@ def find_free(
     return first, first + pages - 1
 
 
-def _reserve(
-    space: ProcessSpace, first: int, last: int, allocation_type: int, code: int, *, named: bool
-) -> None:
+def _reserve(space: ProcessSpace, first: int, last: int, allocation_type: int, code: int) -> None:
     pages = last - first + 1
     flags = PRIVATE_MEMORY | code << PROTECTION_SHIFT
     if allocation_type & MEM_WRITE_WATCH:
@@ -143,8 +141,6 @@ def _reserve(
     if not allocation_type & MEM_COMMIT:
         space.add_vad(TAG_SHORT, first, last, flags)
         return
-    if named and first & GRANULARITY - 1:
-        raise AssertionError("a reservation starts on 64 KB")
     space.manager.charge(pages, space)
     try:
         space.add_vad(TAG_SHORT, first, last, flags | MEM_COMMIT_FLAG | pages)
@@ -174,33 +170,11 @@ def _commit_private(space: ProcessSpace, vad: Vad, first: int, last: int, code: 
         view.LongFlags |= MEM_COMMIT_FLAG | new
         return
     try:
-        _fill(space, vad, first, last, code)
+        write_private_code(space, vad, first, last, code)
     except NtError:
         manager.uncharge(new, space)
         raise
     view.CommitCharge = charged + new
-
-
-def _fill(space: ProcessSpace, vad: Vad, first: int, last: int, code: int) -> None:
-    """Write the PTEs of pages that become, or are already, committed with this protection."""
-    qwords = space.tables.ram.qwords
-    committed = pte.demand_zero(code)
-    for vpn, count, _ in space.chunks(first, last):  # nothing changes before all tables are there
-        if not (vad.is_committed and code == vad.code):
-            space.index(vpn)
-    for vpn, count, index in space.chunks(first, last):
-        if index is None:
-            continue
-        entries = qwords[index : index + count].tolist()
-        if not any(entries):
-            if not (vad.is_committed and code == vad.code):
-                qwords[index : index + count] = pte.repeated(committed)[:count]
-            continue
-        for offset, entry in enumerate(entries):
-            if entry & (pte.VALID | pte.TRANSITION):
-                protect_private_entry(space, vad, vpn + offset, index + offset, code)
-            elif entry or not (vad.is_committed and code == vad.code):
-                qwords[index + offset] = committed
 
 
 def _commit_section(space: ProcessSpace, vad: Vad, first: int, last: int, code: int) -> None:

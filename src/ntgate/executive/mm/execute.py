@@ -32,6 +32,12 @@ def may_execute(space: ProcessSpace, code: int) -> bool:
     )
 
 
+def make_entry(space: ProcessSpace, frame: int, code: int, *, written: bool) -> int:
+    """A valid PTE of the process; NX is clear where the frame has run and may run here."""
+    ran = frame in space.manager.cpu.ran and may_execute(space, code)
+    return pte.valid_entry(frame, code, ran=ran, written=written)
+
+
 def first_fetch(space: ProcessSpace, linear: int) -> bool:
     """A fetch met NX: True when the page may run, and now can.
 
@@ -53,6 +59,8 @@ def first_fetch(space: ProcessSpace, linear: int) -> bool:
     if vad is None or code is None or not may_execute(space, code):
         return False
     frame = pte.frame_of(entry)
+    if frame in space.manager.cpu.ran:
+        space.manager.cpu.flush_code()  # it was written unnoticed while this PTE forbade it
     space.manager.cpu.ran.add(frame)
     qwords[index] = entry & ~pte.NO_EXECUTE
     if space.manager.pfn.is_prototype(frame):
@@ -73,7 +81,10 @@ def _clear_in_views(space: ProcessSpace, vad: Vad, vpn: int, frame: int) -> None
         if index is None:
             continue
         entry = int(qwords[index])
-        if entry & pte.VALID and pte.frame_of(entry) == frame and entry & pte.NO_EXECUTE:
+        if not entry & pte.VALID or pte.frame_of(entry) != frame or not entry & pte.NO_EXECUTE:
+            continue
+        code = page_code(other, view, alias, entry)
+        if code is not None and may_execute(other, code):
             qwords[index] = entry & ~pte.NO_EXECUTE
             has_alias |= other is space
     if has_alias:

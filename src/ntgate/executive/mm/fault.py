@@ -5,7 +5,7 @@ from __future__ import annotations
 from ntgate.cpu.mmu import FAULT_FETCH, FAULT_WRITE
 from ntgate.executive.errors import NtError
 from ntgate.executive.mm import pte
-from ntgate.executive.mm.execute import first_fetch, may_execute
+from ntgate.executive.mm.execute import first_fetch, make_entry, may_execute
 from ntgate.executive.mm.pages import is_tracked, page_code
 from ntgate.executive.mm.prototype import page_in
 from ntgate.executive.mm.protection import COPY_CODES, WRITABLE_CODES, after_copy
@@ -122,8 +122,7 @@ def _bring_in_private(
         if tracked and write:
             manager.pfn.set_modified(frame, True)
         written = not tracked or manager.pfn.is_modified(frame)
-        ran = frame in manager.cpu.ran
-        space.tables.ram.qwords[index] = pte.valid_entry(frame, code, ran=ran, written=written)
+        space.tables.ram.qwords[index] = make_entry(space, frame, code, written=written)
         space.count_valid()
         return
     frame = manager.frame()
@@ -138,7 +137,8 @@ def _bring_in_shared(
     manager = space.manager
     index = space.index(vpn)
     copies = write and code & 7 in COPY_CODES
-    frame, status = page_in(space, vad, vpn, for_copy=copies)
+    segment = manager.segments[vad.control_area]
+    frame, status = page_in(segment, vad.prototype(vpn), for_copy=copies)
     if status:
         return status
     if copies:
@@ -151,8 +151,7 @@ def _bring_in_shared(
     manager.pfn.share(frame)
     if entry:
         space.shared_protection[vpn] = code
-    ran = frame in manager.cpu.ran
-    space.tables.ram.qwords[index] = pte.valid_entry(frame, code, ran=ran, written=written)
+    space.tables.ram.qwords[index] = make_entry(space, frame, code, written=written)
     space.count_valid()
     return STATUS_SUCCESS
 

@@ -78,17 +78,17 @@ def _decommit(space: ProcessSpace, vad: Vad, first: int, last: int) -> None:
 def _release(space: ProcessSpace, vad: Vad, first: int, last: int) -> None:
     manager = space.manager
     if (first, last) == (vad.first, vad.last):
-        _delete_private(space, vad)
+        delete_private(space, vad)
         return
     view = MMVAD_SHORT(manager.kernel, vad.node)
     charged = space.count_committed(vad, first, last)
     if vad.first < first and last < vad.last:
         above = space.count_committed(vad, last + 1, vad.last)
         view.EndingVpn = first - 1
+        space.vads.shrunk(vad.node)
+        upper = vad.flags & ~COMMIT_CHARGE_MASK | above
         try:
-            space.add_vad(
-                TAG_SPLIT, last + 1, vad.last, vad.flags & ~COMMIT_CHARGE_MASK | above
-            )
+            space.add_vad(TAG_SPLIT, last + 1, vad.last, upper)
         except NtError:
             view.EndingVpn = vad.last
             raise
@@ -106,7 +106,8 @@ def _release(space: ProcessSpace, vad: Vad, first: int, last: int) -> None:
     manager.uncharge(charged, space)
 
 
-def _delete_private(space: ProcessSpace, vad: Vad) -> None:
+def delete_private(space: ProcessSpace, vad: Vad) -> None:
+    """Release a whole allocation."""
     space.discard(vad.first, vad.last)
     space.remove_vad(vad)
     space.manager.uncharge(vad.flags & COMMIT_CHARGE_MASK, space)

@@ -11,14 +11,15 @@ machine stands, calls `Processor.flush_tlb`.  More rights need nothing.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from ntgate.cpu.mmu import ACCESSED, NO_EXECUTE, PRESENT, USER
 from ntgate.cpu.processor import Processor
 from ntgate.executive.errors import NtError
-from ntgate.executive.mm.free import delete_all
 from ntgate.executive.mm.pfn import PfnDatabase
 from ntgate.executive.mm.space import ProcessSpace
+from ntgate.executive.mm.view import delete_all
 from ntgate.executive.pool import Pool, PoolExhausted
 from ntgate.layout import machine
 from ntgate.layout.ntstatus import (
@@ -62,6 +63,7 @@ class MemoryManager:
         self.pfn = PfnDatabase(kernel, pool, frames)
         self.spaces: dict[int, ProcessSpace] = {}  # by the address of the EPROCESS
         self.segments: dict[int, Segment] = {}  # by the address of the CONTROL_AREA
+        self.file_segments: dict[tuple[Hashable, bool], Segment] = {}  # (identity, image)
         self.stale_pages: list[int] = []
         self.flush_all = False
 

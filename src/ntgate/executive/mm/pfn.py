@@ -16,7 +16,6 @@ from ntgate.memory.kernel import KernelMemory
 MODIFIED = 1 << 0
 PROTOTYPE_PTE = 1 << 3
 ACTIVE_AND_VALID = 6 << 8  # PageLocation
-TRANSITION_PAGE = 7 << 8
 _REFERENCED = 1 << 16      # ReferenceCount 1
 _DWORDS = MMPFN.SIZE // 4
 _EMPTY = memoryview(bytes(MMPFN.SIZE)).cast("I")
@@ -80,6 +79,8 @@ class PfnDatabase:
         i = self._base + frame * _DWORDS + 3
         self._dwords[i] = self._dwords[i] & ~MODIFIED | modified
 
-    def move_pte(self, frame: int, pte_address: int) -> None:
-        """Its prototype PTE has moved."""
-        self._dwords[self._base + frame * _DWORDS + 1] = pte_address
+    def move_pte(self, frame: int, pte_address: int, pte_frame: int) -> None:
+        """Its PTE is somewhere else now."""
+        i = self._base + frame * _DWORDS
+        self._dwords[i + 1] = pte_address
+        self._dwords[i + 6] = pte_frame

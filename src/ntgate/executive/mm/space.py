@@ -100,6 +100,12 @@ class ProcessSpace:
         except OutOfFrames:
             raise NtError(STATUS_NO_MEMORY) from None
 
+    def make_tables(self, first: int, last: int) -> None:
+        """All page tables of these pages, so that what follows can't fail; raises NtError."""
+        for vpn, _count, index in self.chunks(first, last):
+            if index is None:
+                self.index(vpn)
+
     def is_committed(self, vad: Vad, entry: int) -> bool:
         """Whether a page of private memory with this PTE is committed."""
         if not entry:
@@ -146,14 +152,12 @@ class ProcessSpace:
         """
         qwords = self._qwords
         filled = pte.repeated(fill)
-        for vpn, count, present in self.chunks(first, last):
-            index = present
+        if fill:
+            self.make_tables(first, last)
+        for vpn, count, index in self.chunks(first, last):
             if index is None:
-                if not fill:
-                    continue
-                index = self.index(vpn)
-            else:
-                self._release_entries(vpn, qwords[index : index + count].tolist())
+                continue
+            self._release_entries(vpn, qwords[index : index + count].tolist())
             qwords[index : index + count] = filled[:count]
             if not fill:
                 self._free_empty_table(vpn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ntgate.executive.errors import NtError
-from ntgate.executive.ob.handles import Handles
+from ntgate.executive.ob.namespace import Namespace
 from ntgate.executive.ob.types import ObjectType
 from ntgate.executive.pool import Pool
 from ntgate.layout import ntstatus
@@ -15,8 +15,8 @@ UNLOCKED = 1
 BODY_MASK = 0xFFFF_FFF8
 
 
-class ClientIds(Handles):
-    """Handles, and the ids of processes and threads.  The table holds no references."""
+class ClientIds(Namespace):
+    """Named objects, and the ids of processes and threads.  The table holds no references."""
 
     def __init__(self, memory: KernelMemory, pool: Pool, symbols: dict[str, int]) -> None:
         super().__init__(memory, pool, symbols)

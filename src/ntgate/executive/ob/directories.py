@@ -59,6 +59,9 @@ class Directories(Objects):
         info.Directory = directory
         self.reference(body)
         self.reference(directory)
+        link = self.type_of(body).link
+        if link:
+            link(body, directory)
 
     def remove_entry(self, body: int) -> None:
         """Take an object out of its directory: it has no name any more."""
@@ -67,6 +70,9 @@ class Directories(Objects):
             return
         directory = info.Directory
         found = self._search(directory, self.blocks.text(info.Name), body=body)
+        unlink = self.type_of(body).unlink
+        if unlink:
+            unlink(body, directory)
         info.Directory = 0
         self.blocks.free_string(info.Name)
         if found:

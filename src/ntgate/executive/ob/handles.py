@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 from ntgate.executive.errors import NtError
 from ntgate.executive.ob import attributes as a
-from ntgate.executive.ob.directories import Directories
 from ntgate.executive.ob.handle_table import HandleTables
 from ntgate.executive.ob.objects import HEADER_SIZE, OB_FLAG_EXCLUSIVE_OBJECT
+from ntgate.executive.ob.symbolic_links import SymbolicLinks
 from ntgate.executive.ob.types import HandleClosing, ObjectType
 from ntgate.executive.pool import Pool
 from ntgate.layout import ntstatus
@@ -54,7 +54,7 @@ def _no_thread() -> int:
     raise NtError(ntstatus.STATUS_INVALID_HANDLE)
 
 
-class Handles(Directories):
+class Handles(SymbolicLinks):
     """Objects with handles.  A table is named by the address of its HANDLE_TABLE.
 
     `current_process` and `current_thread` give the bodies that the pseudo handles -1 and -2
@@ -104,10 +104,7 @@ class Handles(Directories):
                 place = entry - DIRECT_BASE >> 2
                 header = dwords[place] & HEADER_MASK
                 if DIRECT_BASE <= header < end:
-                    if access & ~dwords[place + 1]:
-                        denied = not kernel
-                    else:
-                        denied = False
+                    denied = access & ~dwords[place + 1] and not kernel
                     place = header - DIRECT_BASE >> 2
                     if kind is not None and dwords[place + TYPE] != kind.address:
                         raise NtError(ntstatus.STATUS_OBJECT_TYPE_MISMATCH)
@@ -235,7 +232,8 @@ class Handles(Directories):
     def delete_table(self, table: int) -> None:
         """Close every handle, protected or not, and free the table."""
         for handle, entry in self.tables.used(table):
-            self._drop(table, handle, entry)
+            if self.memory.u32(entry):  # closing another handle may have closed this one
+                self._drop(table, handle, entry)
         self.tables.destroy(table)
 
     def handles(self, table: int) -> Iterator[Handle]:

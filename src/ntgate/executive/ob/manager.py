@@ -1,9 +1,68 @@
-"""The object manager of one machine."""
+"""The object manager of one machine, with the namespace as it is when XP has booted."""
 
 from __future__ import annotations
 
+from ntgate.executive.ob import attributes as a
+from ntgate.executive.ob.attributes import ObjectAttributes
 from ntgate.executive.ob.client_ids import ClientIds
+from ntgate.executive.pool import Pool
+from ntgate.memory.kernel import KernelMemory
+
+DIRECTORIES = (
+    r"\ArcName",
+    r"\BaseNamedObjects",
+    r"\BaseNamedObjects\Restricted",
+    r"\Callback",
+    r"\Device",
+    r"\Driver",
+    r"\FileSystem",
+    r"\GLOBAL??",
+    r"\KernelObjects",
+    r"\KnownDlls",
+    r"\NLS",
+    r"\ObjectTypes",
+    r"\RPC Control",
+    r"\Security",
+    r"\Sessions",
+    r"\Sessions\BNOLINKS",
+    r"\Windows",
+    r"\Windows\WindowStations",
+)
+
+LINKS = {
+    r"\DosDevices": r"\??",
+    r"\GLOBAL??\Global": r"\GLOBAL??",
+    r"\GLOBAL??\GLOBALROOT": "",
+    r"\BaseNamedObjects\Global": r"\BaseNamedObjects",
+    r"\BaseNamedObjects\Local": r"\BaseNamedObjects",
+    r"\BaseNamedObjects\Session": r"\Sessions\BNOLINKS",
+    r"\Sessions\BNOLINKS\0": r"\BaseNamedObjects",
+}
 
 
 class ObjectManager(ClientIds):
-    pass
+    """Everything that objects are used by: see the classes that this one is built on.
+
+    From the ground: Objects (types, bodies, references, companions), Directories,
+    SymbolicLinks, Handles, Namespace (paths), ClientIds.  `device_map` is the DEVICE_MAP that
+    processes have.
+    """
+
+    def __init__(self, memory: KernelMemory, pool: Pool, symbols: dict[str, int]) -> None:
+        super().__init__(memory, pool, symbols)
+        for path in DIRECTORIES:
+            attributes = ObjectAttributes(path, 0, a.OBJ_PERMANENT)
+            self._keep(self.create_directory(attributes, kernel=True), attributes)
+        self.dos_devices, _ = self.lookup(r"\GLOBAL??")
+        self.device_map = self.create_device_map(self.dos_devices)
+        for path, target in LINKS.items():
+            attributes = ObjectAttributes(path, 0, a.OBJ_PERMANENT)
+            self._keep(self.create_symbolic_link(target, attributes, kernel=True), attributes)
+        types_directory, _ = self.lookup(r"\ObjectTypes")
+        for kind in self.types.values():
+            self.insert_entry(types_directory, kind.name, kind.address)
+
+    def _keep(self, body: int, attributes: ObjectAttributes) -> None:
+        """Insert a permanent object, which its directory keeps from now on."""
+        self.insert(0, body, 0, attributes)
+        self.dereference(body)

@@ -76,19 +76,22 @@ ROWS = (
     TypeRow("Desktop", (0x20041, 0x200BE, 0x20100, 0xF01FF), NEVER, "ExDesktopObjectType",
             counts_handles=True),
     TypeRow("Section", (0x20005, 0x20002, 0x20008, 0xF001F), symbol="MmSectionObjectType"),
-    TypeRow("Key", (0x20019, 0x20006, 0x20039, 0xF003F), symbol="CmpKeyObjectType", parses=True),
+    TypeRow("Key", (0x20019, 0x20006, 0x20039, 0xF003F), symbol="CmpKeyObjectType",
+            case_insensitive=True, parses=True),
     TypeRow("Port", (0x20001, 0x10001, 0, 0x1F0001), symbol="LpcPortObjectType"),
     TypeRow("WaitablePort", (0x20001, 0x10001, 0, 0x1F0001), LPCP_PORT_OBJECT_WAIT_EVENT,
             "LpcWaitablePortObjectType"),
-    TypeRow("Adapter", FILE_ACCESS, symbol="IoAdapterObjectType"),
-    TypeRow("Controller", FILE_ACCESS, symbol="IoControllerObjectType"),
+    TypeRow("Adapter", FILE_ACCESS, symbol="IoAdapterObjectType",
+            case_insensitive=True),
+    TypeRow("Controller", FILE_ACCESS, symbol="IoControllerObjectType",
+            case_insensitive=True),
     TypeRow("Device", FILE_ACCESS, symbol="IoDeviceObjectType", case_insensitive=True,
             parses=True),
     TypeRow("Driver", FILE_ACCESS, symbol="IoDriverObjectType", case_insensitive=True),
     TypeRow("IoCompletion", (0x20001, 0x20002, 0x120000, 0x1F0003), DISPATCHER,
-            "IoCompletionObjectType"),
-    TypeRow("File", FILE_ACCESS, FILE_OBJECT_EVENT, "IoFileObjectType", counts_handles=True,
-            parses=True),
+            "IoCompletionObjectType", case_insensitive=True),
+    TypeRow("File", FILE_ACCESS, FILE_OBJECT_EVENT, "IoFileObjectType",
+            case_insensitive=True, counts_handles=True, parses=True),
     TypeRow("WmiGuid", (0x1, 0x2, 0x10, 0x120FFF), symbol="WmipGuidObjectType"),
 )  # fmt: skip
 
@@ -116,19 +119,23 @@ class ObjectType:
 
     delete(body): the last reference is gone; the body is still in memory.
     close(HandleClosing): a handle has gone.
-    name(body): the full name of an object that isn't in a directory; "" for none.
+    link(body, directory), unlink(body, directory): it has got a name there, has lost it.
+    query_name(body): the full name of an object that isn't in a directory; "" for none.
     """
 
-    __slots__ = ("address", "close", "delete", "key", "name", "query_name", "row", "view")
+    __slots__ = (
+        "address", "close", "delete", "link", "name", "query_name", "row", "unlink", "view",
+    )  # fmt: skip
 
     def __init__(self, memory: KernelMemory, address: int, row: TypeRow) -> None:
         self.address = address
         self.row = row
         self.name = row.name
-        self.key = type_key(row.name)
         self.view = OBJECT_TYPE(memory, address)
         self.delete: Callable[[int], None] | None = None
         self.close: Callable[[HandleClosing], None] | None = None
+        self.link: Callable[[int, int], None] | None = None
+        self.unlink: Callable[[int, int], None] | None = None
         self.query_name: Callable[[int], str] | None = None
 
     def __repr__(self) -> str:

@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING
 from ntgate.entry.context import INITIAL_FX, SIZE, TrapContext
 from ntgate.executive.events import ProcessExit, ProcessStart, ThreadExit, ThreadStart
 from ntgate.executive.ke.scheduler import INITIALIZED, RUNNING, TERMINATED, READY, WAITING
+from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.ps.stacks import KernelStacks
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import lists, ntstatus
 from ntgate.layout import machine as m
 from ntgate.layout.ke import KAPC_STATE, KPROCESS, KTHREAD
 from ntgate.layout.ps import EPROCESS, ETHREAD
-from ntgate.memory.paging import AddressSpace
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
 
 THREAD_OBJECT, PROCESS_OBJECT = 6, 3  # DISPATCHER_HEADER.Type
 NORMAL_PRIORITY = 8
+SYSTEM_PID = 4
 EFLAGS_START = 0x202
 USER_STACK_ROOM = 20  # LdrInitializeThunk's return address and arguments
 
@@ -71,9 +72,16 @@ class ProcessManager:
 
     # Processes.
 
-    def create_system(self, space: AddressSpace) -> None:
+    def create_system(self) -> None:
         """The System process with the idle thread, in whose context the boot ends."""
-        system = self._new_process("System", space, parent=0)
+        mm, objects = self.executive.mm, self.executive.objects
+        eprocess = self._new_eprocess("System", parent=0)
+        space = mm.spaces[eprocess.address] = ProcessSpace(mm, eprocess, mm.system_space)
+        eprocess.Pcb.DirectoryTableBase = mm.system_space.pdpt
+        system = self._add(eprocess, space, "System")
+        objects.kernel_table = system.handles
+        objects.current_process = lambda: self.current.process.eprocess.address
+        objects.current_thread = lambda: self.current.ethread.address
         self.kernel.set_u32(
             self.executive.symbols["PsInitialSystemProcess"], system.eprocess.address
         )
@@ -87,15 +95,15 @@ class ProcessManager:
 
     def create_process(self, name: str, parent: Process | None) -> Process:
         """An empty address space with its process object, without a thread."""
-        space = self.executive.mm.create_space()
-        process = self._new_process(name, space, parent.pid if parent else 4)
-        self.executive.mm.attach(process.eprocess, space)
-        self.executive.events.emit(ProcessStart(process.pid, 0, name, parent.pid if parent else 4))
+        eprocess = self._new_eprocess(name, parent.pid if parent else SYSTEM_PID)
+        space = self.executive.mm.create_space(eprocess)
+        process = self._add(eprocess, space, name)
+        self.executive.events.emit(ProcessStart(process.pid, 0, name, eprocess.InheritedFromUniqueProcessId))
         return process
 
-    def _new_process(self, name: str, space: AddressSpace, parent: int) -> Process:
+    def _new_eprocess(self, name: str, parent: int) -> EPROCESS:
         objects = self.executive.objects
-        body = objects.create("Process", EPROCESS.SIZE)
+        body = objects.create(objects.types["Process"], EPROCESS.SIZE)
         eprocess = EPROCESS(self.kernel, body)
         kprocess: KPROCESS = eprocess.Pcb
         kprocess.Header.Type, kprocess.Header.Size = PROCESS_OBJECT, KPROCESS.SIZE // 4
@@ -103,7 +111,6 @@ class ProcessManager:
             lists.initialize(self.kernel, body + getattr(KPROCESS, head).offset)
         lists.initialize(self.kernel, body + 8)
         lists.initialize(self.kernel, body + EPROCESS.ThreadListHead.offset)
-        kprocess.DirectoryTableBase = space.pdpt
         kprocess.IopmOffset = 0x20AC
         kprocess.BasePriority, kprocess.ThreadQuantum, kprocess.Affinity = NORMAL_PRIORITY, 6, 1
         eprocess.UniqueProcessId = objects.allocate_id(body)
@@ -112,14 +119,17 @@ class ProcessManager:
         eprocess.CreateTime = self.executive.clock.system_time
         eprocess.ExitStatus = ntstatus.STATUS_PENDING
         eprocess.PriorityClass = 2
-        eprocess.ObjectTable = objects.create_handle_table(body)
+        eprocess.ObjectTable = objects.create_table(body, eprocess.UniqueProcessId)
         lists.insert_tail(
             self.kernel, self.process_head, body + EPROCESS.ActiveProcessLinks.offset
         )
+        return eprocess
+
+    def _add(self, eprocess: EPROCESS, space: ProcessSpace, name: str) -> Process:
         process = Process(self.executive, eprocess, space)
         process.image_name = name
-        self.processes[body] = process
-        objects.set_companion(body, process)
+        self.processes[eprocess.address] = process
+        self.executive.objects.set_companion(eprocess.address, process)
         return process
 
     # Threads.
@@ -159,7 +169,7 @@ class ProcessManager:
 
     def _new_thread(self, process: Process, teb: int) -> Thread:
         objects = self.executive.objects
-        body = objects.create("Thread", ETHREAD.SIZE)
+        body = objects.create(objects.types["Thread"], ETHREAD.SIZE)
         ethread = ETHREAD(self.kernel, body)
         stack = self.stacks.allocate()
         tcb: KTHREAD = ethread.Tcb
@@ -281,9 +291,9 @@ class ProcessManager:
     def _free_process(self, process: Process) -> None:
         eprocess = process.eprocess
         objects = self.executive.objects
-        objects.close_table(eprocess.ObjectTable)
+        objects.delete_table(eprocess.ObjectTable)
         eprocess.ObjectTable = 0
-        self.executive.mm.delete_space(eprocess)
+        self.executive.mm.delete_space(process.space)
         lists.remove(self.kernel, eprocess.address + EPROCESS.ActiveProcessLinks.offset)
         objects.free_id(process.pid)
         del self.processes[eprocess.address]

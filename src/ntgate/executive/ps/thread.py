@@ -4,37 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ntgate.executive.mm.fault import user_memory
 from ntgate.layout import machine as m
 from ntgate.layout.ps import EPROCESS, ETHREAD
-from ntgate.memory.paging import AddressSpace
-from ntgate.memory.user import UserMemory
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
+    from ntgate.executive.mm.space import ProcessSpace
 
 
 class Process:
     """The companion of an EPROCESS."""
 
-    def __init__(self, executive: Executive, eprocess: EPROCESS, space: AddressSpace) -> None:
+    def __init__(self, executive: Executive, eprocess: EPROCESS, space: ProcessSpace) -> None:
         self.executive = executive
         self.eprocess = eprocess
         self.space = space
-        self.memory = UserMemory(executive.cpu, space.pdpt, self._resolve)
+        self.memory = user_memory(space)
         self.exited = False
         self.exit_status = 0  # kept when the object is gone
-        self.tebs = 0
         self.user_entry = 0  # where threads start in ring 3: ntdll!LdrInitializeThunk
         self.exception_entry = 0  # ntdll!KiUserExceptionDispatcher
         self.apc_entry = 0  # ntdll!KiUserApcDispatcher
         self.image_path = ""  # NT path, \\Device\\...
         self.image_name = ""
         self.command_line = ""
-
-    def _resolve(self, address: int, error: int) -> int:
-        mm = self.executive.mm
-        status = mm.access_fault(self.eprocess, address, error, True)
-        return status if status >> 31 or status == 0x80000001 else 0
 
     @property
     def pid(self) -> int:
@@ -72,6 +66,15 @@ class Thread:
     @property
     def pid(self) -> int:
         return self.ethread.Cid.UniqueProcess
+
+    def object(self, handle: int, kind: str, access: int) -> int:
+        """The body of a handle's object, which stays while the service runs; raises NtError."""
+        objects = self.executive.objects
+        body = objects.reference_by_handle(
+            self.process.handles, handle, objects.types[kind], access
+        )
+        objects.dereference(body)
+        return body
 
     @property
     def frame(self) -> int:
