@@ -15,13 +15,6 @@ def size_of_image(file: bytes) -> int:
     return size
 
 
-def preferred_base(file: bytes) -> int:
-    """OptionalHeader.ImageBase."""
-    (header,) = struct.unpack_from("<I", file, 0x3C)
-    base: int = struct.unpack_from("<I", file, header + 24 + 28)[0]
-    return base
-
-
 def exports_of(file: bytes) -> dict[str, int]:
     """The RVA of each name that a PE file exports, forwarders left out."""
     import pefile

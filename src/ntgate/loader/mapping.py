@@ -1,20 +1,50 @@
-"""An image's pages in a process."""
+"""Image sections of programs and DLLs, and their views."""
 
 from __future__ import annotations
 
-from ntgate.executive.mm import allocate as mm
+from ntgate.executive.errors import NtError
+from ntgate.executive.events import ModuleLoad
+from ntgate.executive.executive import Executive
+from ntgate.executive.mm.files import BytesFile
+from ntgate.executive.mm.section import SECTION_BODY_SIZE, Section, create_section
+from ntgate.executive.mm.view import map_view
 from ntgate.executive.ps.thread import Process
-from ntgate.image.pe_view import map_image, preferred_base
+from ntgate.layout import ntstatus
 
-MEM_COMMIT, MEM_RESERVE, PAGE_EXECUTE_READWRITE = 0x1000, 0x2000, 0x40
+SEC_IMAGE, PAGE_EXECUTE = 0x0100_0000, 0x10
 
 
-def map_file(process: Process, file: bytes) -> tuple[int, int]:
-    """Map a PE file at its preferred base; returns base and size.  Raises NtError."""
-    mapped, _code = map_image(file)
-    base, size = mm.allocate(
-        process.space, preferred_base(file), len(mapped), MEM_COMMIT | MEM_RESERVE,
-        PAGE_EXECUTE_READWRITE,
-    )  # fmt: skip
-    process.memory.write(base, mapped)
-    return base, size
+class ImageLoader:
+    """Keeps one section for each image, so that processes share its pages."""
+
+    def __init__(self, executive: Executive) -> None:
+        self.executive = executive
+        self._sections: dict[bytes, int] = {}  # the PE file to its section object
+
+    def section(self, name: str, file: bytes) -> int:
+        """The section object of a PE file.  Raises NtError for what is no image."""
+        if file not in self._sections:
+            executive = self.executive
+            section = create_section(
+                executive.mm, PAGE_EXECUTE, SEC_IMAGE, file=BytesFile(file, name)
+            )
+            objects = executive.objects
+            body = objects.create(objects.types["Section"], SECTION_BODY_SIZE)
+            section.write_body(body)
+            objects.set_companion(body, section)
+            self._sections[file] = body
+        return self._sections[file]
+
+    def map(self, process: Process, name: str, file: bytes) -> int:
+        """Map an image at its own base; returns the base.  Raises NtError."""
+        body = self.section(name, file)
+        section = self.executive.objects.companion(body, Section)
+        view = map_view(process.space, section, PAGE_EXECUTE)
+        if view.status != ntstatus.STATUS_SUCCESS:
+            raise NtError(view.status)
+        self.executive.events.emit(
+            ModuleLoad(
+                process.pid, 0, name, view.base, view.size, process.space.tables.pdpt, file
+            )
+        )
+        return view.base

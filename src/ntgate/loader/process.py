@@ -14,7 +14,6 @@ import pefile
 
 from ntgate.entry.context import FULL, FLOATING_POINT, SIZE
 from ntgate.errors import UsageError
-from ntgate.executive.events import ModuleLoad
 from ntgate.executive.executive import Executive
 from ntgate.executive.io.device import ByteDevice, FileDevice
 from ntgate.executive.mm import allocate as mm
@@ -29,7 +28,7 @@ from ntgate.executive.ps.environment import (
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import machine as m
 from ntgate.loader.builtin.images import BuiltinImage, builtin_ntdll
-from ntgate.loader.mapping import map_file
+from ntgate.loader.mapping import ImageLoader
 
 MEM_COMMIT, MEM_RESERVE, MEM_TOP_DOWN = 0x1000, 0x2000, 0x100000
 PAGE_READWRITE, PAGE_GUARD = 0x04, 0x100
@@ -82,6 +81,7 @@ class NativeLoader:
 
     def __init__(self, executive: Executive) -> None:
         self.executive = executive
+        self.images = ImageLoader(executive)
 
     def start(
         self,
@@ -96,8 +96,9 @@ class NativeLoader:
         executive = self.executive
         ntdll = builtin_ntdll()
         process = executive.processes.create_process(program.name, None)
-        self._map(process, ntdll.name, ntdll.file)
-        base = self._map(process, program.name, program.file)
+        self.images.map(process, ntdll.name, ntdll.file)
+        base = self.images.map(process, program.name, program.file)
+        process.eprocess.SectionObject = self.images.section(program.name, program.file)
         process.user_entry = ntdll.symbols["LdrInitializeThunk"]
         process.exception_entry = ntdll.symbols["KiUserExceptionDispatcher"]
         process.apc_entry = ntdll.symbols["KiUserApcDispatcher"]
@@ -129,13 +130,6 @@ class NativeLoader:
             process, ntdll.symbols["RtlUserThreadStart"], entry, peb_at,
             max(optional.SizeOfStackReserve, 0x10000), optional.SizeOfStackCommit,
         )  # fmt: skip
-
-    def _map(self, process: Process, name: str, file: bytes) -> int:
-        base, size = map_file(process, file)
-        self.executive.events.emit(
-            ModuleLoad(process.pid, 0, name, base, size, process.space.tables.pdpt, file)
-        )
-        return base
 
     def _parameters(self, process: Process, parameters: ProcessParameters) -> int:
         environment = parameters.environment_block()
