@@ -18,7 +18,7 @@ def cache_folder() -> Path:
 
 
 def cached_bytes(kind: str, key: str, make: Callable[[], bytes]) -> bytes:
-    """What `make` gives, kept in one file for each kind; a folder that can't be written is no error.
+    """What `make` gives, kept in a file for each kind; an unwritable folder is no error.
 
     The file begins with its key, and a file with another key is replaced.
     """

@@ -17,19 +17,19 @@ from pathlib import Path
 import ntgate.services.all  # noqa: F401  (declares the services)
 from ntgate.boot.boot import boot
 from ntgate.devices.console import MemoryDevice
-from ntgate.executive.io.device import ByteDevice
 from ntgate.dispatch.dispatcher import Dispatcher
 from ntgate.dispatch.tables import ServiceNumber
+from ntgate.entry.routines import HOST_PORT
 from ntgate.errors import UsageError
-from ntgate.executive.mm.execute import first_fetch
 from ntgate.executive.events import Events, Unimplemented
 from ntgate.executive.executive import Executive
+from ntgate.executive.io.device import ByteDevice
+from ntgate.executive.mm.execute import first_fetch
 from ntgate.executive.ps.environment import ProcessParameters
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import machine as m
 from ntgate.loader.builtin.images import builtin_program, program_names
 from ntgate.loader.process import NativeLoader, NativeProgram, load_native
-from ntgate.entry.routines import HOST_PORT
 
 SLICE = 500_000  # instructions in one clock tick
 MASKED_STEP = 16  # instructions between two looks at IF, when a tick finds it clear
@@ -128,7 +128,7 @@ class Machine:
                 image = builtin_program(name[1:])
             except KeyError:
                 known = ", ".join(f"@{known}" for known in program_names())
-                raise UsageError(f"no built-in program is named {name}; there are {known}") from None
+                raise UsageError(f"no built-in program is {name}; there are {known}") from None
             return NativeProgram(image.name, image.file, image.symbols), f"C:\\{image.name}"
         path = Path(program)
         try:

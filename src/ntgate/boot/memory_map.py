@@ -38,7 +38,8 @@ class MemoryMap:
         ram = cpu.ram
         above = range(m.DIRECT_SIZE >> 12, ram.pages)
         self.frames = FrameAllocator(ram, reversed(above), cpu.ran, cpu.flush_code)
-        self.low = FrameAllocator(ram, range(0x1000 - 1, LOW_FRAMES - 1, -1), cpu.ran, cpu.flush_code)
+        low = range((m.NONPAGED_POOL - DIRECT_BASE >> 12) - 1, LOW_FRAMES - 1, -1)
+        self.low = FrameAllocator(ram, low, cpu.ran, cpu.flush_code)
         self.space = AddressSpace(ram, self.frames, m.SYSTEM_PDPT)
         self.kernel = KernelMemory(ram, m.SYSTEM_PDPT, m.DIRECT_SIZE)
         self.ram = ram

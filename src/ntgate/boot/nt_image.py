@@ -68,8 +68,8 @@ def build_kernel_images() -> tuple[KernelImage, KernelImage]:
     for table in (NT, WIN32K, EXTRA, EXTRA_WIN32):
         digest.update(repr(service_table(table)).encode())
     digest.update(repr(ROUTINES).encode())
-    for module in (__file__, *Path(__file__).parent.parent.joinpath("image").glob("*.py")):
-        digest.update(Path(module).read_bytes())
+    for module in (Path(__file__), *Path(__file__).parent.parent.glob("image/*.py")):
+        digest.update(module.read_bytes())
     packed = cached_bytes("kernel", digest.hexdigest(), lambda: _pack(_build(sources)))
     return _unpack(packed)
 
@@ -116,7 +116,9 @@ def _build(sources: dict[str, str]) -> tuple[KernelImage, KernelImage]:
     )
     for start, rows in ((NT_STUBS, nt), (EXTRA_STUBS, extra)):
         pieces[start] = _host_stubs(
-            start, [(row.number, row.argument_bytes, row.name in WITH_CONTEXT) for row in rows], symbols
+            start,
+            [(row.number, row.argument_bytes, row.name in WITH_CONTEXT) for row in rows],
+            symbols,
         )
     numbered = enumerate(ROUTINES.items(), FIRST_ROUTINE)
     routines = [(i, size, name in WITH_CONTEXT) for i, (name, size) in numbered]
@@ -264,7 +266,8 @@ def _build_win32k(nt: dict[str, int], tables: dict[str, int]) -> KernelImage:
         places.append(W32_STUBS + i * NT_STUB_SIZE)
         # A service of table 3 whose arguments changed since XP has its name twice.
         symbols.setdefault(row.name, places[-1])
-    stubs = _host_stubs(W32_STUBS, [(r.number, r.argument_bytes, False) for r in (*rows, *extra)], nt)
+    numbered = [(row.number, row.argument_bytes, False) for row in (*rows, *extra)]
+    stubs = _host_stubs(W32_STUBS, numbered, nt)
     data = {
         tables["W32pServiceTable"]: struct.pack(f"<{len(rows)}I", *places[: len(rows)]),
         tables["W32pArgumentTable"]: bytes(row.argument_bytes for row in rows),

@@ -34,7 +34,7 @@ def debug(
         for row in services_by_name().values()
     }
     interpreter = Interpreter(target, expected_services=expected)
-    target.write_output = lambda text: interpreter.write(text)
+    target.write_output = lambda text: interpreter.write(text)  # noqa: PLW0108  (it changes)
     if commands is not None:
         return run_commands(interpreter, commands)
     print(f"{stop.text}\n")

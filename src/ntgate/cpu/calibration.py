@@ -77,6 +77,7 @@ _PDPT, _DIRECTORY, _TABLE = 0x1000, 0x2000, 0x3000
 _GDT, _CODE, _ABSENT = 0x4000, 0x5000, 0x6000
 _FRAMES = range(1, 9)
 _STACK = 0x8000
+_DR6 = 0xFFFF_AFFF
 _PROGRAM = bytes.fromhex(
     "a100600000"  # 5000: mov eax,[6000]      read fault, resumed at 5005
     "a300600000"  # 5005: mov [6000],eax      write fault, resumed at 500a
@@ -187,7 +188,7 @@ class _Calibration:
         self.write_structured(
             x86.UC_X86_REG_TR, struct.pack("<HxxxxxxQII", 0x28, 0x00543000, 0x20AB, 0x8B00)
         )
-        self.write(x86.UC_X86_REG_DR6, 0x0000_A00F)
+        self.write(x86.UC_X86_REG_DR6, _DR6)
         self.write(x86.UC_X86_REG_DR7, 0)
         self.write(x86.UC_X86_REG_ESP, _STACK)
 
@@ -268,8 +269,8 @@ class _Calibration:
             sysenter_cs=markers["sysenter_cs"],
             sysenter_esp=markers["sysenter_esp"],
             sysenter_eip=markers["sysenter_eip"],
-            dr6=self.find_dr6(start),
-            dr7=self.find_dr6(start) + 2,
+            dr6=_once(start, _DR6, "dr6"),
+            dr7=_once(start, _DR6, "dr6") + 2,
             error_code=one(
                 "error code", lambda i: start[i] == 0 and read[i] == 0 and write[i] == 2
                 and i not in (markers["cr2"],)
@@ -288,17 +289,11 @@ class _Calibration:
         )
 
     @staticmethod
-    def find_dr6(start: list[int]) -> int:
-        return _once(start, 0x0000_A00F, "dr6") if start.count(0x0000_A00F) == 1 else _once(
-            start, 0xFFFF_AFFF & 0x0000_A00F | 0xFFFF_0FF0, "dr6"
-        )
-
-    @staticmethod
     def find_segments(start: list[int]) -> list[int]:
         """FS and GS hold a marked base, at the fifth and sixth place of six caches in a row."""
         hits = [i for i, value in enumerate(start) if value == 0x00765000]
         if len(hits) != 2 or hits[1] - hits[0] != DWORDS_PER_SEGMENT or start[hits[0] + 2] != 0x321:
-            raise CalibrationError("the engine's segment registers are not where they were measured")
+            raise CalibrationError("the engine's segment registers are not where they should be")
         first = hits[0] - 2 - 4 * DWORDS_PER_SEGMENT
         selectors = [start[first + i * DWORDS_PER_SEGMENT] for i in range(6)]
         if selectors != [0x23, 0x08, 0x10, 0x23, 0x2B, 0x2B]:

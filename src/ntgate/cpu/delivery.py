@@ -201,7 +201,7 @@ class Delivery:
 
         cs, ss = layout.segments[1], layout.segments[2]
         esp_index, eip_index = layout.general[4], layout.eip
-        frame = (context[eip_index], context[cs] & 0xFFFF, eflags)
+        frame: tuple[int, ...] = (context[eip_index], context[cs] & 0xFFFF, eflags)
         if has_error:
             frame = (error, *frame)
         if code.flags & CONFORMING or code.dpl == cpl:

@@ -14,7 +14,7 @@ def io_allowed(delivery: Delivery, context: memoryview, port: int, size: int) ->
     if cpl <= context[layout.eflags] >> 12 & 3:
         return True
     tss, limit = context[layout.tr + 2], context[layout.tr + 4]
-    if IO_MAP_BASE + 1 > limit:
+    if limit < IO_MAP_BASE + 1:
         return False
     offset = delivery.read_dwords(context, tss + IO_MAP_BASE - 2, 1)[0] >> 16
     first = offset + (port >> 3)

@@ -11,6 +11,7 @@ from ntgate.cpu.watchpoints import READ_WRITE, WRITE, Watch
 from ntgate.debug.symbols import Module, SymbolTable
 from ntgate.debug.target import Access, NoSuchRegister, Stop, StopReason, Unreadable
 from ntgate.errors import GuestBugCheck, MachineError, TripleFault
+from ntgate.executive.errors import NtError
 from ntgate.executive.events import (
     DebugPrint,
     Event,
@@ -19,7 +20,6 @@ from ntgate.executive.events import (
     ModuleUnload,
     ProcessExit,
 )
-from ntgate.executive.errors import NtError
 from ntgate.executive.mm.fault import access_fault
 from ntgate.executive.mm.query import query
 from ntgate.executive.mm.space import ProcessSpace
@@ -155,8 +155,8 @@ class LiveMachine:
         if cause is Cause.REQUEST:
             return Stop(StopReason.INTERRUPT)
         if cause is Cause.BREAK_INSTRUCTION:
-            return Stop(StopReason.EXCEPTION, text="Break instruction exception - code 80000003 (first chance)",
-                        code=ntstatus.STATUS_BREAKPOINT)  # fmt: skip
+            text = "Break instruction exception - code 80000003 (first chance)"
+            return Stop(StopReason.EXCEPTION, text=text, code=ntstatus.STATUS_BREAKPOINT)
         if cause is Cause.BREAKPOINT:
             return Stop(StopReason.BREAKPOINT, breakpoints=self._hit_handles())
         return Stop(StopReason.STEP)

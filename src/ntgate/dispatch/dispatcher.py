@@ -57,6 +57,10 @@ class Observer(Protocol):
     def leave(self, caller: Any, number: ServiceNumber, status: int | None) -> None: ...
 
 
+def _with_dwords(function: Callable[..., Outcome]) -> Invoke:
+    return lambda caller, raw: function(caller, *raw)
+
+
 class Dispatcher:
     """Answers the host calls of one machine.
 
@@ -97,12 +101,8 @@ class Dispatcher:
                     invoke = self._not_implemented(number)
                 self._routines[number.number] = (invoke, number.argument_bytes >> 2, number)
         for name, argument_bytes in ROUTINES.items():
-            function = KERNEL_ROUTINES[name]
-            self._routines[routine_id(name)] = (
-                lambda caller, raw, function=function: function(caller, *raw),
-                argument_bytes >> 2,
-                None,
-            )
+            invoke = _with_dwords(KERNEL_ROUTINES[name])
+            self._routines[routine_id(name)] = (invoke, argument_bytes >> 2, None)
 
     def _not_implemented(self, number: ServiceNumber) -> Invoke:
         def answer(caller: Any, _raw: list[int]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 
 from ntgate.layout import machine as m
-from ntgate.layout.ke import KTRAP_FRAME, KTHREAD
+from ntgate.layout.ke import KTHREAD, KTRAP_FRAME
 from ntgate.memory.kernel import KernelMemory
 
 SIZE = 0x2CC
@@ -21,9 +21,13 @@ FULL = CONTROL | INTEGER | SEGMENTS
 ALL = FULL | FLOATING_POINT | DEBUG_REGISTERS | EXTENDED_REGISTERS
 
 # Member, offset in CONTEXT, member of KTRAP_FRAME.
-_DEBUG = tuple((name, 0x04 + 4 * i) for i, name in enumerate(("Dr0", "Dr1", "Dr2", "Dr3", "Dr6", "Dr7")))
+_DEBUG = (
+    ("Dr0", 0x04), ("Dr1", 0x08), ("Dr2", 0x0C), ("Dr3", 0x10), ("Dr6", 0x14), ("Dr7", 0x18),
+)  # fmt: skip
 _SEGMENTS = (("SegGs", 0x8C), ("SegFs", 0x90), ("SegEs", 0x94), ("SegDs", 0x98))
-_INTEGER = (("Edi", 0x9C), ("Esi", 0xA0), ("Ebx", 0xA4), ("Edx", 0xA8), ("Ecx", 0xAC), ("Eax", 0xB0))
+_INTEGER = (
+    ("Edi", 0x9C), ("Esi", 0xA0), ("Ebx", 0xA4), ("Edx", 0xA8), ("Ecx", 0xAC), ("Eax", 0xB0),
+)  # fmt: skip
 _CONTROL = (
     ("Ebp", 0xB4), ("Eip", 0xB8), ("SegCs", 0xBC), ("EFlags", 0xC0), ("HardwareEsp", 0xC4),
     ("HardwareSegSs", 0xC8),
@@ -137,10 +141,8 @@ def fnsave_image(fx: bytes) -> bytes:
     registers = [fx[32 + 16 * i : 42 + 16 * i] for i in range(8)]
     tag = 0
     for physical in range(8):
-        if not abridged >> physical & 1:
-            kind = 3
-        else:
-            kind = _register_tag(registers[(physical - top) & 7])
+        in_use = abridged >> physical & 1
+        kind = _register_tag(registers[(physical - top) & 7]) if in_use else EMPTY
         tag |= kind << 2 * physical
     return (
         struct.pack(
@@ -150,6 +152,9 @@ def fnsave_image(fx: bytes) -> bytes:
         + b"".join(registers)
         + bytes(4)
     )  # fmt: skip
+
+
+EMPTY = 3
 
 
 def _register_tag(register: bytes) -> int:

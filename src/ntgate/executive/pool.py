@@ -40,10 +40,7 @@ class Pool:
             return self._allocate_pages(size, tag)
         units = (size + 2 * UNIT - 1) // UNIT
         free = self._free.get(units)
-        if free:
-            header = free.pop()
-        else:
-            header = self._carve(units)
+        header = free.pop() if free else self._carve(units)
         view = POOL_HEADER(self.memory, header)
         view.BlockSize = units | NONPAGED
         view.PoolTag = int.from_bytes(tag, "little")

@@ -158,9 +158,10 @@ def _expand(line: str, macros: Mapping[str, tuple[list[str], list[str]]]) -> lis
     parameters, body = macros[macro]
     expanded = []
     for inner in body:
+        text = inner
         for parameter, argument in zip(parameters, arguments, strict=True):
-            inner = re.sub(rf"\b{parameter}\b", argument, inner)
-        expanded.extend(_expand(inner, macros))
+            text = re.sub(rf"\b{parameter}\b", argument, text)
+        expanded.extend(_expand(text, macros))
     return expanded
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import pefile
 
-from ntgate.entry.context import FULL, FLOATING_POINT, SIZE
+from ntgate.entry.context import FLOATING_POINT, FULL, SIZE
 from ntgate.errors import UsageError
 from ntgate.executive.executive import Executive
 from ntgate.executive.io.device import ByteDevice, FileDevice
 from ntgate.executive.mm import allocate as mm
+from ntgate.executive.mm.protect import protect
 from ntgate.executive.ps.environment import (
     PEB_SIZE,
     SUBSYSTEM_CONSOLE,
@@ -52,7 +53,9 @@ def load_native(name: str, file: bytes) -> NativeProgram:
     except pefile.PEFormatError as error:
         raise UsageError(f"{name} is not a Windows program: {error}") from None
     if image.FILE_HEADER.Machine != 0x14C:
-        raise UsageError(f"{name} is not a 32-bit x86 program (machine {image.FILE_HEADER.Machine:x})")
+        raise UsageError(
+            f"{name} is not a 32-bit x86 program (machine {image.FILE_HEADER.Machine:x})"
+        )
     others = sorted({dll for dll, _functions in _imports(image) if dll.lower() != "ntdll.dll"})
     if others:
         raise UsageError(
@@ -151,7 +154,9 @@ class NativeLoader:
             for slot, function in slots:
                 if function not in addresses:
                     raise UsageError(f"the built-in ntdll has no {function} ({dll})")
+                _, _, before = protect(process.space, slot, 4, PAGE_READWRITE)
                 process.memory.write(slot, struct.pack("<I", addresses[function]))
+                protect(process.space, slot, 4, before)
 
 
 def allocate(process: Process, address: int, size: int) -> int:

@@ -37,7 +37,7 @@ class Struct:
         self.address = address
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.address == other.address  # type: ignore[attr-defined]
+        return type(self) is type(other) and self.address == other.address
 
     def __hash__(self) -> int:
         return self.address

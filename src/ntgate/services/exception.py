@@ -6,7 +6,7 @@ from ntgate.dispatch.outcome import Leave, Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import BOOLEAN, PVOID
 from ntgate.entry.context import SIZE, TrapContext
-from ntgate.executive.ps import exceptions
+from ntgate.executive.ps import apc, exceptions
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KTRAP_FRAME
@@ -21,7 +21,7 @@ def NtContinue(caller: Thread, ContextRecord: PVOID, TestAlert: BOOLEAN) -> Outc
     context = TrapContext(caller.executive.kernel, caller.ethread.Tcb, caller.frame)
     context.apply(record)
     if TestAlert:
-        caller.executive.processes.test_alert(caller)
+        apc.test_alert(caller)
     return Leave(caller.frame)
 
 

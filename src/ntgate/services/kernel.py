@@ -5,8 +5,9 @@ from __future__ import annotations
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import routine
 from ntgate.errors import GuestBugCheck
-from ntgate.executive.mm.fault import access_fault
 from ntgate.executive.ke.faults import npx_exception, selector_exception, xmm_exception
+from ntgate.executive.mm.fault import access_fault
+from ntgate.executive.ps import apc
 from ntgate.executive.ps.exceptions import dispatch_exception
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
@@ -39,7 +40,7 @@ def KeUpdateSystemTime(caller: Thread, TrapFrame: int) -> Outcome:
 def KiDeliverApc(
     caller: Thread, PreviousMode: int, ExceptionFrame: int, TrapFrame: int
 ) -> Outcome:
-    caller.executive.processes.deliver_user_apc(caller, TrapFrame)
+    apc.deliver(caller, TrapFrame)
     return 0
 
 

@@ -19,6 +19,7 @@ from ntgate.dispatch.types import (
     OutOpt,
 )
 from ntgate.entry.context import SIZE, TrapContext
+from ntgate.executive.ps import apc
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 
@@ -38,15 +39,17 @@ def NtYieldExecution(caller: Thread) -> Outcome:
     return Wait(_after_wait)
 
 
-@service(partial="Alertable is ignored: no APC is delivered")
+@service()
 def NtDelayExecution(
     caller: Thread, Alertable: BOOLEAN, DelayInterval: In[LARGE_INTEGER]
 ) -> Outcome:
     """Wait for a time: relative when negative, until a system time when positive."""
     interval = DelayInterval.read()
-    if interval == 0:
-        return NtYieldExecution(caller)
-    caller.executive.processes.wait(caller, interval)
+    if interval == 0 and not Alertable:
+        yielded = caller.executive.scheduler.yield_current()
+        return Wait(_after_wait) if yielded else ntstatus.STATUS_SUCCESS
+    if not caller.executive.processes.wait(caller, interval, alertable=bool(Alertable)):
+        return ntstatus.STATUS_USER_APC
     return Wait(_after_delay)
 
 
@@ -64,6 +67,30 @@ def _never(_caller: Thread, _status: int, _state: Any) -> Outcome:
 
 def _thread(caller: Thread, handle: int, access: int) -> Thread:
     return caller.executive.objects.companion(caller.object(handle, "Thread", access), Thread)
+
+
+@service()
+def NtQueueApcThread(
+    caller: Thread,
+    ThreadHandle: HANDLE,
+    ApcRoutine: PVOID,
+    ApcArgument1: PVOID,
+    ApcArgument2: PVOID,
+    ApcArgument3: PVOID,
+) -> Outcome:
+    """Have a thread call a routine in ring 3 at its next alertable wait."""
+    thread = _thread(caller, ThreadHandle, THREAD_SET_CONTEXT)
+    if thread.ethread.Terminated:
+        return ntstatus.STATUS_UNSUCCESSFUL
+    apc.queue(thread, ApcRoutine, ApcArgument1, ApcArgument2, ApcArgument3)
+    return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtTestAlert(caller: Thread) -> Outcome:
+    """Deliver a queued APC now."""
+    apc.test_alert(caller)
+    return ntstatus.STATUS_SUCCESS
 
 
 @service()

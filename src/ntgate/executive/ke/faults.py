@@ -92,4 +92,4 @@ def xmm_exception(thread: Thread) -> int:
     pending = mxcsr & ~(mxcsr >> 7) & 0x3F
     if pending & 0x07:
         return ntstatus.STATUS_FLOAT_MULTIPLE_TRAPS
-    return ntstatus.STATUS_FLOAT_MULTIPLE_FAULTS if pending else ntstatus.STATUS_FLOAT_MULTIPLE_TRAPS
+    return ntstatus.STATUS_FLOAT_MULTIPLE_FAULTS

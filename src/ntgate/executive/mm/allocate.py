@@ -5,9 +5,11 @@ from __future__ import annotations
 from ntgate.executive.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.pages import prototype_entry
-from ntgate.executive.mm.protect import write_private_code
+from ntgate.executive.mm.protect import protect_view, write_private_code
 from ntgate.executive.mm.protection import (
+    PAGE_OF_CODE,
     PAGE_READWRITE,
+    is_compatible,
     private_protection_code,
     protection_code,
 )
@@ -34,6 +36,7 @@ from ntgate.layout.ntstatus import (
     STATUS_INVALID_PARAMETER_5,
     STATUS_INVALID_PARAMETER_6,
     STATUS_NO_MEMORY,
+    STATUS_SECTION_PROTECTION,
 )
 
 MEM_COMMIT      = 0x001000
@@ -67,7 +70,7 @@ def allocate(
     if zero_bits > MOST_ZERO_BITS:
         raise NtError(STATUS_INVALID_PARAMETER_3)
     _check_type(allocation_type, protect)
-    code = private_protection_code(protect)
+    protection_code(protect)
     if base > HIGHEST_ADDRESS:
         raise NtError(STATUS_INVALID_PARAMETER_2)
     if not 0 < size <= HIGHEST_ADDRESS + 1 - base:
@@ -75,13 +78,14 @@ def allocate(
     if base and not allocation_type & MEM_RESERVE:
         first, last = base >> 12, (base + size - 1) >> 12
         if allocation_type & MEM_COMMIT:
-            _commit(space, first, last, code, protect)
+            _commit(space, first, last, protect)
         elif space.vad_at(first) is None:
             raise NtError(STATUS_CONFLICTING_ADDRESSES)
     elif allocation_type & MEM_RESET:
         raise NtError(STATUS_CONFLICTING_ADDRESSES)
     else:
         first, last = _choose(space, base, size, allocation_type, zero_bits)
+        code = private_protection_code(protect)
         _reserve(space, first, last, allocation_type, code)
     return first << 12, (last - first + 1) << 12
 
@@ -149,12 +153,12 @@ def _reserve(space: ProcessSpace, first: int, last: int, allocation_type: int, c
         raise
 
 
-def _commit(space: ProcessSpace, first: int, last: int, code: int, protect: int) -> None:
+def _commit(space: ProcessSpace, first: int, last: int, protect: int) -> None:
     vad = space.vad_at(first)
     if vad is None or last > vad.last or vad.flags & USER_PHYSICAL_PAGES or vad.is_image:
         raise NtError(STATUS_CONFLICTING_ADDRESSES)
     if vad.is_private:
-        _commit_private(space, vad, first, last, code)
+        _commit_private(space, vad, first, last, private_protection_code(protect))
     else:
         _commit_section(space, vad, first, last, protection_code(protect))
 
@@ -180,9 +184,10 @@ def _commit_private(space: ProcessSpace, vad: Vad, first: int, last: int, code: 
 def _commit_section(space: ProcessSpace, vad: Vad, first: int, last: int, code: int) -> None:
     """Commit pages of a view of a SEC_RESERVE section, for all who map it."""
     manager = space.manager
-    area = CONTROL_AREA(manager.kernel, vad.control_area)
-    if not area.Reserve or area.FilePointer or code & 7 > vad.code & 7:
+    if not CONTROL_AREA(manager.kernel, vad.control_area).Reserve:
         raise NtError(STATUS_ALREADY_COMMITTED)
+    if not is_compatible(PAGE_OF_CODE[vad.code], PAGE_OF_CODE[code]):
+        raise NtError(STATUS_SECTION_PROTECTION)
     missing = [
         vpn
         for vpn in range(first, last + 1)
@@ -193,6 +198,8 @@ def _commit_section(space: ProcessSpace, vad: Vad, first: int, last: int, code: 
     for vpn in missing:
         manager.kernel.set_u64(vad.prototype(vpn), pte.demand_zero(segment.code))
     segment.count_committed(len(missing))
+    if code != vad.code:
+        protect_view(space, vad, first, last, code)
 
 
 def create_peb_or_teb(space: ProcessSpace, size: int) -> int:

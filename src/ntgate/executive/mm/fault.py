@@ -7,11 +7,11 @@ from ntgate.executive.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.execute import first_fetch, make_entry, may_execute
 from ntgate.executive.mm.pages import is_tracked, page_code
-from ntgate.executive.mm.prototype import page_in
 from ntgate.executive.mm.protection import COPY_CODES, WRITABLE_CODES, after_copy
+from ntgate.executive.mm.prototype import page_in
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.stack import grow_stack
-from ntgate.executive.mm.vad import COMMIT_CHARGE_MASK, Vad
+from ntgate.executive.mm.vad import Vad
 from ntgate.layout.machine import MM_USER_PROBE_ADDRESS
 from ntgate.layout.mm import MM_GUARD_PAGE, MM_NOACCESS, MMVAD_SHORT
 from ntgate.layout.ntstatus import STATUS_ACCESS_VIOLATION, STATUS_SUCCESS
@@ -38,6 +38,33 @@ def access_fault(space: ProcessSpace, address: int, error: int, *, teb: int = 0)
         return _fault_on_invalid(space, address, entry, error, teb)
     except NtError as lack:
         return lack.status
+
+
+def private_frame(space: ProcessSpace, vpn: int) -> int:
+    """The frame of a committed page, which is made the process's own if it is a section's.
+
+    For whoever patches memory without regard to its protection, which stays.  Raises NtError.
+    """
+    vad = space.vad_at(vpn)
+    index = space.index(vpn)
+    entry = int(space.tables.ram.qwords[index])
+    code = None if vad is None else page_code(space, vad, vpn, entry)
+    if vad is None or code is None:
+        raise NtError(STATUS_ACCESS_VIOLATION)
+    if entry & pte.VALID:
+        if space.manager.pfn.is_prototype(pte.frame_of(entry)):
+            _copy(space, vad, vpn, index, pte.frame_of(entry))
+    elif entry & (pte.TRANSITION | pte.PROTOTYPE) == pte.TRANSITION:
+        pass
+    elif vad.is_private:
+        _bring_in_private(space, vad, vpn, entry, code, True)
+    else:
+        segment = space.manager.segments[vad.control_area]
+        source, status = page_in(segment, vad.prototype(vpn), for_copy=True)
+        if status:
+            raise NtError(status)
+        _make_copy(space, vad, vpn, index, source, after_copy(code))
+    return pte.frame_of(int(space.tables.ram.qwords[index]))
 
 
 def user_memory(space: ProcessSpace) -> UserMemory:
@@ -179,8 +206,7 @@ def _make_copy(
         manager.frames.free(frame)
         raise
     view = MMVAD_SHORT(manager.kernel, vad.node)
-    view.LongFlags += 1
-    assert view.LongFlags & COMMIT_CHARGE_MASK
+    view.LongFlags += 1  # CommitCharge
     if source:
         ram = space.tables.ram.bytes
         ram[frame << 12 : (frame + 1) << 12] = ram[source << 12 : (source + 1) << 12]

@@ -186,12 +186,8 @@ def _parts(
         require(raw_offset + min(length, virtual_size) <= file_size)
         codes = _SHARED_CODES if flags & _SHARED else _PRIVATE_CODES
         _fill_gap(parts, rva // PAGE_SIZE)
-        parts.append(
-            ImagePart(
-                rva // PAGE_SIZE, count, raw_offset,
-                min(length, file_size - raw_offset), codes[flags >> 29],
-            )  # fmt: skip
-        )
+        length = min(length, file_size - raw_offset)
+        parts.append(ImagePart(rva // PAGE_SIZE, count, raw_offset, length, codes[flags >> 29]))
     _fill_gap(parts, pages)
     return tuple(parts)
 

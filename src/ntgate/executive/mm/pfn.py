@@ -8,6 +8,7 @@ system space keep zeros.
 
 from __future__ import annotations
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.executive.pool import Pool
 from ntgate.layout.mm import MMPFN
 from ntgate.memory.frames import FrameAllocator
@@ -25,7 +26,8 @@ class PfnDatabase:
     """Counts who holds a frame and gives it back when nobody does."""
 
     def __init__(self, kernel: KernelMemory, pool: Pool, frames: FrameAllocator) -> None:
-        self.address = pool.allocate(kernel.ram.pages * MMPFN.SIZE, b"MmPf")
+        # RAM begins as zeros, and these pages are taken before anything has been freed.
+        self.address = pool.take_pages(-(-kernel.ram.pages * MMPFN.SIZE // PAGE_SIZE))
         self._frames = frames
         self._dwords = kernel.ram.dwords
         self._base = kernel.physical(self.address) >> 2

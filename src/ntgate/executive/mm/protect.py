@@ -56,7 +56,7 @@ def protect(space: ProcessSpace, base: int, size: int, new: int) -> tuple[int, i
     else:
         if not vad.is_image and not is_compatible(PAGE_OF_CODE[vad.code], new):
             raise NtError(STATUS_SECTION_PROTECTION)
-        _protect_view(space, vad, first, last, code)
+        protect_view(space, vad, first, last, code)
     return first << 12, (last - first + 1) << 12, PAGE_OF_CODE[old]
 
 
@@ -112,7 +112,8 @@ def _replace(space: ProcessSpace, vpn: int, index: int, new: int) -> None:
         space.manager.stale(vpn)
 
 
-def _protect_view(space: ProcessSpace, vad: Vad, first: int, last: int, code: int) -> None:
+def protect_view(space: ProcessSpace, vad: Vad, first: int, last: int, code: int) -> None:
+    """Give pages of a view a protection; raises NtError STATUS_NOT_COMMITTED."""
     entries = [space.tables.entry(vpn << 12) for vpn in range(first, last + 1)]
     for offset, entry in enumerate(entries):
         if page_code(space, vad, first + offset, entry) is None:

@@ -136,7 +136,7 @@ def _choose(
     if image is not None:
         first = (image.base + offset) >> 12
         last = first + pages - 1
-        if LOWEST_VPN <= first and last <= HIGHEST_VPN and not space.vads.overlaps(first, last):
+        if first >= LOWEST_VPN and last <= HIGHEST_VPN and not space.vads.overlaps(first, last):
             return first
     return find_free(space, pages, zero_bits=zero_bits, top_down=top_down)[0]
 

@@ -29,6 +29,8 @@ STRIDE = ENTRIES * 4  # handle values of a page
 MIDDLE = 1024  # pointers
 TOP = 32
 LEVEL_MASK = 3
+PAGE_FORMAT = struct.Struct(f"<{2 * ENTRIES}I")
+NEXT_NEEDING_POOL = HANDLE_TABLE.NextHandleNeedingPool.offset
 RESERVED = 0xFFFFFFFE  # EX_ADDITIONAL_INFO_SIGNATURE
 HANDLE_LIMIT = STRIDE * MIDDLE * TOP
 TAG = b"Obtb"
@@ -79,11 +81,10 @@ class HandleTables:
 
     def entry(self, address: int, handle: int) -> int:
         """Address of a handle's entry, used or free; 0 where the table has none."""
-        table = HANDLE_TABLE(self._memory, address)
         index = handle >> 2
-        if handle >= table.NextHandleNeedingPool or not index % ENTRIES:
+        if handle >= self._memory.u32(address + NEXT_NEEDING_POOL) or not index % ENTRIES:
             return 0
-        code = table.TableCode
+        code = self._memory.u32(address)
         page = code & ~LEVEL_MASK
         if code & LEVEL_MASK == 2:
             page = self._memory.u32(page + index // (ENTRIES * MIDDLE) * 4)
@@ -122,7 +123,7 @@ class HandleTables:
         limit = HANDLE_TABLE(self._memory, address).NextHandleNeedingPool
         for first in range(0, limit, STRIDE):
             page = self.entry(address, first + 4) - ENTRY_SIZE
-            objects = struct.unpack_from(f"<{2 * ENTRIES}I", self._memory.read(page, PAGE))[::2]
+            objects = PAGE_FORMAT.unpack(self._memory.read(page, PAGE))[::2]
             for index in range(1, ENTRIES):
                 if objects[index]:
                     yield first + index * 4, page + index * ENTRY_SIZE
@@ -142,16 +143,13 @@ class HandleTables:
         """
         table = HANDLE_TABLE(self._memory, address)
         following = 0
-        for handle in range(4, table.NextHandleNeedingPool, 4):
-            if handle % STRIDE == 0:
-                continue
-            entry = self.entry(address, handle)
-            if handle in handles:
-                first, second = handles[handle]
-            else:
-                first, second, following = 0, following, handle
-            self._memory.set_u32(entry, first)
-            self._memory.set_u32(entry + 4, second)
+        for page in range(0, table.NextHandleNeedingPool, STRIDE):
+            dwords = [0, RESERVED]
+            for handle in range(page + 4, page + STRIDE, 4):
+                held = handles.get(handle)
+                dwords += held or (0, following)
+                following = following if held else handle
+            self._memory.write(self.entry(address, page + 4) - ENTRY_SIZE, PAGE_FORMAT.pack(*dwords))
         table.FirstFree = following
         table.HandleCount = len(handles)
 
@@ -203,7 +201,7 @@ class HandleTables:
         dwords = [0] * (2 * ENTRIES)
         dwords[1] = RESERVED
         dwords[3::2] = [*range(first + 8, first + STRIDE, 4), table.FirstFree]
-        self._memory.write(page, struct.pack(f"<{2 * ENTRIES}I", *dwords))
+        self._memory.write(page, PAGE_FORMAT.pack(*dwords))
         table.FirstFree = first + 4
         table.NextHandleNeedingPool = first + STRIDE
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
-
 PARAMETERS_SIZE = 0x298  # with EnvironmentSize at 290, which Wine's ntdll reads
 PARAMETERS_NORMALIZED = 1
 CURRENT_DIRECTORY_ROOM = 0x208

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from ntgate.entry.context import INITIAL_FX, SIZE, TrapContext
 from ntgate.executive.events import ProcessExit, ProcessStart, ThreadExit, ThreadStart
-from ntgate.executive.ke.scheduler import INITIALIZED, RUNNING, TERMINATED, READY, WAITING
+from ntgate.executive.ke.scheduler import INITIALIZED, READY, RUNNING, TERMINATED, WAITING
 from ntgate.executive.mm.space import ProcessSpace
+from ntgate.executive.ps import apc
 from ntgate.executive.ps.stacks import KernelStacks
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import lists, ntstatus
@@ -35,9 +36,7 @@ class ProcessManager:
     def __init__(self, executive: Executive, map_page: Callable[[int, int], None]) -> None:
         self.executive = executive
         self.kernel = executive.kernel
-        self.stacks = KernelStacks(
-            lambda pages: executive.pool.take_pages(pages), map_page
-        )
+        self.stacks = KernelStacks(executive.pool.take_pages, map_page)
         self.processes: dict[int, Process] = {}  # companions by the address of the EPROCESS
         self.threads: dict[int, Thread] = {}  # companions by the address of the ETHREAD
         self._dead: list[Thread] = []  # ended, but perhaps still on their kernel stack
@@ -98,7 +97,9 @@ class ProcessManager:
         eprocess = self._new_eprocess(name, parent.pid if parent else SYSTEM_PID)
         space = self.executive.mm.create_space(eprocess)
         process = self._add(eprocess, space, name)
-        self.executive.events.emit(ProcessStart(process.pid, 0, name, eprocess.InheritedFromUniqueProcessId))
+        self.executive.events.emit(
+            ProcessStart(process.pid, 0, name, eprocess.InheritedFromUniqueProcessId)
+        )
         return process
 
     def _new_eprocess(self, name: str, parent: int) -> EPROCESS:
@@ -247,6 +248,7 @@ class ProcessManager:
             self.executive.clock.cancel(thread.timer)
             thread.timer = None
         thread.pending = None
+        apc.discard(thread)
         thread.ethread.Terminated = 1
         tcb.State = TERMINATED
         thread.ethread.ExitStatus = status
@@ -301,16 +303,23 @@ class ProcessManager:
 
     # Waiting.
 
-    def wait(self, thread: Thread, timeout: int | None) -> None:
-        """Make the thread wait, for `timeout` (NT's form) at most; None is for ever."""
+    def wait(self, thread: Thread, timeout: int | None, *, alertable: bool = False) -> bool:
+        """Make the thread wait, for `timeout` (NT's form) at most; None is for ever.
+
+        False where an alertable wait need not begin: a user APC is due.
+        """
         tcb: KTHREAD = thread.ethread.Tcb
+        if alertable and apc.test_alert(thread):
+            return False
         tcb.State = WAITING
+        tcb.Alertable = int(alertable)
         thread.wait_status = ntstatus.STATUS_SUCCESS
         if timeout is not None:
             clock = self.executive.clock
             thread.timer = clock.set_timer(
                 clock.due_time(timeout), lambda: self._timeout(thread)
             )
+        return True
 
     def _timeout(self, thread: Thread) -> None:
         thread.timer = None
@@ -325,17 +334,3 @@ class ProcessManager:
             thread.timer = None
         thread.wait_status = status
         self.executive.scheduler.ready(thread.ethread.Tcb)
-
-    def test_alert(self, thread: Thread) -> None:
-        """A queued user APC is delivered on the way out."""
-        state = thread.ethread.address + KTHREAD.ApcState.offset
-        if not lists.is_empty(self.kernel, state + 8):
-            self.kernel.set_u8(state + KAPC_STATE.UserApcPending.offset, 1)
-
-    def deliver_user_apc(self, thread: Thread, frame: int) -> None:
-        """Nothing queues an APC yet; a UserApcPending that a debugger set is cleared."""
-        self.kernel.set_u8(
-            thread.ethread.address + KTHREAD.ApcState.offset + KAPC_STATE.UserApcPending.offset, 0
-        )
-
-

@@ -73,7 +73,7 @@ def _build_ntdll() -> BuiltinImage:
         pieces[stubs[row.name]] = xp_stub(row.number, row.argument_bytes)
     for address, code in pieces.items():
         text[address - NTDLL_TEXT : address - NTDLL_TEXT + len(code)] = code
-    symbols = {**stubs, **assembled.symbols}
+    symbols = stubs | {name.removeprefix("C_"): at for name, at in assembled.symbols.items()}
     writer = PeWriter("ntdll.dll", m.NTDLL_BASE, TIMESTAMP, fixed=True)
     writer.add_section(".text", bytes(text), CODE)
     exports = {name: address - m.NTDLL_BASE for name, address in symbols.items()}

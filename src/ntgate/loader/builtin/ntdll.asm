@@ -123,3 +123,73 @@ DbgBreakPoint:
 DbgUserBreakPoint:
         int3
         ret
+
+; The C functions that compilers call and native programs need, cdecl.  Symbols begin with a
+; capital letter here: the C_ falls away when the image is built.
+C_strlen:
+        mov     ecx, [esp+4]
+        mov     eax, ecx
+strlen_next:
+        cmp     byte ptr [eax], 0
+        je      strlen_done
+        inc     eax
+        jmp     strlen_next
+strlen_done:
+        sub     eax, ecx
+        ret
+
+; (target, source, size) -> target.  Overlapping is allowed in both, as in XP's ntdll.
+C_memcpy:
+C_memmove:
+        push    esi
+        push    edi
+        mov     edi, [esp+0Ch]
+        mov     esi, [esp+10h]
+        mov     ecx, [esp+14h]
+        mov     eax, edi
+        mov     edx, edi
+        sub     edx, esi
+        cmp     edx, ecx
+        jb      move_backwards
+        .byte   0F3h, 0A4h                      ; rep movsb
+        jmp     move_done
+move_backwards:
+        lea     esi, [esi+ecx-1]
+        lea     edi, [edi+ecx-1]
+        std
+        .byte   0F3h, 0A4h
+        cld
+move_done:
+        pop     edi
+        pop     esi
+        ret
+
+; (target, value, size) -> target
+C_memset:
+        push    edi
+        mov     edi, [esp+8]
+        mov     eax, [esp+0Ch]
+        mov     ecx, [esp+10h]
+        .byte   0F3h, 0AAh                      ; rep stosb
+        mov     eax, [esp+8]
+        pop     edi
+        ret
+
+; (left, right, size) -> the first difference, left - right
+C_memcmp:
+        push    esi
+        push    edi
+        mov     esi, [esp+0Ch]
+        mov     edi, [esp+10h]
+        mov     ecx, [esp+14h]
+        xor     eax, eax
+        cmp     eax, eax                        ; size 0: equal
+        .byte   0F3h, 0A6h                      ; repe cmpsb
+        je      compare_done
+        movzx   eax, byte ptr [esi-1]
+        movzx   ecx, byte ptr [edi-1]
+        sub     eax, ecx
+compare_done:
+        pop     edi
+        pop     esi
+        ret
