@@ -13,8 +13,8 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | \
 		while IFS='|' read -r name text; do printf 'make %-7s %s\n' "$$name" "$$text"; done
 
-demo: $(STAMP)-base ## look at the way of a system call, in the kernel debugger
-	$(BIN)/ntgate kd -c "rdmsr 176; !idt 2e; u nt!KiFastCallEntry"
+demo: $(STAMP)-base ## walk one NtWriteFile call through both gates
+	$(BIN)/ntgate demo
 
 test: $(STAMP)-test ## run the tests; ARGS="-k name" goes to pytest
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(ARGS)

@@ -20,7 +20,7 @@ VIEWS = [
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: str(view.__name__))
 def test_a_view_agrees_with_the_type_table(view: type[Struct]) -> None:
     known = TypeTable().struct(f"_{view.__name__}")
-    assert view.SIZE == known.size
+    assert known.size == view.SIZE
     for name, member in view.members().items():
         assert (name, member.offset) == (name, known.field(name).offset)
 

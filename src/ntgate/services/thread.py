@@ -118,17 +118,13 @@ def NtGetContextThread(caller: Thread, ThreadHandle: HANDLE, ThreadContext: PVOI
 
 
 @service()
-def NtSetContextThread(caller: Thread, ThreadHandle: HANDLE, ThreadContext: PVOID) -> Outcome:
+def NtSetContextThread(caller: Thread, ThreadHandle: HANDLE, Context: PVOID) -> Outcome:
     """Load registers of a thread; Cs, Ss and EFLAGS stay what ring 3 may have."""
     thread = _thread(caller, ThreadHandle, THREAD_SET_CONTEXT)
-    record = caller.memory.read(ThreadContext, SIZE)
-    context = _context_of(caller, thread)
-    if thread is not caller:
-        context.apply(record)
-        return ntstatus.STATUS_SUCCESS
-    # The call of the thread itself ends with all the registers of its frame, not a status.
-    context.apply(record)
-    return Leave(caller.frame)
+    record = caller.memory.read(Context, SIZE)
+    _context_of(caller, thread).apply(record)
+    # A thread's own call ends with the registers of its frame instead of a status.
+    return Leave(caller.frame) if thread is caller else ntstatus.STATUS_SUCCESS
 
 
 def _context_of(caller: Thread, thread: Thread) -> TrapContext:

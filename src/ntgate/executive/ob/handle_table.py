@@ -143,13 +143,14 @@ class HandleTables:
         """
         table = HANDLE_TABLE(self._memory, address)
         following = 0
-        for page in range(0, table.NextHandleNeedingPool, STRIDE):
+        for first in range(0, table.NextHandleNeedingPool, STRIDE):
             dwords = [0, RESERVED]
-            for handle in range(page + 4, page + STRIDE, 4):
+            for handle in range(first + 4, first + STRIDE, 4):
                 held = handles.get(handle)
                 dwords += held or (0, following)
                 following = following if held else handle
-            self._memory.write(self.entry(address, page + 4) - ENTRY_SIZE, PAGE_FORMAT.pack(*dwords))
+            start = self.entry(address, first + 4) - ENTRY_SIZE
+            self._memory.write(start, PAGE_FORMAT.pack(*dwords))
         table.FirstFree = following
         table.HandleCount = len(handles)
 

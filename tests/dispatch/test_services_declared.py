@@ -1,0 +1,83 @@
+"""Every declared service against XP's prototypes (public headers and lists of system calls)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import ntgate.services.all  # noqa: F401
+from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.service import (
+    KERNEL_ROUTINES,
+    SERVICES,
+    DeclarationError,
+    routine,
+    service,
+)
+from ntgate.dispatch.tables import NT, WIN32K, service_table
+from ntgate.dispatch.types import HANDLE, ULONG
+from ntgate.entry.routines import ROUTINES
+
+PROTOTYPES = json.loads((Path(__file__).parent / "nt_prototypes.json").read_text())
+
+
+@pytest.mark.parametrize("name", sorted(name for name in SERVICES if name in PROTOTYPES))
+def test_names_and_directions_are_those_of_the_prototype(name: str) -> None:
+    declared = SERVICES[name].parameters
+    prototype = PROTOTYPES[name]
+    assert [parameter.name for parameter in declared] == [row[1] for row in prototype]
+    for parameter, (_type, _name, direction, optional) in zip(declared, prototype, strict=True):
+        if parameter.pointer is not None:
+            assert parameter.pointer.DIRECTION == direction, parameter.name
+            assert not (parameter.pointer.OPTIONAL and not optional), parameter.name
+
+
+def test_every_kernel_routine_has_a_function() -> None:
+    assert set(KERNEL_ROUTINES) == set(ROUTINES)
+
+
+def test_the_tables_have_the_study_s_numbers() -> None:
+    nt = service_table(NT)
+    assert len(nt) == 0x11C
+    assert nt[0x112].name == "NtWriteFile"
+    assert nt[0x112].argument_bytes == 0x24
+    assert [row.number for row in nt] == list(range(0x11C))
+    assert len(service_table(WIN32K)) == 0x29B
+
+
+def test_a_wrong_declaration_says_how_to_put_it_right() -> None:
+    with pytest.raises(DeclarationError, match="NtOpenKey: 1 arguments declared, XP SP3 passes 3"):
+
+        @service()
+        def NtOpenKey(caller: object, KeyHandle: HANDLE) -> Outcome:
+            """Too few."""
+            return 0
+
+    with pytest.raises(DeclarationError, match="no service table has a service of this name"):
+
+        @service()
+        def NtMakeCoffee(caller: object) -> Outcome:
+            """None."""
+            return 0
+
+    with pytest.raises(DeclarationError, match="the type of Handle is not one of"):
+
+        @service()
+        def NtMakeTemporaryObject(caller: object, Handle: str) -> Outcome:
+            """A type that is none."""
+            return 0
+
+    with pytest.raises(DeclarationError, match="NtClose is declared twice"):
+
+        @service()
+        def NtClose(caller: object, Handle: HANDLE) -> Outcome:
+            """Again."""
+            return 0
+
+    with pytest.raises(DeclarationError, match="is not in entry/routines"):
+
+        @routine
+        def KiMakeCoffee(caller: object, Amount: ULONG) -> Outcome:
+            return 0
