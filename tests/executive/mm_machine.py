@@ -41,6 +41,7 @@ done:   pop     ecx
 """
 ENTER = "push 0x23; push 0; push 2; push 0x1b; push {start}; iretd"
 NEXT_STALE = 0xFFFFFFFF
+MOST_INSTRUCTIONS = 1_000_000  # a net under code that never ends
 
 
 def assemble(text: str, address: int = 0) -> bytes:
@@ -129,7 +130,7 @@ class Guest:
         self.status = self.fault = 0
         for name, value in (registers | {"esp": self._stack, "eip": self._entry}).items():
             self.cpu.registers.write(name, value)
-        self.cpu.run()
+        self.cpu.run(MOST_INSTRUCTIONS)
         return {
             name: self.cpu.registers.read(name)
             for name in ("ebx", "edx", "esi", "edi", "ebp")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
@@ -283,10 +284,11 @@ def test_an_exclusive_object_is_one_process_s(ob: ObjectManager) -> None:
     body = ob.create(ob.types["Event"], 0x10, ObjectAttributes("", 0, a.OBJ_EXCLUSIVE))
     handle = ob.create_handle(mine, body, 1)
     assert ob.exclusive_process(body) == PROCESS_A
-    for use in (
+    uses: list[Callable[[], int]] = [
         lambda: ob.create_handle(other, body, 1),
         lambda: ob.duplicate(mine, handle, other),
-    ):
+    ]
+    for use in uses:
         with pytest.raises(NtError) as caught:
             use()
         assert status_of(caught) == ntstatus.STATUS_ACCESS_DENIED
@@ -487,5 +489,5 @@ class HandlesAndADictionary(RuleBasedStateMachine):
             assert header.HandleCount == header.PointerCount == count
 
 
-HandlesAndADictionary.TestCase.settings = settings(max_examples=25, stateful_step_count=25)
+HandlesAndADictionary.TestCase.settings = settings(max_examples=20, stateful_step_count=20)
 TestHandlesAndADictionary = HandlesAndADictionary.TestCase

@@ -13,11 +13,12 @@ from ntgate.boot.boot import boot
 from ntgate.executive.errors import NtError
 from ntgate.executive.ob import ObjectAttributes, ObjectManager
 from ntgate.executive.ob import attributes as a
+from ntgate.executive.ob.handle_table import HANDLE_LIMIT
 from ntgate.executive.ob.names import BUCKETS, bucket_of, upcase
 from ntgate.executive.pool import Pool
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus as s
-from ntgate.layout.ob import DEVICE_MAP, OBJECT_DIRECTORY, OBJECT_SYMBOLIC_LINK
+from ntgate.layout.ob import DEVICE_MAP, HANDLE_TABLE, OBJECT_DIRECTORY, OBJECT_SYMBOLIC_LINK
 
 BODY_SIZES = {"Mutant": 0x20, "Event": 0x10, "Device": 0xB8, "File": 0x70, "Key": 0x44}
 
@@ -88,12 +89,16 @@ class Program:
         return self.ob.lookup(path)[0]
 
 
-@pytest.fixture
-def program() -> Program:
+def new_program() -> Program:
     system = boot()
     pool = CountingPool(system.memory.kernel, m.NONPAGED_POOL, m.NONPAGED_POOL_END)
     ob = ObjectManager(system.memory.kernel, pool, system.symbols)
     return Program(ob, ob.create_table(0x81100020, 8))
+
+
+@pytest.fixture
+def program() -> Program:
+    return new_program()
 
 
 def blocks(program: Program) -> int:
@@ -138,15 +143,18 @@ def test_the_root_in_guest_memory(program: Program) -> None:
 
 def test_an_entry_is_where_its_hash_says(program: Program) -> None:
     ob = program.ob
-    # A public listing of XP's root directory has these in buckets 3, 10, 16 and 24.
-    known = {"Security": 24, "Device": 10, "Windows": 26, "Driver": 22, "NLS": 19}
-    root = OBJECT_DIRECTORY(ob.memory, ob.root)
-    for name in known:
-        bucket = ob.memory.u32(root.address + 4 * bucket_of(name))
+    # The hash column of kd's `!object \\` on XP.
+    known = {
+        "ArcName": 0, "NLS": 9, "DosDevices": 10, "Driver": 16, "Device": 19, "Windows": 20,
+        "Sessions": 21, "BaseNamedObjects": 23, "GLOBAL??": 24, "ObjectTypes": 26,
+        "Security": 27, "Callback": 32,
+    }  # fmt: skip
+    for name, bucket in known.items():
+        entry = ob.memory.u32(ob.root + 4 * bucket)
         chain = []
-        while bucket:
-            chain.append(ob.name_in_directory(ob.memory.u32(bucket + 4)))
-            bucket = ob.memory.u32(bucket)
+        while entry:
+            chain.append(ob.name_in_directory(ob.memory.u32(entry + 4)))
+            entry = ob.memory.u32(entry)
         assert name in chain
 
 
@@ -171,7 +179,7 @@ def test_hash_of_a_name() -> None:
 
 
 def test_upcase_of_letters_beyond_ascii() -> None:
-    assert upcase("äöüÿ ж ß µ ı") == "ÄÖÜŸ Ж ß µ ı"
+    assert upcase("äöüÿ ж ß µ \u0131") == "ÄÖÜŸ Ж ß µ \u0131"
 
 
 # Paths that lead nowhere: for each, the status of a create and of an open.
@@ -252,6 +260,34 @@ def test_the_root_as_a_name(program: Program) -> None:
     assert program.create("Mutant", "\\", a.OBJ_OPENIF)[0] == MISMATCH
     assert program.create("SymbolicLink", "\\")[0] == MISMATCH
     assert program.open("Directory", "\\")[0] == 0
+
+
+SHARED = new_program()
+COMPONENTS = ["", "\\", "??", "DosDevices", "GLOBALROOT", "BaseNamedObjects", "local", "Device",
+              "ObjectTypes", "Event", "Session", "0", "Global", "new", "\0"]  # fmt: skip
+ERRORS = {
+    SYNTAX_BAD, INVALID, PATH_NOT_FOUND, MISMATCH,
+    s.STATUS_OBJECT_NAME_NOT_FOUND, s.STATUS_OBJECT_NAME_COLLISION,
+}  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(COMPONENTS), max_size=8).map("\\".join),
+    st.sampled_from(["Mutant", "Directory", "SymbolicLink"]),
+    st.sampled_from([0, a.OBJ_CASE_INSENSITIVE]),
+)
+def test_any_path_gives_a_name_or_a_status(path: str, name: str, flags: int) -> None:
+    before = blocks(SHARED)
+    status, handle = SHARED.create(name, path, flags)
+    if handle:
+        full = SHARED.ob.name_of(SHARED.body(handle))
+        assert full == "" if not path else full.startswith("\\")
+        assert not full or SHARED.open(name, full)[0] == s.STATUS_SUCCESS
+        for handle in [found.value for found in SHARED.ob.handles(SHARED.table)]:
+            SHARED.close(handle)
+    else:
+        assert status in ERRORS
+    assert blocks(SHARED) == before
 
 
 # Collisions
@@ -468,12 +504,10 @@ def test_insert_that_gets_no_handle_leaves_no_name(program: Program) -> None:
     attributes = ObjectAttributes("\\BaseNamedObjects\\x")
     body = program.ob.create(program.ob.types["Event"], 0x10, attributes)
 
-    def refuse(*_: object) -> int:
-        raise NtError(s.STATUS_ACCESS_DENIED)
-
-    program.ob.open_by_pointer = refuse  # type: ignore[method-assign]
+    view = HANDLE_TABLE(program.ob.memory, program.table)
+    view.FirstFree, view.NextHandleNeedingPool = 0, HANDLE_LIMIT
     refused = status_of(lambda: program.ob.insert(program.table, body, 0, attributes))
-    assert refused == s.STATUS_ACCESS_DENIED
+    assert refused == s.STATUS_INSUFFICIENT_RESOURCES
     assert status_of(lambda: program.ob.lookup(attributes.name)) == s.STATUS_OBJECT_NAME_NOT_FOUND
     assert blocks(program) == before
 

@@ -8,6 +8,7 @@ from ntgate.cpu.processor import Processor
 from ntgate.executive.events import Events
 from ntgate.executive.ke.clock import Clock
 from ntgate.executive.ke.scheduler import Scheduler
+from ntgate.executive.ke.wait import Waits
 from ntgate.executive.mm.manager import MemoryManager
 from ntgate.executive.ob import ObjectManager
 from ntgate.executive.pool import Pool
@@ -44,5 +45,6 @@ class Executive:
         self.objects = ObjectManager(kernel, self.pool, symbols)
         self.mm = MemoryManager(cpu, kernel, frames, self.pool, system_space)
         self.processes = ProcessManager(self, map_page)
+        self.waits = Waits(self)
         self.debugger = False  # a kernel debugger is attached
         cpu.timestamp = self.clock.timestamp

@@ -169,6 +169,36 @@ class KAPC(Struct, size=0x30):
     Inserted        = u8(0x2E)
 
 
+class KWAIT_BLOCK(Struct, size=0x18):
+    WaitListEntry = embed(0x00, LIST_ENTRY)
+    Thread        = u32(0x08)
+    Object        = u32(0x0C)
+    NextWaitBlock = u32(0x10)
+    WaitKey       = u16(0x14)
+    WaitType      = u16(0x16)
+
+
+class KMUTANT(Struct, size=0x20):
+    Header          = embed(0x00, DISPATCHER_HEADER)
+    MutantListEntry = embed(0x10, LIST_ENTRY)
+    OwnerThread     = u32(0x18)
+    Abandoned       = u8(0x1C)
+    ApcDisable      = u8(0x1D)
+
+
+class KSEMAPHORE(Struct, size=0x14):
+    Header = embed(0x00, DISPATCHER_HEADER)
+    Limit  = u32(0x10)
+
+
+class KTIMER(Struct, size=0x28):
+    Header         = embed(0x00, DISPATCHER_HEADER)
+    DueTime        = u64(0x10)
+    TimerListEntry = embed(0x18, LIST_ENTRY)
+    Dpc            = u32(0x20)
+    Period         = u32(0x24)
+
+
 class KTHREAD(Struct, size=0x1C0):
     Header           = embed(0x000, DISPATCHER_HEADER)
     MutantListHead   = embed(0x010, LIST_ENTRY)
@@ -186,9 +216,11 @@ class KTHREAD(Struct, size=0x1C0):
     WaitStatus       = u32(0x054)
     WaitMode         = u8(0x059)
     WaitReason       = u8(0x05B)
+    WaitBlockList    = u32(0x05C)
     WaitTime         = u32(0x068)
     BasePriority     = u8(0x06C)
     Quantum          = u8(0x06F)
+    WaitBlock        = raw(0x070, 4 * 0x18)
     KernelApcDisable = u32(0x0D4)
     ServiceTable     = u32(0x0E0)
     WaitListEntry    = embed(0x060, LIST_ENTRY)

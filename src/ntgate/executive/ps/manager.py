@@ -248,11 +248,15 @@ class ProcessManager:
             self.executive.clock.cancel(thread.timer)
             thread.timer = None
         thread.pending = None
+        self.executive.waits.unlink(thread)
+        self.executive.waits.abandon_mutants(thread)
         apc.discard(thread)
         thread.ethread.Terminated = 1
         tcb.State = TERMINATED
         thread.ethread.ExitStatus = status
         thread.ethread.ExitTime = self.executive.clock.system_time
+        tcb.Header.SignalState = 1
+        self.executive.waits.signaled(tcb.address)
         thread.process.eprocess.ActiveThreads -= 1
         thread.process.eprocess.LastThreadExitStatus = status
         self.executive.events.emit(ThreadExit(thread.pid, thread.tid, status))
@@ -262,7 +266,9 @@ class ProcessManager:
         process.exited = True
         process.exit_status = process.eprocess.ExitStatus = status
         process.eprocess.ExitTime = self.executive.clock.system_time
-        process.eprocess.Pcb.Header.SignalState = 1
+        header = process.eprocess.Pcb.Header
+        header.SignalState = 1
+        self.executive.waits.signaled(header.address)
         self.executive.events.emit(ProcessExit(process.pid, 0, status))
         self.on_exit(process)
 
@@ -285,7 +291,6 @@ class ProcessManager:
         objects = self.executive.objects
         objects.free_id(thread.tid)
         del self.threads[body]
-        thread.ethread.Tcb.Header.SignalState = 1
         objects.dereference(body)
         if thread.process.exited and not any(self.threads_of(thread.process)):
             self._free_process(thread.process)
@@ -333,4 +338,5 @@ class ProcessManager:
             self.executive.clock.cancel(thread.timer)
             thread.timer = None
         thread.wait_status = status
+        self.executive.waits.unlink(thread)
         self.executive.scheduler.ready(thread.ethread.Tcb)
