@@ -29,7 +29,9 @@ from ntgate.executive.ps.environment import ProcessParameters
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import machine as m
 from ntgate.loader.builtin.images import builtin_program, program_names
-from ntgate.loader.process import NativeLoader, NativeProgram, load_native
+from ntgate.loader.process import ProgramLoader
+from ntgate.loader.programs import Program, load_program
+from ntgate.loader.system_dll import builtin_dll
 
 SLICE = 500_000  # instructions in one clock tick
 MASKED_STEP = 16  # instructions between two looks at IF, when a tick finds it clear
@@ -83,7 +85,7 @@ class Machine:
         self.executive.scheduler.idle = self._nothing_runs
         self.executive.processes.create_system()
         self._enter_idle_thread()
-        self.loader = NativeLoader(self.executive)
+        self.loader = ProgramLoader(self.executive)
         self._until_tick = SLICE
         self._exited = False
         self._taken = False  # eip is at an int3 that was reported
@@ -109,19 +111,24 @@ class Machine:
 
         Raises UsageError for a program that is not there or can't be started.
         """
-        native, path = self._find(program)
+        found = self._find(program)
+        others = [dll for dll in found.dlls if dll != "ntdll.dll"]
+        if others:
+            raise UsageError(
+                f"{found.name} needs {', '.join(others)}: the built-in ntdll has no DLL beside it"
+            )
         quoted = [f'"{part}"' if " " in part or not part else part for part in arguments]
         parameters = ProcessParameters(
-            image_path=path,
-            command_line=" ".join([native.name, *quoted]),
+            image_path=f"C:\\{found.name}",
+            command_line=" ".join([found.name, *quoted]),
             environment=environment or {"SystemRoot": "C:\\WINDOWS", "PATH": "C:\\WINDOWS"},
         )
         devices = [device or MemoryDevice() for device in (stdin, stdout, stderr)]
-        thread = self.loader.start(native, parameters, devices)
+        thread = self.loader.start(found, builtin_dll(), parameters, devices)
         self._exited = False
         return thread.process
 
-    def _find(self, program: str | Path) -> tuple[NativeProgram, str]:
+    def _find(self, program: str | Path) -> Program:
         name = str(program)
         if name.startswith("@"):
             try:
@@ -129,13 +136,13 @@ class Machine:
             except KeyError:
                 known = ", ".join(f"@{known}" for known in program_names())
                 raise UsageError(f"no built-in program is {name}; there are {known}") from None
-            return NativeProgram(image.name, image.file, image.symbols), f"C:\\{image.name}"
+            return load_program(image.name, image.file)
         path = Path(program)
         try:
             file = path.read_bytes()
         except OSError as error:
             raise UsageError(f"can't read {name}: {error.strerror}") from None
-        return load_native(path.name, file), f"C:\\{path.name}"
+        return load_program(path.name, file)
 
     # Running.
 

@@ -133,6 +133,22 @@ def test_an_edited_entry_is_followed(ob: ObjectManager) -> None:
     assert ob.reference_by_handle(table, handle, ob.types["Mutant"]) == mutant
 
 
+def test_tables_and_objects_may_lie_anywhere(ob: ObjectManager) -> None:
+    table = ob.create_table(PROCESS_A, 8)
+    handle = new_event(ob, table)
+    body = ob.query_handle(table, handle).body
+    far_table, far_header = m.SYSENTER_STACK - 0x1000, m.SYSENTER_STACK - 0x2000
+    ob.memory.write(far_table, ob.memory.read(table, HANDLE_TABLE.SIZE))
+    ob.memory.write(far_header, ob.memory.read(body - HEADER, HEADER + 0x10))
+    assert ob.reference_by_handle(far_table, handle, ob.types["Event"]) == body
+    ob.memory.set_u32(HANDLE_TABLE(ob.memory, table).TableCode + handle * 2, far_header | 1)
+    assert ob.reference_by_handle(table, handle, ob.types["Event"], 1) == far_header + HEADER
+    assert ob.memory.u32(far_header) == 2
+    for kind, access in (("Mutant", 0), ("Event", 0x200000)):
+        with pytest.raises(NtError):
+            ob.reference_by_handle(table, handle, ob.types[kind], access)
+
+
 def test_pseudo_handles(ob: ObjectManager) -> None:
     table = ob.create_table(PROCESS_A, 8)
     process = ob.create(ob.types["Process"], 0x260)

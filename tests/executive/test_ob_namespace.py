@@ -14,7 +14,6 @@ from ntgate.executive.errors import NtError
 from ntgate.executive.ob import ObjectAttributes, ObjectManager
 from ntgate.executive.ob import attributes as a
 from ntgate.executive.ob.handle_table import HANDLE_LIMIT
-from ntgate.executive.ob.names import BUCKETS, bucket_of, upcase
 from ntgate.executive.pool import Pool
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus as s
@@ -163,23 +162,6 @@ def test_types_have_names(program: Program) -> None:
     directory = program.at("\\ObjectTypes")
     assert {name for name, _ in ob.entries(directory)} == set(ob.types)
     assert ob.name_of(ob.types["Event"].address) == "\\ObjectTypes\\Event"
-
-
-@given(st.text(st.characters(max_codepoint=0xFFFF), max_size=20))
-def test_case_does_not_move_a_name(name: str) -> None:
-    assert 0 <= bucket_of(name) < BUCKETS
-    assert bucket_of(name) == bucket_of(upcase(name))
-    assert upcase(upcase(name)) == upcase(name)
-    assert len(upcase(name)) == len(name)
-
-
-def test_hash_of_a_name() -> None:
-    # 'A': 41h; 'AB': 41h + 82h + 20h + 42h, by hand.
-    assert (bucket_of("a"), bucket_of("Ab")) == (0x41 % 37, 0x125 % 37)
-
-
-def test_upcase_of_letters_beyond_ascii() -> None:
-    assert upcase("äöüÿ ж ß µ \u0131") == "ÄÖÜŸ Ж ß µ \u0131"
 
 
 # Paths that lead nowhere: for each, the status of a create and of an open.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ntgate.debug.interpreter import Interpreter
+from ntgate.cli.kd import expected_services
 from ntgate.debug.live import LiveMachine
 from ntgate.devices.console import MemoryDevice
 from ntgate.image.assembler import assemble
@@ -82,15 +83,17 @@ class DebuggedMachine:
     def __init__(self, start: str | Path = "@sysenter", *, has_sep: bool = True) -> None:
         self.machine = Machine(MachineOptions(has_sep=has_sep, debugger=True))
         self.target = LiveMachine(self.machine)
-        self.interpreter = Interpreter(self.target)
-        self._console = MemoryDevice()
+        self.interpreter = Interpreter(
+            self.target, expected_services=expected_services(self.machine)
+        )
+        self.console = MemoryDevice()
         self.machine.break_at_next_thread()
-        self.process = self.machine.start(start, stdout=self._console)
+        self.process = self.machine.start(start, stdout=self.console)
         self.initial_break = self.target.resume()
 
     @property
     def output(self) -> bytes:
-        return bytes(self._console.output)
+        return bytes(self.console.output)
 
     def kd(self, *lines: str) -> str:
         """Run command lines that must all succeed; returns what they printed."""

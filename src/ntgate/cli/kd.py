@@ -10,8 +10,12 @@ from ntgate.debug.interpreter import Interpreter
 from ntgate.debug.live import LiveMachine
 from ntgate.debug.session import ExpectedService
 from ntgate.devices.console import StreamDevice
-from ntgate.dispatch.tables import services_by_name
+from ntgate.dispatch.tables import service_table
 from ntgate.machine import Machine, MachineOptions
+
+SERVICE_TABLES = (
+    "KiServiceTable", "W32pServiceTable", "KiExtraServiceTable", "W32pExtraServiceTable"
+)  # fmt: skip
 
 
 def debug(
@@ -20,6 +24,7 @@ def debug(
     """Start at the initial break; False when a command of `-c` has failed."""
     machine = Machine(options)
     target = LiveMachine(machine)
+    expected = expected_services(machine)
     machine.break_at_next_thread()
     machine.start(
         program,
@@ -29,14 +34,22 @@ def debug(
         stderr=StreamDevice(sys.stderr.buffer),
     )
     stop = target.resume()
-    expected = {
-        row.number: ExpectedService(row.name, row.argument_bytes)
-        for row in services_by_name().values()
-    }
     interpreter = Interpreter(target, expected_services=expected)
     target.write_output = lambda text: interpreter.write(text)  # noqa: PLW0108  (it changes)
     if commands is not None:
         return run_commands(interpreter, commands)
     print(f"{stop.text}\n")
+    interpreter.write = sys.stdout.write
     interpreter.execute("r")
     return interact(interpreter)
+
+
+def expected_services(machine: Machine) -> dict[int, ExpectedService]:
+    """What a machine that has just been booted holds in its service tables."""
+    return {
+        row.number: ExpectedService(
+            row.name, row.argument_bytes, machine.kernel.u32(machine.symbols[base] + 4 * index)
+        )
+        for table, base in enumerate(SERVICE_TABLES)
+        for index, row in enumerate(service_table(table))
+    }

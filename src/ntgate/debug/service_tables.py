@@ -71,7 +71,11 @@ def suspicion(session: Session, entry: Entry) -> str:
     names = {symbol.name for symbol in session.machine.symbols.at(entry.routine)}
     if module is None or module.name not in _SERVICE_MODULES:
         return f"HOOKED, expected nt!{expected.name}" if expected else "HOOKED, outside nt"
-    if expected and expected.name not in names:
+    if expected and (
+        entry.routine != expected.routine
+        if expected.routine is not None
+        else expected.name not in names
+    ):
         return f"HOOKED, expected {module.name}!{expected.name}"
     if expected and entry.argument_bytes != expected.argument_bytes:
         return f"ARGUMENT BYTES, expected {expected.argument_bytes:x}"

@@ -18,10 +18,14 @@ from ntgate.layout.type_table import TypeTable
 
 @dataclass(frozen=True)
 class ExpectedService:
-    """What the service table should hold at a number, before anyone hooks it."""
+    """What the service table should hold at a number, before anyone hooks it.
+
+    Without `routine`, its address, any routine of the right name will do.
+    """
 
     name: str  # NtWriteFile
     argument_bytes: int
+    routine: int | None = None
 
 
 @dataclass

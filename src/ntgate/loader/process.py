@@ -1,23 +1,14 @@
-"""Starting a program with nothing but the built-in ntdll: the kernel resolves its imports.
-
-A program that imports more than ntdll's services needs the userland, whose own ntdll loads
-its DLLs.
-"""
+"""Starting a program: a process with its images, parameters, PEB and first thread."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import pefile
 
 from ntgate.entry.context import FLOATING_POINT, FULL, SIZE
-from ntgate.errors import UsageError
 from ntgate.executive.executive import Executive
 from ntgate.executive.io.device import ByteDevice, FileDevice
 from ntgate.executive.mm import allocate as mm
-from ntgate.executive.mm.protect import protect
 from ntgate.executive.ps.environment import (
     PEB_SIZE,
     SUBSYSTEM_CONSOLE,
@@ -28,59 +19,18 @@ from ntgate.executive.ps.environment import (
 )
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import machine as m
-from ntgate.loader.builtin.images import BuiltinImage, builtin_ntdll
 from ntgate.loader.mapping import ImageLoader
+from ntgate.loader.programs import Program
+from ntgate.loader.system_dll import SystemDll
 
-MEM_COMMIT, MEM_RESERVE, MEM_TOP_DOWN = 0x1000, 0x2000, 0x100000
+MEM_COMMIT, MEM_RESERVE = 0x1000, 0x2000
 PAGE_READWRITE, PAGE_GUARD = 0x04, 0x100
 FILE_ALL_ACCESS, FILE_OBJECT_SIZE = 0x001F01FF, 0x70
 GRANULARITY = 0x10000
 
 
-@dataclass
-class NativeProgram:
-    """A PE file that imports from ntdll.dll alone."""
-
-    name: str
-    file: bytes
-    symbols: dict[str, int]
-
-
-def load_native(name: str, file: bytes) -> NativeProgram:
-    """Check a PE file; raises UsageError for one that this machine can't start."""
-    try:
-        image = pefile.PE(data=file, fast_load=True)
-    except pefile.PEFormatError as error:
-        raise UsageError(f"{name} is not a Windows program: {error}") from None
-    if image.FILE_HEADER.Machine != 0x14C:
-        raise UsageError(
-            f"{name} is not a 32-bit x86 program (machine {image.FILE_HEADER.Machine:x})"
-        )
-    others = sorted({dll for dll, _functions in _imports(image) if dll.lower() != "ntdll.dll"})
-    if others:
-        raise UsageError(
-            f"{name} needs {', '.join(others)}: the built-in ntdll has no other DLL beside it"
-        )
-    return NativeProgram(name, file, {})
-
-
-def _imports(image: pefile.PE) -> list[tuple[str, list[tuple[int, str]]]]:
-    """(dll, [(address of the IAT slot, function)])."""
-    image.parse_data_directories(
-        directories=[pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_IMPORT"]]
-    )
-    found = []
-    for entry in getattr(image, "DIRECTORY_ENTRY_IMPORT", []):
-        slots = [
-            (row.address, row.name.decode("latin-1") if row.name else f"#{row.ordinal}")
-            for row in entry.imports
-        ]
-        found.append((entry.dll.decode("latin-1"), slots))
-    return found
-
-
-class NativeLoader:
-    """Makes a process of a program, with the built-in ntdll."""
+class ProgramLoader:
+    """Makes processes of programs."""
 
     def __init__(self, executive: Executive) -> None:
         self.executive = executive
@@ -88,7 +38,8 @@ class NativeLoader:
 
     def start(
         self,
-        program: NativeProgram,
+        program: Program,
+        ntdll: SystemDll,
         parameters: ProcessParameters,
         devices: Sequence[ByteDevice],
     ) -> Thread:
@@ -96,43 +47,38 @@ class NativeLoader:
 
         devices: what its standard input, output and error are.
         """
-        executive = self.executive
-        ntdll = builtin_ntdll()
-        process = executive.processes.create_process(program.name, None)
-        self.images.map(process, ntdll.name, ntdll.file)
+        process = self.executive.processes.create_process(program.name, None)
+        self.images.map(process, "ntdll.dll", ntdll.file)
         base = self.images.map(process, program.name, program.file)
         process.eprocess.SectionObject = self.images.section(program.name, program.file)
-        process.user_entry = ntdll.symbols["LdrInitializeThunk"]
-        process.exception_entry = ntdll.symbols["KiUserExceptionDispatcher"]
-        process.apc_entry = ntdll.symbols["KiUserApcDispatcher"]
-        image = pefile.PE(data=program.file, fast_load=True)
-        self._bind(process, image, ntdll)
-        optional = image.OPTIONAL_HEADER
         process.eprocess.SectionBaseAddress = base
+        ntdll.prepare(process)
+        ntdll.bind(process, program)
         process.image_path = "\\Device\\HarddiskVolume1" + parameters.image_path[2:]
         process.command_line = parameters.command_line
-
-        objects = executive.objects
-        handles = []
-        for device in devices:
-            body = objects.create(objects.types["File"], FILE_OBJECT_SIZE)
-            objects.set_companion(body, FileDevice(device))
-            handles.append(objects.create_handle(process.handles, body, FILE_ALL_ACCESS))
-            objects.dereference(body)
         (
             parameters.standard_input, parameters.standard_output, parameters.standard_error,
-        ) = handles  # fmt: skip
+        ) = (self._open(process, device) for device in devices)  # fmt: skip
         parameters_at = self._parameters(process, parameters)
         peb_at = mm.create_peb_or_teb(process.space, PEB_SIZE)
-        block = peb(base, parameters_at, subsystem=optional.Subsystem or SUBSYSTEM_CONSOLE,
-                    debugged=False)  # fmt: skip
+        block = peb(
+            base, parameters_at, subsystem=program.subsystem or SUBSYSTEM_CONSOLE, debugged=False
+        )
         process.memory.write(peb_at, block)
         process.eprocess.Peb = peb_at
-        entry = base + optional.AddressOfEntryPoint
         return create_user_thread(
-            process, ntdll.symbols["RtlUserThreadStart"], entry, peb_at,
-            max(optional.SizeOfStackReserve, 0x10000), optional.SizeOfStackCommit,
+            process, ntdll.entries["RtlUserThreadStart"], base + program.entry, peb_at,
+            max(program.stack_reserve, GRANULARITY), program.stack_commit,
         )  # fmt: skip
+
+    def _open(self, process: Process, device: ByteDevice) -> int:
+        """A handle of the process to a file object on the device."""
+        objects = self.executive.objects
+        body = objects.create(objects.types["File"], FILE_OBJECT_SIZE)
+        objects.set_companion(body, FileDevice(device))
+        handle = objects.create_handle(process.handles, body, FILE_ALL_ACCESS)
+        objects.dereference(body)
+        return handle
 
     def _parameters(self, process: Process, parameters: ProcessParameters) -> int:
         environment = parameters.environment_block()
@@ -142,21 +88,6 @@ class NativeLoader:
         at = allocate(process, 0, size)
         process.memory.write(at, parameters.pack(at, environment_at))
         return at
-
-    def _bind(self, process: Process, image: pefile.PE, ntdll: BuiltinImage) -> None:
-        exports = pefile.PE(data=ntdll.file)
-        addresses = {
-            row.name.decode(): ntdll.base + row.address
-            for row in exports.DIRECTORY_ENTRY_EXPORT.symbols
-            if row.name
-        }
-        for dll, slots in _imports(image):
-            for slot, function in slots:
-                if function not in addresses:
-                    raise UsageError(f"the built-in ntdll has no {function} ({dll})")
-                _, _, before = protect(process.space, slot, 4, PAGE_READWRITE)
-                process.memory.write(slot, struct.pack("<I", addresses[function]))
-                protect(process.space, slot, 4, before)
 
 
 def allocate(process: Process, address: int, size: int) -> int:

@@ -69,8 +69,9 @@ class Handles(SymbolicLinks):
         self.kernel_table = 0
         self.current_process: Callable[[], int] = _no_thread
         self.current_thread: Callable[[], int] = _no_thread
-        self._dwords = memory.ram.dwords
-        self._direct_end = memory.direct_end
+        # The dwords from DIRECT_BASE up.  An address turned into an index by exclusive or is
+        # beyond the end when it is anywhere else.
+        self._kernel_space = memory.ram.dwords[: memory.direct_end - DIRECT_BASE >> 2]
 
     # Looking up
 
@@ -89,29 +90,29 @@ class Handles(SymbolicLinks):
         handles count, and rights don't.  Raises STATUS_INVALID_HANDLE,
         STATUS_OBJECT_TYPE_MISMATCH and STATUS_ACCESS_DENIED.
         """
-        dwords, end = self._dwords, self._direct_end
-        if DIRECT_BASE <= table < end:
-            place = table - DIRECT_BASE >> 2
+        kernel_space = self._kernel_space
+        try:
+            place = (table ^ DIRECT_BASE) >> 2
             # With levels above the entries, TableCode's low bits are in this sum; what isn't
             # below the table's limit are pseudo and kernel handles too.
-            entry = dwords[place] + (handle >> 2 << 3)
+            entry = kernel_space[place] + (handle >> 2 << 3)
             if (
-                handle < dwords[place + NEXT_NEEDING_POOL]
+                handle < kernel_space[place + NEXT_NEEDING_POOL]
                 and handle & INDEX_IN_PAGE
                 and not entry & 7
-                and DIRECT_BASE <= entry < end
             ):
-                place = entry - DIRECT_BASE >> 2
-                header = dwords[place] & HEADER_MASK
-                if DIRECT_BASE <= header < end:
-                    denied = access & ~dwords[place + 1] and not kernel
-                    place = header - DIRECT_BASE >> 2
-                    if kind is not None and dwords[place + TYPE] != kind.address:
-                        raise NtError(ntstatus.STATUS_OBJECT_TYPE_MISMATCH)
-                    if denied:
-                        raise NtError(ntstatus.STATUS_ACCESS_DENIED)
-                    dwords[place] += 1
-                    return header + HEADER_SIZE
+                place = (entry ^ DIRECT_BASE) >> 2
+                header = kernel_space[place] & HEADER_MASK
+                denied = access & ~kernel_space[place + 1] and not kernel
+                place = (header ^ DIRECT_BASE) >> 2
+                if kind is not None and kernel_space[place + TYPE] != kind.address:
+                    raise NtError(ntstatus.STATUS_OBJECT_TYPE_MISMATCH)
+                if denied:
+                    raise NtError(ntstatus.STATUS_ACCESS_DENIED)
+                kernel_space[place] += 1
+                return header + HEADER_SIZE
+        except IndexError:
+            pass
         return self._reference_slowly(table, handle, kind, access, kernel=kernel)
 
     def reference_by_pointer(self, body: int, kind: ObjectType | None) -> None:
@@ -265,7 +266,7 @@ class Handles(SymbolicLinks):
     def _reference_slowly(
         self, table: int, handle: int, kind: ObjectType | None, access: int, *, kernel: bool
     ) -> int:
-        """For pseudo and kernel handles, and tables with levels."""
+        """For free, pseudo and kernel handles, tables with levels, and memory in odd places."""
         found = self.query_handle(table, handle, kernel=kernel)
         if kind is not None and self.header(found.body).Type != kind.address:
             raise NtError(ntstatus.STATUS_OBJECT_TYPE_MISMATCH)

@@ -1,0 +1,166 @@
+"""The stages of a walked call, found by what its steps did: rings, reads of tables, calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import groupby
+
+from iced_x86 import Mnemonic
+
+from ntgate.debug.walk import Step, Walk
+
+INTERRUPT_FLAG = 0x200
+
+
+class Kind(Enum):
+    """What a stage is for."""
+
+    RING3 = "ring 3"
+    GATE = "into ring 0"
+    FRAME = "the trap frame"
+    DISPATCH = "the dispatch"
+    SERVICE = "the service"
+    EXIT = "the exit"
+    LEAVE = "back to ring 3"
+    TRAP = "a trap"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Steps `start` up to `end` of a walk."""
+
+    kind: Kind
+    start: int
+    end: int
+
+    def steps(self, walk: Walk) -> list[Step]:
+        return walk.steps[self.start : self.end]
+
+
+@dataclass(frozen=True)
+class ArgumentCopy:
+    """The `rep movs` of the dispatch: `size` bytes from `source` to `target`."""
+
+    source: int
+    target: int
+    size: int
+
+
+def stages(walk: Walk) -> list[Stage]:
+    """Every step is in one stage, in order."""
+    found: list[Stage] = []
+    is_call = False
+    start = 0
+    for key, run in groupby(walk.steps, key=lambda step: (step.ring, step.crossing is not None)):
+        ring, crosses = key
+        end = start + len(list(run))
+        if crosses:
+            is_in = ring == 3  # noqa: PLR2004
+            is_call = is_in and walk.steps[start].crossing.way != "trap"  # type: ignore[union-attr]
+            kind = (Kind.GATE if is_call else Kind.TRAP) if is_in else Kind.LEAVE
+            found.append(Stage(kind, start, end))
+        elif ring:
+            found += _by_routine(walk, start, end)
+        else:
+            found += _call(walk, start, end) if is_call else [Stage(Kind.TRAP, start, end)]
+        start = end
+    return found
+
+
+def stage_of(walk: Walk, kind: Kind) -> Stage | None:
+    """The first stage of a kind."""
+    return next((stage for stage in stages(walk) if stage.kind is kind), None)
+
+
+def _by_routine(walk: Walk, start: int, end: int) -> Iterator[Stage]:
+    """Ring 3, a stage for each routine; a call belongs to what it calls."""
+    begin = start
+    for index in range(start + 1, end):
+        previous = walk.steps[index - 1]
+        is_first_call = index - 1 == start and previous.is_call
+        if walk.steps[index].routine != previous.routine and not is_first_call:
+            yield Stage(Kind.RING3, begin, index)
+            begin = index
+    yield Stage(Kind.RING3, begin, end)
+
+
+def _call(walk: Walk, start: int, end: int) -> list[Stage]:
+    """Ring 0 between the two changes of rings."""
+    looked_up = _first(walk, start, end, walk.places.service_table_at)
+    if looked_up == end:
+        return [Stage(Kind.FRAME, start, end)]
+    bounds = [(Kind.FRAME, start)]
+    dispatch = 1 + max(
+        (i for i in range(start, looked_up) if _writes_or_masks(walk.steps[i])), default=start - 1
+    )
+    bounds.append((Kind.DISPATCH, dispatch))
+    if walk.service and start <= walk.service.step < end:
+        call = walk.steps[walk.service.step]
+        back = next(
+            (
+                index
+                for index in range(walk.service.step + 1, end)
+                if walk.steps[index].line.address == call.line.next_address
+                and walk.steps[index].before["esp"] >= call.before["esp"]
+            ),
+            end,
+        )
+        bounds += [(Kind.SERVICE, walk.service.step + 1), (Kind.EXIT, back)]
+    ends = [*(bound for _, bound in bounds[1:]), end]
+    return [
+        Stage(kind, begin, stop)
+        for (kind, begin), stop in zip(bounds, ends, strict=True)
+        if begin < stop
+    ]
+
+
+def _first(walk: Walk, start: int, end: int, address: int) -> int:
+    """The first step that reads an address; `end` where none does."""
+    for index in range(start, end):
+        if any(t.address == address and t.is_read for t in walk.steps[index].touches):
+            return index
+    return end
+
+
+def _writes_or_masks(step: Step) -> bool:
+    return interrupts_changed(step) or any(touch.is_written for touch in step.touches)
+
+
+def interrupts_changed(step: Step) -> bool:
+    return bool((step.before["efl"] ^ step.after["efl"]) & INTERRUPT_FLAG)
+
+
+def argument_copy(walk: Walk) -> ArgumentCopy | None:
+    """What the dispatch copied from ring 3's stack, None where it copied nothing."""
+    stage = stage_of(walk, Kind.DISPATCH)
+    steps = stage.steps(walk) if stage else []
+    touches = [touch for step in steps if is_string_move(step) for touch in step.touches]
+    written = [touch for touch in touches if touch.is_written]
+    read = [touch for touch in touches if touch.is_read]
+    if not written or not read:
+        return None
+    return ArgumentCopy(read[0].address, written[0].address, sum(t.size for t in written))
+
+
+def is_string_move(step: Step) -> bool:
+    instruction = step.line.instruction
+    return instruction.is_string_instruction and instruction.mnemonic in (
+        Mnemonic.MOVSB,
+        Mnemonic.MOVSD,
+    )
+
+
+def join(first: Walk, second: Walk) -> int:
+    """How many of the last ring-0 steps of two walks are at the same addresses."""
+    count = 0
+    for one, other in zip(_ring0(first)[::-1], _ring0(second)[::-1], strict=False):
+        if one.line.address != other.line.address:
+            break
+        count += 1
+    return count
+
+
+def _ring0(walk: Walk) -> Sequence[Step]:
+    return [step for step in walk.steps if step.ring == 0]
