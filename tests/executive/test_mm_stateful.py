@@ -121,10 +121,6 @@ class PrivateMemory(RuleBasedStateMachine):
         for p, rest in self.model.items():  # what stays begins, or begins again
             if rest.owner == owner:
                 rest.owner = owner if p < gone.start else gone.stop
-        if owner == page:
-            for p, rest in self.model.items():
-                if rest.owner == owner:
-                    rest.owner = gone.stop
 
     @rule(page=pages, count=lengths, protection=protections)
     def change_protection(self, page: int, count: int, protection: int) -> None:

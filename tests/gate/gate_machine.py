@@ -123,9 +123,14 @@ class DebuggedMachine:
     def install(self, source: str) -> dict[str, int]:
         """Put ring-0 code into nonpaged pool, as a driver's would lie there; gives its symbols.
 
-        The source has no ;@org; nt's symbols are known in it.
+        The source has no ;@org; nt's symbols are known in it, and where the second instructions
+        of KiFastCallEntry (_EntryBehind) and the fourth of KiSystemService (_ServiceBehind) are.
         """
-        known = {**self.machine.symbols, **images.builtin_ntdll().symbols}
+        known = {
+            **self.machine.symbols,
+            "_EntryBehind": self.machine.symbols["KiFastCallEntry"] + 5,
+            "_ServiceBehind": self.machine.symbols["KiSystemService"] + 5,
+        }
         room = 0x800
         address = self.machine.executive.pool.allocate(room, b"Test")
         assembled = assemble({"driver": f";@org {address:x}h\n{source}"}, known)

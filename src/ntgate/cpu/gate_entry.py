@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from ntgate.cpu import mmu
@@ -129,36 +130,64 @@ class GateEntry:
 
     def _judge(self, key: int, vector: int) -> None:
         """Keep how to enter `vector` from ring 3, unless Delivery must look at it each time."""
-        self._judgements.pop(key, None)
-        try:
-            judged = self._judgement(vector)
-        except (GuestFault, mmu.PageFault):
-            return
-        if judged is not None:
-            self._judgements[key] = judged
+        before = self._judgements.pop(key, None)
+        with suppress(GuestFault):
+            judged = self._judgement(vector, before.stacks if before is not None else {})
+            if judged is not None:
+                self._judgements[key] = judged
 
-    def _judgement(self, vector: int) -> Judgement | None:
+    def _judgement(
+        self, vector: int, stacks: dict[int, tuple[int, int, int]]
+    ) -> Judgement | None:
         delivery, context, layout = self.delivery, self.context, self.delivery.layout
-        if 8 * vector + 7 > context[layout.idt + 2]:
+        idt, gdt = context[layout.idt], context[layout.gdt]
+        if 8 * vector + 7 > context[layout.idt + 2] or (idt | gdt) & 7:
             return None
-        gate_at = self._qword(context[layout.idt] + 8 * vector)
-        gate = delivery.ram.qwords[gate_at]
-        high, selector = gate >> 32, gate >> 16 & 0xFFFF
-        kind = high >> 8 & 0x1F
-        if kind not in (INTERRUPT_GATE, TRAP_GATE) or high >> 13 & 3 != RING3:
+        qwords = delivery.ram.qwords
+        gate_at = delivery.physical(context, idt + 8 * vector) >> 3
+        gate = qwords[gate_at]
+        low, high = gate & 0xFFFFFFFF, gate >> 32
+        if high >> 8 & 0x1F not in (INTERRUPT_GATE, TRAP_GATE) or not high & PRESENT:
             return None
+        selector, target = low >> 16, low & 0xFFFF | high & 0xFFFF0000
         code = delivery.segment(context, selector, 0)
         is_code = code.flags & (NOT_SYSTEM | CODE | CONFORMING) == NOT_SYSTEM | CODE
-        target = gate & 0xFFFF | high & 0xFFFF0000
-        if not high & PRESENT or not is_code or not _is_flat_ring0(code) or target > code.limit:
+        if high >> 13 & 3 != RING3 or not is_code or not _is_flat(code) or target > code.limit:
             return None
+        tss = context[layout.tr + 2]
         esp0, ss0, stack = delivery.inner_stack(context, 0, 0)
-        if not _is_flat_ring0(stack):
+        entry = self._stack_entry(esp0 - FRAME.size)
+        if entry is None or not _is_flat(stack) or tss & 3 or (tss & 0xFFF) + 12 > PAGE_SIZE:
             return None
-        bottom = esp0 - FRAME.size
-        if bottom & 3 or not 0 <= bottom & 0xFFF <= PAGE_SIZE - FRAME.size:
+        stacks[esp0] = entry
+        segments = memoryview(bytearray(48)).cast("I")
+        for at, value, segment in ((0, selector & 0xFFFC, code), (6, ss0, stack)):
+            segments[at] = value
+            segments[at + 4], segments[at + 5] = segment.limit, segment.flags
+        code_at = delivery.physical(context, gdt + (selector & 0xFFF8)) >> 3
+        stack_at = delivery.physical(context, gdt + (ss0 & 0xFFF8)) >> 3
+        esp0_at = delivery.physical(context, tss + 4) >> 2
+        cleared = TF | NT | RF | VM
+        if high >> 8 & 0x1F == INTERRUPT_GATE:
+            cleared |= IF
+        return Judgement(
+            memoryview(bytes(context[self._tables])).cast("I"),
+            gate_at, gate, code_at, qwords[code_at], stack_at, qwords[stack_at],
+            esp0_at, delivery.ram.dwords[esp0_at + 1], stacks, segments, target, ~cleared,
+        )  # fmt: skip
+
+    def _stack_entry(self, bottom: int) -> tuple[int, int, int] | None:
+        delivery = self.delivery
+        if bottom & 3 or (bottom & 0xFFF) + FRAME.size > PAGE_SIZE or bottom < 0:
             return None
-        mapping = mmu.walk(delivery.ram.qwords, context[layout.cr3], bottom)
+        mapping = mmu.walk(
+            delivery.ram.qwords, self.context[delivery.layout.cr3], bottom
+        )
         if mapping is None or not mapping.rights & mmu.WRITABLE:
             return None
-        ...
+        return mapping.entry_physical >> 3, mapping.entry, mapping.physical
+
+
+def _is_flat(segment: Segment) -> bool:
+    """Of ring 0, from address 0, with 32-bit offsets."""
+    return segment.present and not (segment.dpl or segment.base) and bool(segment.flags & BIG)

@@ -29,6 +29,7 @@ from ntgate.cpu.delivery import (
     Delivery,
 )
 from ntgate.cpu.descriptors import Segment
+from ntgate.cpu.gate_entry import GateEntry
 from ntgate.cpu.instructions import RDTSC, cpuid, software_interrupt_length
 from ntgate.cpu.mmu import FAULT_FETCH, PageFault, translate
 from ntgate.cpu.ports import io_allowed
@@ -64,6 +65,7 @@ class Processor:
         self.layout = calibrate(self.engine, ram)
         self.context = Context(self.engine)
         self.delivery = Delivery(self.layout, ram)
+        self.gate_entry = GateEntry(self.delivery, self.context.dwords)
         self.registers = Registers(self.engine)
         self.breakpoints = CodeBreakpoints(self.engine)
         self.watchpoints = Watchpoints(self)
@@ -186,6 +188,7 @@ class Processor:
         abi.control(self.engine, const.UC_CTL_TB_FLUSH, const.UC_CTL_IO_WRITE)
 
     def flush_tlb(self) -> None:
+        self.gate_entry.forget()
         abi.control(self.engine, const.UC_CTL_TLB_FLUSH, const.UC_CTL_IO_WRITE)
 
     # Events.
@@ -232,19 +235,18 @@ class Processor:
         cs, ss = layout.segments[1], layout.segments[2]
         msr_cs, msr_esp, msr_eip = layout.sysenter_cs, layout.sysenter_esp, layout.sysenter_eip
         cleared = ~(IF | VM | RF)
-        ring0 = memoryview(bytearray(24)).cast("I")
+        segments = slice(cs, ss + 6)  # SS follows CS
+        ring0 = memoryview(bytearray(48)).cast("I")
         ring0[4], ring0[5] = 0xFFFFFFFF, CS_RING0
-        ring0_stack = memoryview(bytearray(24)).cast("I")
-        ring0_stack[4], ring0_stack[5] = 0xFFFFFFFF, SS_RING0
+        ring0[10], ring0[11] = 0xFFFFFFFF, SS_RING0
 
         def sysenter(_engine: object, _data: object) -> None:
             try:
                 save(engine, pointer)
                 selector = context[msr_cs] & 0xFFFC
                 if selector:
-                    ring0[0], ring0_stack[0] = selector, selector + 8
-                    context[cs : cs + 6] = ring0
-                    context[ss : ss + 6] = ring0_stack
+                    ring0[0], ring0[6] = selector, selector + 8
+                    context[segments] = ring0
                     context[esp] = context[msr_esp]
                     # The engine adds the length of the instruction, 2, to what it finds.
                     context[eip] = (context[msr_eip] - 2) & 0xFFFFFFFF
@@ -275,9 +277,10 @@ class Processor:
         pointer, context = self.context.pointer.value, self.context.dwords
         is_int, error_code, cr2 = layout.exception_is_int, layout.error_code, layout.cr2
         old_exception, delivery = layout.old_exception, self.delivery
-        deliver = delivery.deliver
+        deliver, enter = delivery.deliver, self.gate_entry.enter
         flags = C.c_uint32()
         flags_address = C.addressof(flags)
+        eflags_register = x86.UC_X86_REG_EFLAGS
 
         def interrupt(_engine: object, vector: int, _data: object) -> None:
             try:
@@ -292,7 +295,10 @@ class Processor:
                     abi.uc_emu_stop(engine)
                     return
                 if context[is_int]:
-                    read_register(engine, x86.UC_X86_REG_EFLAGS, flags_address)
+                    read_register(engine, eflags_register, flags_address)
+                    if enter(vector, flags.value):
+                        restore(engine, pointer)
+                        return
                     deliver(
                         context,
                         vector,
@@ -308,7 +314,7 @@ class Processor:
                     ) or (vector == GENERAL_PROTECTION and self._emulate(context)):
                         restore(engine, pointer)
                         return
-                    read_register(engine, x86.UC_X86_REG_EFLAGS, flags_address)
+                    read_register(engine, eflags_register, flags_address)
                     deliver(context, vector, error, eflags=flags.value)
                 self.restore()
             except BaseException as error:

@@ -14,7 +14,6 @@ from ntgate.layout.machine import (
 )
 from ntgate.layout.type_table import Array, Struct, TypeTable
 
-_PAGE = 0x1000
 _DESCRIPTOR_SIZE, _DESCRIPTORS = 0x10, 4
 _DESCRIPTOR_FIELDS = {0: "Base", 4: "Count", 8: "Limit", 0xC: "Number"}
 _SHORTER = (
@@ -56,7 +55,6 @@ class Places:
         )
         self.service_table_at = self.thread + thread.field("ServiceTable").offset
         self.trap_frame_at = self.thread + thread.field("TrapFrame").offset
-        self.initial_stack = peek.number(target, self.thread + thread.field("InitialStack").offset)
         self.descriptors = peek.number(target, self.service_table_at)
         self.tables = tuple(_tables(target, self.descriptors))
 
@@ -79,8 +77,14 @@ class Places:
             return None
         return _member(self._frame_type, address - self.frame)
 
-    def is_kernel_stack(self, address: int) -> bool:
-        return self.initial_stack - 3 * _PAGE <= address < self.initial_stack
+    def meaning(self, value: int) -> str | None:
+        """What a value points to, if it is one of the structures or a symbol."""
+        if value == self.frame:
+            return "KTRAP_FRAME"
+        for start, struct in self._structs:
+            if start == value:
+                return struct.tag.lstrip("_")
+        return self._symbol(value)
 
     def entry_of(self, address: int) -> tuple[ServiceTable, int] | None:
         """The table and the index of the SSDT entry at an address."""

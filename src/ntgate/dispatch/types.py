@@ -233,3 +233,18 @@ class IO_STATUS_BLOCK(UserStruct, size=0x08):
 class CLIENT_ID(UserStruct, size=0x08):
     UniqueProcess: HANDLE
     UniqueThread: HANDLE
+
+
+class UNICODE_STRING(UserStruct, size=0x08):
+    Length: USHORT
+    MaximumLength: USHORT
+    Buffer: PVOID
+
+
+class OBJECT_ATTRIBUTES(UserStruct, size=0x18):
+    Length: ULONG
+    RootDirectory: HANDLE
+    ObjectName: PVOID
+    Attributes: ULONG
+    SecurityDescriptor: PVOID
+    SecurityQualityOfService: PVOID

@@ -7,8 +7,9 @@ from ntgate.services import (
     memory,
     object,
     process,
+    sync,
     system,
     thread,
 )
 
-__all__ = ["exception", "file", "kernel", "memory", "object", "process", "system", "thread"]
+__all__ = ["exception", "file", "kernel", "memory", "object", "process", "sync", "system", "thread"]

@@ -67,11 +67,11 @@ class Thread:
     def pid(self) -> int:
         return self.ethread.Cid.UniqueProcess
 
-    def object(self, handle: int, kind: str, access: int) -> int:
+    def object(self, handle: int, kind: str | None, access: int) -> int:
         """The body of a handle's object, which stays while the service runs; raises NtError."""
         objects = self.executive.objects
         body = objects.reference_by_handle(
-            self.process.handles, handle, objects.types[kind], access
+            self.process.handles, handle, objects.types[kind] if kind else None, access
         )
         objects.dereference(body)
         return body
