@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ntgate.debug.live import LiveMachine
     from ntgate.executive.events import (
         DebugPrint,
         Event,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
         ThreadStart,
         Unimplemented,
     )
-    from ntgate.debug.live import LiveMachine
     from ntgate.machine import Cause, Machine, MachineOptions
 
 _HOME = {

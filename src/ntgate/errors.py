@@ -8,8 +8,9 @@
          +- CalibrationError     the engine is not the one that was measured
          +- InternalFault        a bug of ours
 
-Two other outcomes are no errors here: a service's NTSTATUS is a value that it returns, and a
-guest's fault is an exception delivered to the guest.
+NtError is no error of ntgate: it carries the NTSTATUS of a request of the guest that can't be
+done, from the executive to the dispatcher.  A guest's fault is none either: it is an exception
+delivered to the guest.
 """
 
 from __future__ import annotations
@@ -57,3 +58,11 @@ class CalibrationError(MachineError):
 
 class InternalFault(MachineError):
     """A bug of ours, caught around an engine callback, at the instruction that showed it."""
+
+
+class NtError(Exception):
+    """A request that the executive can't do; `status` is what the service returns."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"NTSTATUS {status:08x}")
+        self.status = status

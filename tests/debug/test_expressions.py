@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from debug.fakes import FakeTarget
 from ntgate.debug.expressions import AddressRange, Evaluator, ExpressionError, describe
-from ntgate.layout.type_table import TypeTable
 from ntgate.errors import UsageError
+from ntgate.layout.type_table import TypeTable
 
 TYPES = TypeTable()
 MASK = 0xFFFFFFFF_FFFFFFFF

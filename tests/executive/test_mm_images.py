@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mm_machine import Guest, MmMachine, assemble
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.allocate import allocate
 from ntgate.executive.mm.fault import access_fault, user_memory

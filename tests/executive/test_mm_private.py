@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from mm_machine import MmMachine
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.mm.allocate import (
     MEM_COMMIT,
     MEM_PHYSICAL,

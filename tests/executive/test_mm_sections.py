@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from mm_machine import MmMachine
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.mm.allocate import MEM_COMMIT, MEM_TOP_DOWN, allocate
 from ntgate.executive.mm.copy import copy_virtual
 from ntgate.executive.mm.fault import access_fault, user_memory

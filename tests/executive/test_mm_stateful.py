@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from mm_machine import MmMachine
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.mm.allocate import MEM_COMMIT, MEM_RESERVE, allocate
 from ntgate.executive.mm.fault import user_memory
 from ntgate.executive.mm.free import MEM_DECOMMIT, MEM_RELEASE, free

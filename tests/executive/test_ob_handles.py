@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ntgate.boot.boot import boot
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.ob import HandleClosing, ObjectAttributes, ObjectManager
 from ntgate.executive.ob import attributes as a
 from ntgate.executive.ob.handle_table import HANDLE_LIMIT, STRIDE

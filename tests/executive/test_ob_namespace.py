@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ntgate.boot.boot import boot
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.ob import ObjectAttributes, ObjectManager
 from ntgate.executive.ob import attributes as a
 from ntgate.executive.ob.handle_table import HANDLE_LIMIT

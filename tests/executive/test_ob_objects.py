@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ntgate.boot.boot import boot
-from ntgate.errors import GuestBugCheck
-from ntgate.executive.errors import NtError
+from ntgate.errors import GuestBugCheck, NtError
 from ntgate.executive.ob import ObjectAttributes, ObjectManager
 from ntgate.executive.ob import attributes as a
 from ntgate.executive.ob.types import ROWS
@@ -66,7 +65,7 @@ def test_types_are_linked_counted_and_published(ob: ObjectManager) -> None:
     ]
     assert listed == [of_type.address for of_type in ob.types.values()]
     assert kind.view.TotalNumberOfObjects == kind.view.HighWaterNumberOfObjects == len(TYPE_NAMES)
-    table = ob.symbols["ObTypeIndexTable"]
+    table = ob.symbols["ObpObjectTypes"]
     assert [ob.memory.u32(table + 4 * i) for i in range(len(TYPE_NAMES) + 1)] == [*listed, 0]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ntgate.debug.interpreter import Interpreter
 from ntgate.cli.kd import expected_services
+from ntgate.debug.interpreter import Interpreter
 from ntgate.debug.live import LiveMachine
 from ntgate.devices.console import MemoryDevice
 from ntgate.image.assembler import assemble

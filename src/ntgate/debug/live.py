@@ -10,8 +10,7 @@ from ntgate.cpu.unicorn_abi import UnicornError
 from ntgate.cpu.watchpoints import READ_WRITE, WRITE, Watch
 from ntgate.debug.symbols import Module, SymbolTable
 from ntgate.debug.target import Access, NoSuchRegister, Stop, StopReason, Unreadable
-from ntgate.errors import GuestBugCheck, MachineError, TripleFault
-from ntgate.executive.errors import NtError
+from ntgate.errors import GuestBugCheck, MachineError, NtError, TripleFault
 from ntgate.executive.events import (
     DebugPrint,
     Event,
@@ -24,10 +23,12 @@ from ntgate.executive.mm.fault import access_fault
 from ntgate.executive.mm.query import query
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.image.pe_view import exports_of, size_of_image
+from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.machine import Cause, Machine
 
 PAGE = 0x1000
+SYSENTER_MSRS = (m.MSR_SYSENTER_CS, m.MSR_SYSENTER_ESP, m.MSR_SYSENTER_EIP)
 MEM_COMMIT, PAGE_NOACCESS, PAGE_GUARD = 0x1000, 0x01, 0x100
 
 
@@ -127,10 +128,16 @@ class LiveMachine:
             self.machine.forget_break_instruction()
 
     def read_msr(self, index: int) -> int:
+        self._require_msr(index)
         return self.cpu.registers.read_msr(index)
 
     def write_msr(self, index: int, value: int) -> None:
+        self._require_msr(index)
         self.cpu.registers.write_msr(index, value)
+
+    def _require_msr(self, index: int) -> None:
+        if not self.cpu.has_sep and index in SYSENTER_MSRS:
+            raise NoSuchRegister(f"msr[{index:x}]: the processor has no sysenter")
 
     # Running.
 

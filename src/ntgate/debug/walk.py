@@ -290,11 +290,12 @@ class _Walker:
             value, text = by_name[parameter.name], ""
             if parameter.sized_by and parameter.direction == "in":
                 size = min(by_name.get(parameter.sized_by.parameter, 0), _PREVIEW)
-                text = _quoted(peek.readable(self.target, value, size))
+                text = quoted(peek.readable(self.target, value, size))
             found.append(Argument(parameter.name, value, text))
         return tuple(found)
 
 
-def _quoted(data: bytes) -> str:
+def quoted(data: bytes) -> str:
+    """Bytes of text between quotes, what does not print as an escape."""
     text = data.decode("latin-1")
     return '"' + "".join(c if c.isprintable() else repr(c)[1:-1] for c in text) + '"'

@@ -8,10 +8,10 @@ from itertools import zip_longest
 
 from ntgate.debug.walk import Step, Walk
 from ntgate.debug.walk_frame import FrameField, frame_fields
-from ntgate.debug.walk_stages import Kind, argument_copy, join, stage_of
+from ntgate.debug.walk_rows import SYSTEM_CALLS
+from ntgate.debug.walk_stages import Kind, argument_copy, common_tail, instructions, stage_of
 from ntgate.layout import ntstatus
 
-_COUNTER = "KPRCB.KeSystemCalls"
 _NOTHING = "-"
 
 
@@ -41,20 +41,10 @@ def compare(first: Walk, second: Walk) -> Comparison:
         for one, other in pairs
         if one and other and (one.value, one.origin) != (other.value, other.origin)
     )
-    steps = join(first, second)
-    common = [step for step in first.steps if step.ring == 0][-steps:] if steps else []
+    ring0, other0 = ([step for step in walk.steps if not step.ring] for walk in (first, second))
+    common = ring0[len(ring0) - common_tail(ring0, other0) :]
     label = common[0].label if common else _NOTHING
     return Comparison(rows, differences, instructions(common), label)
-
-
-def instructions(steps: list[Step]) -> int:
-    """How many instructions the steps are: one that repeats itself counts once."""
-    count = 0
-    last = -1
-    for step in steps:
-        count += step.line.address != last or not step.line.instruction.has_rep_prefix
-        last = step.line.address
-    return count
 
 
 def _ring(ring: int) -> Callable[[Walk], str]:
@@ -126,7 +116,7 @@ def _routine(walk: Walk) -> str:
 def _counter(walk: Walk) -> str:
     for step in walk.steps:
         for touch in step.touches:
-            if touch.is_written and walk.places.name(touch.address) == _COUNTER:
+            if touch.is_written and walk.places.name(touch.address) == SYSTEM_CALLS:
                 return f"{touch.before:x} -> {touch.after:x}"
     return _NOTHING
 
@@ -159,7 +149,7 @@ _ROWS: tuple[tuple[str, Callable[[Walk], str]], ...] = (
     ("the kernel writes of the frame", _written),
     ("ring 3 passes arguments at", _arguments),
     ("the dispatch finds", _routine),
-    (_COUNTER, _counter),
+    (SYSTEM_CALLS, _counter),
     ("ring 0 is left by", _leave),
     ("to", _back),
     ("eax", _status),

@@ -13,6 +13,9 @@ from iced_x86 import Instruction, Mnemonic
 from ntgate.debug import peek, segments
 from ntgate.debug.target import Target, Unreadable
 
+_GATE_NAMES = {0xE: "interrupt gate", 0xF: "trap gate"}
+
+
 @dataclass(frozen=True)
 class Reading:
     """What the processor itself looks up to change rings.
@@ -84,7 +87,7 @@ class Expected:
 
     def _sysenter(self) -> None:
         self.way = "sysenter"
-        self._msr(0x174, "CS; SS is the next selector")
+        self._msr(0x174, "CS, SS = it + 8")
         self._msr(0x175, "ESP")
         self._goal = self._msr(0x176, "EIP")
 
@@ -94,9 +97,10 @@ class Expected:
         at = target.register("idtr") + 8 * vector
         gate = self._read(f"IDT[{vector:x}]", at, 8, "")
         self._goal = gate & 0xFFFF | gate >> 32 & 0xFFFF0000
+        kind = _GATE_NAMES.get(gate >> 40 & 0x1F, "not a gate to code")
         self._readings[-1] = Reading(
             f"IDT[{vector:x}]", at, gate, 16,
-            f"DPL {gate >> 45 & 3}, CS {gate >> 16 & 0xFFFF:02x}, EIP {self._goal:08x}",
+            f"{kind}, DPL {gate >> 45 & 3}, CS = {gate >> 16 & 0xFFFF:02x}, EIP = {self._goal:08x}",
         )  # fmt: skip
         tss = segments.descriptor(target, target.register("tr"))
         if tss is None:
@@ -107,7 +111,7 @@ class Expected:
 
     def _sysexit(self) -> None:
         self.way = "sysexit"
-        self._msr(0x174, "CS is 10h + 3 behind it, SS 18h + 3")
+        self._msr(0x174, "CS = it + 13h, SS = it + 1Bh")
         self._goal = self._register("edx", "EIP")
         self._register("ecx", "ESP")
 

@@ -11,18 +11,18 @@ from enum import Enum
 
 from iced_x86 import Mnemonic
 
-from ntgate.debug.walk import Step, Touch, Walk
+from ntgate.debug.walk import Step, Touch, Walk, quoted
 from ntgate.debug.walk_stages import (
+    INTERRUPT_FLAG,
     ArgumentCopy,
     Kind,
-    Stage,
     argument_copy,
     interrupts_changed,
     is_string_move,
     stages,
 )
 
-_INTERRUPT_FLAG = 0x200
+SYSTEM_CALLS = "KPRCB.KeSystemCalls"
 _DWORD = 4
 _NEAREST_ARGUMENTS = 16  # bytes that edx may lie below the arguments
 _TESTS = (Mnemonic.CMP, Mnemonic.TEST)
@@ -49,9 +49,17 @@ class Row:
     def first(self) -> Step:
         return self.steps[0]
 
+    def is_key(self, walk: Walk) -> bool:
+        """Whether it reads the SSDT, counts or copies: what every call is looked at for."""
+        names = [walk.places.name(touch.address) for touch in self.first.touches]
+        finds = any(walk.places.entry_of(touch.address) for touch in self.first.touches)
+        return finds or SYSTEM_CALLS in names or is_string_move(self.first)
+
     @property
     def text(self) -> str:
         """The instructions; one that repeats itself stands once."""
+        if self.kind is RowKind.NOTED:
+            return instruction_text(self.first)
         found: list[str] = []
         last = -1
         for step in self.steps:
@@ -82,14 +90,14 @@ class RowMaker:
         self._copy = argument_copy(walk)
         self._lasting = _lasting_writes(walk)
 
-    def rows(self, stage: Stage) -> list[Row]:
+    def rows(self, kind: Kind, steps: Iterable[Step]) -> list[Row]:
+        """The rows of some steps of a stage."""
         found: list[Row] = []
-        for step in stage.steps(self._walk):
-            row = self._row(step, stage.kind)
+        for step in steps:
+            row = self._row(step, kind)
             last = found[-1] if found else None
             if last and last.first.routine == step.routine and _goes_on(last, row):
-                last.steps.append(step)
-                last.notes += [note for note in row.notes if note not in last.notes]
+                _append(last, row)
             else:
                 found.append(row)
         return found
@@ -127,14 +135,13 @@ class RowMaker:
         return notes
 
     def _touch_note(self, name: str, touch: Touch) -> str:
-        digits = 2 * touch.size
         meaning = self._walk.places.meaning(touch.after) if touch.size == _DWORD else None
         tail = f" {meaning}" if meaning else ""
         if not touch.is_written:
-            return f"{name} = {touch.after:0{digits}x}{tail}"
+            return f"{name} = {touch.after:x}{tail}"
         if touch.is_read and touch.before != touch.after:
             return f"{name} {touch.before:x} -> {touch.after:x}"
-        return f"{name} <- {touch.after:0{digits}x}{tail}"
+        return f"{name} <- {touch.after:x}{tail}"
 
     def _move_notes(self, step: Step) -> list[str]:
         if self._copy and step.before["esi"] == self._copy.source:
@@ -152,13 +159,13 @@ class RowMaker:
         if step.before["edx"] != step.after["edx"] and self._copy and not notes:
             notes += _argument_notes(step, self._copy)
         if interrupts_changed(step) and not step.crossing:
-            notes.append(f"interrupts {'on' if step.after['efl'] & _INTERRUPT_FLAG else 'off'}")
+            notes.append(f"interrupts {'on' if step.after['efl'] & INTERRUPT_FLAG else 'off'}")
         if step.is_call and not step.ring:
             notes.append(f"to {self._walk.symbol(step.after['eip']) or 'code without a symbol'}")
         if step.line.instruction.mnemonic == Mnemonic.OUT:
             notes.append("the host carries it out")
         if step.printed:
-            notes.append("the program's line goes out")
+            notes.append(f"writes {quoted(step.printed)}")
         return notes
 
 
@@ -169,6 +176,15 @@ def _argument_notes(step: Step, copy: ArgumentCopy) -> list[str]:
     if step.ring and 0 < distance <= _NEAREST_ARGUMENTS and step.before["esp"] <= copy.source:
         return [f"edx+{distance:x} = {copy.source:08x}, the arguments"]
     return []
+
+
+def _append(row: Row, other: Row) -> None:
+    """A jump tells in the note of its comparison whether it is taken."""
+    step = other.first
+    if row.kind is RowKind.NOTED and step.line.instruction.is_jcc_short_or_near:
+        row.notes[-1] += f", {step.line.mnemonic}: {'yes' if is_taken(step) else 'no'}"
+    row.steps.append(step)
+    row.notes += [note for note in other.notes if note not in row.notes]
 
 
 def _goes_on(last: Row, row: Row) -> bool:

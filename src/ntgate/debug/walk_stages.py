@@ -23,7 +23,8 @@ class Kind(Enum):
     DISPATCH = "the dispatch"
     SERVICE = "the service"
     EXIT = "the exit"
-    LEAVE = "back to ring 3"
+    LEAVE = "out of ring 0"
+    RETURN = "ring 3 again"
     TRAP = "a trap"
 
 
@@ -61,6 +62,8 @@ def stages(walk: Walk) -> list[Stage]:
             is_call = is_in and walk.steps[start].crossing.way != "trap"  # type: ignore[union-attr]
             kind = (Kind.GATE if is_call else Kind.TRAP) if is_in else Kind.LEAVE
             found.append(Stage(kind, start, end))
+        elif ring and found and found[-1].kind is Kind.LEAVE:
+            found.append(Stage(Kind.RETURN, start, end))
         elif ring:
             found += _by_routine(walk, start, end)
         else:
@@ -152,15 +155,21 @@ def is_string_move(step: Step) -> bool:
     )
 
 
-def join(first: Walk, second: Walk) -> int:
-    """How many of the last ring-0 steps of two walks are at the same addresses."""
+def common_tail(first: Sequence[Step], second: Sequence[Step]) -> int:
+    """How many of the last steps of both are at the same addresses."""
     count = 0
-    for one, other in zip(_ring0(first)[::-1], _ring0(second)[::-1], strict=False):
+    for one, other in zip(reversed(first), reversed(second), strict=False):
         if one.line.address != other.line.address:
             break
         count += 1
     return count
 
 
-def _ring0(walk: Walk) -> Sequence[Step]:
-    return [step for step in walk.steps if step.ring == 0]
+def instructions(steps: Sequence[Step]) -> int:
+    """How many instructions the steps are: one that repeats itself counts once."""
+    count = 0
+    last = -1
+    for step in steps:
+        count += step.line.address != last or not step.line.instruction.has_rep_prefix
+        last = step.line.address
+    return count

@@ -16,7 +16,7 @@ from ntgate.dispatch.outcome import Leave, Outcome, Wait
 from ntgate.dispatch.service import KERNEL_ROUTINES, SERVICES, routine_id
 from ntgate.dispatch.tables import ServiceNumber, service_table
 from ntgate.entry.routines import FLUSH_ALL, FLUSH_PAGE, LEAVE, ROUTINES, WAIT
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KPCR, KPRCB

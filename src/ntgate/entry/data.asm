@@ -41,8 +41,18 @@ PspCidTable:
         .long   0
 ObpRootDirectoryObject:
         .long   0
-ObTypeIndexTable:
+ObpObjectTypes:
         .fill   64, 4, 0
+ObpDefaultObject:
+        .fill   4, 4, 0
+HandleTableListHead:
+        .long   HandleTableListHead, HandleTableListHead
+PsProcessType:
+        .long   0
+PsThreadType:
+        .long   0
+IoFileObjectType:
+        .long   0
 MmPfnDatabase:
         .long   0
 KiDispatcherReadyListHead:

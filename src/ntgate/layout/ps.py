@@ -29,6 +29,7 @@ class EPROCESS(Struct, size=0x260):
     SectionObject                = u32(0x138)
     SectionBaseAddress           = u32(0x13C)
     InheritedFromUniqueProcessId = u32(0x14C)
+    DeviceMap                    = u32(0x15C)
     ImageFileName                = raw(0x174, 16)
     ThreadListHead               = embed(0x190, LIST_ENTRY)
     ActiveThreads                = u32(0x1A0)

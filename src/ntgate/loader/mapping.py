@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.events import ModuleLoad
 from ntgate.executive.executive import Executive
 from ntgate.executive.mm.files import BytesFile

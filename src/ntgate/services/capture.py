@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ntgate.dispatch.types import OBJECT_ATTRIBUTES, UNICODE_STRING, In
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.ob import UNNAMED, ObjectAttributes
 from ntgate.executive.ob.attributes import OBJ_VALID_ATTRIBUTES
 from ntgate.executive.ps.thread import Thread

@@ -21,7 +21,7 @@ from ntgate.dispatch.types import (
     Out,
     OutOpt,
 )
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.ke.wait import MUTANT as MUTANT_OBJECT
 from ntgate.executive.ke.wait import (
     NOTIFICATION_EVENT,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.pages import prototype_entry
 from ntgate.executive.mm.protect import protect_view, write_private_code

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ntgate.cpu.mmu import FAULT_FETCH, FAULT_WRITE
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.execute import first_fetch, make_entry, may_execute
 from ntgate.executive.mm.pages import is_tracked, page_code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.vad import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.mm.files import SectionFile
 from ntgate.layout.mm import (
     MM_EXECUTE,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ntgate.cpu.mmu import ACCESSED, NO_EXECUTE, PRESENT, USER
 from ntgate.cpu.processor import Processor
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.mm.pfn import PfnDatabase
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.view import delete_all

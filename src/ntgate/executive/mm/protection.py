@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.layout.mm import (
     MM_EXECUTE,
     MM_EXECUTE_READ,

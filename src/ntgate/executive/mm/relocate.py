@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 
 from ntgate.cpu.ram import PAGE_SIZE
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.mm.fault import private_frame, user_memory
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.layout.ntstatus import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.fault import access_fault
 from ntgate.executive.mm.file_data import flush

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.mm.files import SectionFile
 from ntgate.executive.mm.image import ImagePart, parse_image
 from ntgate.executive.mm.manager import MemoryManager

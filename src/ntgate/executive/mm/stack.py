@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.mm.allocate import MEM_COMMIT, allocate
 from ntgate.executive.mm.protection import PAGE_GUARD, PAGE_READWRITE
 from ntgate.executive.mm.space import ProcessSpace

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.layout.machine import MM_HIGHEST_USER_ADDRESS

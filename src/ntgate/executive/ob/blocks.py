@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.pool import Pool, PoolExhausted
 from ntgate.layout import ntstatus
 from ntgate.layout.ob import UNICODE_STRING

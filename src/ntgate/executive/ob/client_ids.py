@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.ob.namespace import Namespace
 from ntgate.executive.ob.types import ObjectType
 from ntgate.executive.pool import Pool

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.ob.attributes import UNNAMED, ObjectAttributes
 from ntgate.executive.ob.names import BUCKETS, bucket_of, upcase
 from ntgate.executive.ob.objects import OB_FLAG_PERMANENT_OBJECT, Objects

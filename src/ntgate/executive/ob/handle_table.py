@@ -17,7 +17,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.ob.blocks import Blocks
 from ntgate.layout import lists, ntstatus
 from ntgate.layout.ob import HANDLE_TABLE

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.ob import attributes as a
 from ntgate.executive.ob.handle_table import HandleTables
 from ntgate.executive.ob.objects import HEADER_SIZE, OB_FLAG_EXCLUSIVE_OBJECT

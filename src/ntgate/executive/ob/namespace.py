@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ntgate.executive.errors import NtError
+from ntgate.errors import NtError
 from ntgate.executive.ob import attributes as a
 from ntgate.executive.ob.attributes import ObjectAttributes
 from ntgate.executive.ob.handles import Handles

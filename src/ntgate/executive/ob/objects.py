@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from ntgate.errors import GuestBugCheck
-from ntgate.executive.errors import NtError
+from ntgate.errors import GuestBugCheck, NtError
 from ntgate.executive.ob import attributes as a
 from ntgate.executive.ob import handle_counts, types
 from ntgate.executive.ob.attributes import UNNAMED, ObjectAttributes
@@ -243,8 +242,8 @@ class Objects:
         creator_info = header.address - OBJECT_HEADER_CREATOR_INFO.SIZE
         lists.insert_tail(self.memory, root.view.TypeList.address, creator_info)
         self.publish(row.symbol, body)
-        if "ObTypeIndexTable" in self.symbols:
-            slot = self.symbols["ObTypeIndexTable"] + 4 * (view.Index - 1)
+        if "ObpObjectTypes" in self.symbols:
+            slot = self.symbols["ObpObjectTypes"] + 4 * (view.Index - 1)
             self.memory.set_u32(slot, body)
 
     def _make_default_object(self) -> int:

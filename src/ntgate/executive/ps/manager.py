@@ -120,6 +120,7 @@ class ProcessManager:
         eprocess.CreateTime = self.executive.clock.system_time
         eprocess.ExitStatus = ntstatus.STATUS_PENDING
         eprocess.PriorityClass = 2
+        eprocess.DeviceMap = objects.device_map
         eprocess.ObjectTable = objects.create_table(body, eprocess.UniqueProcessId)
         lists.insert_tail(
             self.kernel, self.process_head, body + EPROCESS.ActiveProcessLinks.offset
