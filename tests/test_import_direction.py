@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "machine":   {"boot", "devices", "services", "loader", "trace"},
     "debug":     {"machine"},
     "tools":     {"machine"},
-    "ntgate":    {"machine"},
+    "ntgate":    {"machine", "debug"},
     "cli":       {"debug", "machine", "ntgate"},
     "__main__":  {"cli"},
 }  # fmt: skip

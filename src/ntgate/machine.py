@@ -31,7 +31,8 @@ from ntgate.layout import machine as m
 from ntgate.loader.builtin.images import builtin_program, program_names
 from ntgate.loader.process import ProgramLoader
 from ntgate.loader.programs import Program, load_program
-from ntgate.loader.system_dll import builtin_dll
+from ntgate.loader.system_dll import SystemDll, builtin_dll, userland_dll
+from ntgate.loader.userland import Userland
 
 SLICE = 500_000  # instructions in one clock tick
 MASKED_STEP = 16  # instructions between two looks at IF, when a tick finds it clear
@@ -112,11 +113,7 @@ class Machine:
         Raises UsageError for a program that is not there or can't be started.
         """
         found = self._find(program)
-        others = [dll for dll in found.dlls if dll != "ntdll.dll"]
-        if others:
-            raise UsageError(
-                f"{found.name} needs {', '.join(others)}: the built-in ntdll has no DLL beside it"
-            )
+        ntdll = self._system_dll(found)
         quoted = [f'"{part}"' if " " in part or not part else part for part in arguments]
         parameters = ProcessParameters(
             image_path=f"C:\\{found.name}",
@@ -124,9 +121,21 @@ class Machine:
             environment=environment or {"SystemRoot": "C:\\WINDOWS", "PATH": "C:\\WINDOWS"},
         )
         devices = [device or MemoryDevice() for device in (stdin, stdout, stderr)]
-        thread = self.loader.start(found, builtin_dll(), parameters, devices)
+        thread = self.loader.start(found, ntdll, parameters, devices)
         self._exited = False
         return thread.process
+
+    def _system_dll(self, program: Program) -> SystemDll:
+        """The built-in ntdll for a program that needs no other DLL, else the userland's."""
+        others = [dll for dll in program.dlls if dll != "ntdll.dll"]
+        if not others:
+            return builtin_dll()
+        userland = Userland.find()
+        if userland is None:
+            raise UsageError(
+                f"{program.name} needs {others[0]} and other DLLs: run `ntgate userland install`"
+            )
+        return userland_dll(userland)
 
     def _find(self, program: str | Path) -> Program:
         name = str(program)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
@@ -73,6 +74,34 @@ def demo(
     from ntgate.cli.demo import show
 
     show(width)
+
+
+userland = typer.Typer(help="The DLLs that real programs need.", no_args_is_help=True)
+app.add_typer(userland, name="userland")
+
+
+@userland.command("install")
+def userland_install(
+    folder: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--from", metavar="DIR", help="An installed Wine's or a folder of DLLs."),
+    ] = None,
+    any_version: Annotated[
+        bool, typer.Option("--any-version", help="Take the archive's Wine whatever its version.")
+    ] = False,
+) -> None:
+    """Get Wine's DLLs as an ordinary user and prepare them in the cache folder."""
+    from ntgate.cli.userland import install_userland
+
+    install_userland(folder, any_version=any_version)
+
+
+@userland.command("status")
+def userland_status() -> None:
+    """Tell what is installed, where, and whether its hashes are right."""
+    from ntgate.cli.userland import show_status
+
+    sys.exit(show_status())
 
 
 def _options(memory: int, no_sep: bool, fast: bool) -> MachineOptions:

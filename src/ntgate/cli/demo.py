@@ -14,13 +14,11 @@ PROGRAMS = ("@sysenter", "@int2e")
 def show(width: int, options: MachineOptions | None = None) -> None:
     """Print the walks of PROGRAMS and what tells them apart; `width` in columns."""
     printer = WalkPrinter(width)
+    first, second = (walk_program(LiveMachine(Machine(options)), name) for name in PROGRAMS)
     printer.introduction()
-    walks = []
-    for program in PROGRAMS:
-        walk = walk_program(LiveMachine(Machine(options)), program)
-        printer.walk(program, walk)
-        walks.append(walk)
-    printer.comparison(PROGRAMS, walks[0], walks[1])
+    printer.walk(PROGRAMS[0], first)
+    printer.walk(PROGRAMS[1], second, first)
+    printer.comparison(first, second)
 
 
 def walk_program(target: LiveMachine, program: str) -> Walk:

@@ -9,23 +9,32 @@ from rich.console import Console
 from rich.text import Text
 
 from ntgate.debug.walk import Step, Walk
-from ntgate.debug.walk_comparison import compare, instructions
+from ntgate.debug.walk_comparison import compare
+from ntgate.debug.walk_crossings import Reading
 from ntgate.debug.walk_frame import FrameField, frame_fields
 from ntgate.debug.walk_rows import Row, RowKind, RowMaker, instruction_text
-from ntgate.debug.walk_stages import INTERRUPT_FLAG, Kind, Stage, argument_copy, stages
+from ntgate.debug.walk_stages import (
+    INTERRUPT_FLAG,
+    Kind,
+    Stage,
+    argument_copy,
+    common_tail,
+    instructions,
+    stage_of,
+    stages,
+)
 from ntgate.layout import ntstatus
 
-HEAD, WAY, LABEL, NOTE, QUIET, WARM = "bold cyan", "bold", "yellow", "green", "dim", "magenta"
-_MARGIN = "  "
-_CODE = 42  # where the instruction begins
-_NOTES = 71  # where its note begins
-_FACTS = 29  # where what is said of a stage begins
-_ARGUMENT = 32
-_COMPARED = 33
+HEAD, WAY, LABEL, NOTE, QUIET, PROCESSOR = "bold cyan", "bold", "yellow", "green", "dim", "magenta"
+_CODE = 34  # the column where the instruction begins
+_NOTES = 61  # where its note begins
+_FACTS = 22  # where what is said of a stage begins
+_ARGUMENTS_IN_A_LINE = 3
+_LEAST_FOLDED = 8  # instructions that both walks run, for which a line is enough
 
 
 class WalkPrinter:
-    """Prints to stdout, `width` columns at most."""
+    """Prints to stdout; made for 100 columns, wider than that gives the notes more room."""
 
     def __init__(self, width: int) -> None:
         self._console = Console(width=width, highlight=False, soft_wrap=True)
@@ -35,94 +44,115 @@ class WalkPrinter:
 
     def introduction(self) -> None:
         self._paragraph(
-            "One NtWriteFile call through each gate of the kernel. The machine runs one "
-            "instruction at a time; each value below is what it held at that moment.",
-            "",
+            "One NtWriteFile call by each of the two gates into the kernel. The machine runs one "
+            "instruction at a time: every row is a step that it made, every value what it held "
+            "at that moment. Instructions with nothing to tell share a row."
         )
 
-    def walk(self, program: str, walk: Walk) -> None:
-        found = stages(walk)
-        gate = next((walk.steps[s.start] for s in found if s.kind is Kind.GATE), None)
-        way = gate.crossing.way if gate and gate.crossing else "no gate"
+    def walk(self, program: str, walk: Walk, earlier: Walk | None = None) -> None:
+        """Every stage of a call.  What `earlier` has shown at the same addresses is cut short."""
         self._line()
-        self._banner(f"{program}: by {way}")
-        self._line(
-            ("  R  CS:EIP       ESP       EAX       instruction", QUIET),
-            (f"{'':{_NOTES - 51}}what it finds or leaves in memory", QUIET),
-        )
+        self._banner(f"{_way(walk)}   ntgate run {program}")
+        self._line((f" {'CS:EIP':<13}{'ESP':<10}{'EAX':<10}", QUIET),
+                   (f"{'instruction':<{_NOTES - _CODE}}what it reads -> or writes <-", QUIET))  # fmt: skip
         rows = RowMaker(walk)
-        number = 0
-        for index, stage in enumerate(found):
-            previous = found[index - 1] if index else None
-            if not previous or not _is_same_part(previous, stage):
-                number += 1
-                self._line()
-                self._heading(number, *_title(walk, stage, previous))
-            self._rows(rows.rows(stage), shows_first=stage.kind is not Kind.GATE)
+        previous: Stage | None = None
+        for number, stage in enumerate(stages(walk), 1):
+            steps = stage.steps(walk)
+            count = instructions(steps)
+            remark = f"ring {steps[0].ring}, {count} instruction{'s' if count > 1 else ''}"
+            self._line()
+            self._heading(f"{number}. {_title(walk, stage, previous)}", remark)
+            if stage.kind is Kind.SERVICE:
+                self._arguments(walk)
+            told = self._told(stage, walk, earlier)
+            self._rows(rows.rows(stage.kind, steps[: len(steps) - told]))
+            if told and earlier:
+                self._folded(stage.kind, steps[-told:], walk, earlier)
             self._after(walk, stage)
+            previous = stage
         self._ending(walk)
 
-    def comparison(self, programs: Sequence[str], first: Walk, second: Walk) -> None:
+    def comparison(self, first: Walk, second: Walk) -> None:
         found = compare(first, second)
         self._line()
         self._banner("The two ways")
         self._line()
-        column = (self._width - _COMPARED) // 2
-        self._line(("".ljust(_COMPARED) + programs[0].ljust(column) + programs[1], LABEL))
-        for name, one, other in found.rows:
-            style = "" if one != other else QUIET
-            self._line((f"{_MARGIN}{name:<{_COMPARED - 2}}", ""),
-                       (f"{one:<{column - 1}} {other}", style))  # fmt: skip
-        self._line()
+        self._table([("", _way(first), _way(second)), *found.rows], WAY)
         if found.common:
+            self._line()
             self._paragraph(
                 f"From {found.joined_at} on both run the same {found.common} instructions, "
-                "through the service and out of ring 0.",
-                _MARGIN,
+                "through the service and out of ring 0. The way out does not ask for the way in.",
+                " ",
             )
         self._line()
-        self._line((f"{_MARGIN}KTRAP_FRAME: the fields that differ in value or origin", WAY))
+        rows = [("KTRAP_FRAME, where it differs", _way(first), _way(second))]
         for difference in found.fields:
-            one, other = _origin(difference.first), _origin(difference.second)
-            name = f"{_MARGIN}+{difference.first.offset:02x} {difference.first.name}"
-            self._line((f"{name:<{_COMPARED}}", ""), (f"{one:<{column - 1}} ", ""), (other, ""))
+            name = f"+{difference.first.offset:02x} {difference.first.name}"
+            rows.append((name, _origin(difference.first), _origin(difference.second)))
+        self._table(rows, WAY)
 
-    # Stages.
+    # Rows.
 
-    def _rows(self, rows: Sequence[Row], *, shows_first: bool) -> None:
-        routine = ""
+    def _rows(self, rows: Sequence[Row]) -> None:
+        routine: str | None = None
         for row in rows:
-            if shows_first and row.first.routine != routine:
-                self._line((f"     {row.first.label}:", LABEL))
+            if row.first.routine != routine:
+                self._line((f" {row.first.label}:", LABEL))
             routine = row.first.routine
             self._row(row)
 
     def _row(self, row: Row) -> None:
-        step = row.first
-        before = step.before
+        before = row.first.before
         state = (
-            f"{_MARGIN}{step.ring}  {before['cs']:02x}:{step.line.address:08x}  "
+            f" {before['cs']:02x}:{row.first.line.address:08x}  "
             f"{before['esp']:08x}  {before['eax']:08x}  "
         )
-        style = QUIET if row.kind is RowKind.PLAIN else ""
         if row.kind is not RowKind.NOTED:
-            self._wrapped(state, row.text, _CODE, style)
+            self._wrapped(state, row.text, _CODE, QUIET if row.kind is RowKind.PLAIN else "")
             if row.notes:
-                arrow = "-> " if row.kind is RowKind.BUILDS else "<- "
-                self._wrapped("", arrow + " ".join(row.notes), _CODE, NOTE)
+                arrow = "<-" if row.kind is RowKind.BUILDS else "->"
+                self._wrapped("", f"{' '.join(row.notes)} {arrow} KTRAP_FRAME"
+                              if row.kind is RowKind.RESTORES
+                              else f"KTRAP_FRAME {arrow} {' '.join(row.notes)}", _CODE, NOTE)  # fmt: skip
             return
         notes = [line for note in row.notes for line in self._note_lines(note)]
-        text = row.text
-        if len(text) > _NOTES - _CODE - 1:
-            self._line((state, ""), (text, style))
-        else:
-            first = notes.pop(0) if notes else ""
-            self._line((state, ""), (text.ljust(_NOTES - _CODE), style), (first, NOTE))
+        beside = len(row.text) < _NOTES - _CODE
+        first = notes.pop(0) if notes and beside else ""
+        self._line((state, ""), (row.text.ljust(_NOTES - _CODE), ""), (first, NOTE))
         for line in notes:
             self._line((" " * _NOTES, ""), (line, NOTE))
 
     def _note_lines(self, note: str) -> list[str]:
-        return wrap(note, self._width - _NOTES, subsequent_indent="  ") or [""]
+        return wrap(note, self._width - _NOTES, subsequent_indent="  ")
+
+    def _told(self, stage: Stage, walk: Walk, earlier: Walk | None) -> int:
+        """How many steps at the stage's end `earlier` has at the same addresses."""
+        same = stage_of(earlier, stage.kind) if earlier else None
+        if earlier is None or same is None:
+            return 0
+        count = common_tail(stage.steps(walk), same.steps(earlier))
+        return count if count >= _LEAST_FOLDED else 0
+
+    def _folded(self, kind: Kind, steps: Sequence[Step], walk: Walk, earlier: Walk) -> None:
+        """The rows that every call is looked at for, and those that tell something new."""
+        stage = stage_of(earlier, kind)
+        before = stage.steps(earlier)[-len(steps) :] if stage else []
+        told = {row.first.line.address: row.notes for row in RowMaker(earlier).rows(kind, before)}
+        rows = RowMaker(walk).rows(kind, steps)
+        shown = [
+            row
+            for row in rows
+            if row.is_key(walk) or row.notes != told.get(row.first.line.address)
+        ]
+        self._line((f" {steps[0].label}:", LABEL))
+        text = f"the same {instructions(steps)} instructions as by {_way(earlier)}"
+        self._line((" " * _CODE, ""), (f"{text}{'; of them' if shown else ''}", QUIET))
+        for row in shown:
+            self._row(row)
+
+    # What is said of a stage behind its rows.
 
     def _after(self, walk: Walk, stage: Stage) -> None:
         step = walk.steps[stage.start]
@@ -131,105 +161,111 @@ class WalkPrinter:
         elif stage.kind is Kind.FRAME:
             self._frame(walk)
         elif stage.kind is Kind.SERVICE:
-            self._service(walk, stage)
+            self._result(stage.steps(walk))
         elif stage.kind is Kind.LEAVE:
-            self._crossing(step)
-            self._arrival("ring 3", step)
+            self._readings(walk, step)
+            self._arrival("ring 3 goes on at", step)
 
     def _gate(self, walk: Walk, step: Step) -> None:
-        self._crossing(step)
+        self._readings(walk, step)
         pushed = [touch for touch in step.touches if touch.is_written]
         if not pushed:
-            self._fact("it pushes", "nothing", WARM)
+            self._fact("it pushes", "nothing", PROCESSOR)
         for index, touch in enumerate(pushed):
-            field = walk.places.frame_field(touch.address) or ""
-            self._fact("" if index else "it pushes", f"{touch.address:08x}  {touch.after:08x}  {field}",
-                       WARM)  # fmt: skip
-        self._arrival("ring 0", step)
+            field = walk.places.frame_field(touch.address)
+            text = f"{touch.address:08x}  {touch.after:08x}  {f'KTRAP_FRAME.{field}' if field else ''}"
+            self._fact("" if index else "it pushes", text, PROCESSOR)
+        self._arrival("ring 0 begins at", step)
         self._stack(walk, step)
 
-    def _crossing(self, step: Step) -> None:
+    def _readings(self, walk: Walk, step: Step) -> None:
         readings = step.crossing.readings if step.crossing else ()
-        for index, reading in enumerate(readings):
-            value = f"{reading.value:0{reading.digits}x}"
-            place = f"[{reading.address:08x}]" if reading.address is not None else ""
-            self._fact(
-                "" if index else "the processor reads",
-                f"{reading.source:<10}{place:<11} {value:<16}  {reading.meaning}",
-                WARM,
-            )
+        cells = [(r.source, _place(r), _value(r), _meaning(walk, r)) for r in readings]
+        widths = [max((len(cell[i]) for cell in cells), default=0) + 2 for i in range(3)]
+        for index, (source, place, value, meaning) in enumerate(cells):
+            start = f"{source:<{widths[0]}}"
+            start += f"{place:<{widths[1]}}" if widths[1] > 2 else ""  # noqa: PLR2004
+            start += f"{value:<{widths[2]}}"
+            lines = wrap(meaning, self._width - _FACTS - len(start)) or [""]
+            self._fact("" if index else "the processor reads", start + lines[0], PROCESSOR)
+            for line in lines[1:]:
+                self._fact("", " " * len(start) + line, PROCESSOR)
 
     def _arrival(self, name: str, step: Step) -> None:
         after = step.after
         interrupts = "on" if after["efl"] & INTERRUPT_FLAG else "off"
         self._fact(
-            f"{name} begins",
+            name,
             f"CS:EIP {after['cs']:02x}:{after['eip']:08x}  SS:ESP {after['ss']:02x}:"
             f"{after['esp']:08x}  interrupts {interrupts}",
         )
 
     def _stack(self, walk: Walk, step: Step) -> None:
+        """Ring 3's stack as the gate finds it, up to the first argument."""
         copy = argument_copy(walk)
-        end = copy.source if copy else step.before["esp"] + 4
+        end = copy.source if copy else step.before["esp"]
         for index, (address, value) in enumerate(walk.stack):
             if address > end:
                 break
             marks = [name for name in ("esp", "edx") if step.before[name] == address]
-            text = walk.symbol(value) or ""
+            text = f"return to {walk.symbol(value)}" if walk.symbol(value) else ""
             if copy and address == copy.source:
                 distance = address - step.before["edx"]
                 marks += [f"edx+{distance:x}"] if distance else []
                 text = "the first argument"
             arrow = f"<- {', '.join(marks)}" if marks else ""
-            self._fact("" if index else "ring 3's stack",
-                       f"{address:08x}  {value:08x}  {text:<28}{arrow}")  # fmt: skip
+            self._fact("" if index else "the stack of ring 3",
+                       f"{address:08x}  {value:08x}  {text:<38}{arrow}")  # fmt: skip
 
     def _frame(self, walk: Walk) -> None:
         fields = frame_fields(walk)
         if not fields:
             return
         self._line()
-        self._line((f"     KTRAP_FRAME at {walk.places.frame:08x}, finished", WAY),
-                   ("        value     where it comes from                written by", QUIET))  # fmt: skip
+        self._line((f" {f'KTRAP_FRAME {walk.places.frame:08x}':<28}", WAY),
+                   (f"{'value':<10}{'where the value comes from':<33}written by", QUIET))  # fmt: skip
         for field in fields:
-            if field.writer is None:
-                continue
-            by = instruction_text(field.writer)
-            style = WARM if field.is_pushed_by_processor else ""
-            by = f"{by}, the processor" if field.is_pushed_by_processor else by
-            self._line(
-                (f"     +{field.offset:02x}  {field.name:<22}{field.value:08x}  ", ""),
-                (f"{field.origin:<34} {by}", style),
-            )
-        residue = [f"{f.name} {f.value:x}" for f in fields if f.writer is None]
-        self._wrapped("     residue  ", ", ".join(residue), 14, QUIET)
+            if field.writer is not None:
+                by = instruction_text(field.writer)
+                by += ", the processor" if field.is_pushed_by_processor else ""
+                style = PROCESSOR if field.is_pushed_by_processor else ""
+                self._line(
+                    (f" +{field.offset:02x} {field.name:<24}{field.value:08x}  ", ""),
+                    (f"{field.origin:<33}{by}", style),
+                )
+        residue = [f"{f.name}={f.value:x}" for f in fields if f.writer is None]
+        self._wrapped(" not written; residue:", " ".join(residue), _FACTS + 1, QUIET)
 
-    def _service(self, walk: Walk, stage: Stage) -> None:
-        steps = stage.steps(walk)
+    def _arguments(self, walk: Walk) -> None:
         arguments = walk.service.arguments if walk.service else ()
-        cells = [f"{a.name or f'argument {i}':<15}{a.value:08x}" for i, a in enumerate(arguments)]
-        for index in range(0, len(cells), 2):
-            pair = "".join(f"{cell:<{_ARGUMENT}}" for cell in cells[index : index + 2])
-            self._fact("" if index else "the arguments", pair)
+        names = [argument.name or f"argument {i}" for i, argument in enumerate(arguments, 1)]
+        cells = [
+            f"{name:<14}{argument.value:08x}    "
+            for name, argument in zip(names, arguments, strict=True)
+        ]
+        for index in range(0, len(cells), _ARGUMENTS_IN_A_LINE):
+            line = "".join(cells[index : index + _ARGUMENTS_IN_A_LINE])
+            self._fact("" if index else "its arguments", line)
         for argument in arguments:
             if argument.text:
-                self._fact(f"{argument.name} holds", argument.text)
+                self._fact(f"{argument.name} points to", argument.text)
+
+    def _result(self, steps: Sequence[Step]) -> None:
         output = b"".join(step.printed for step in steps).decode("ascii", "replace")
         for line in output.splitlines():
             self._fact("the program writes", line, WAY)
         status = steps[-1].after["eax"]
-        self._fact("it returns", f"{status:08x}  {ntstatus.name_of(status)}")
+        self._fact("it returns", f"{status:08x} {ntstatus.name_of(status)}")
 
     def _ending(self, walk: Walk) -> None:
         if walk.end is not None:
-            self._fact("the call does not return", walk.end.text or walk.end.reason.value)
+            self._fact("no return", walk.end.text or f"stopped: {walk.end.reason.value}")
             return
         after = walk.steps[-1].after
-        place = walk.symbol(after["eip"]) or ""
         self._fact(
-            "the program goes on",
-            f"{after['cs']:02x}:{after['eip']:08x}  {place}  eax {after['eax']:08x} "
-            f"{ntstatus.name_of(after['eax'])}",
+            "behind the call",
+            f"CS:EIP {after['cs']:02x}:{after['eip']:08x} {walk.symbol(after['eip']) or ''}  "
+            f"EAX {after['eax']:08x} {ntstatus.name_of(after['eax'])}",
         )
 
     # Lines.
@@ -242,13 +278,12 @@ class WalkPrinter:
     def _banner(self, title: str) -> None:
         self._line((f"=== {title} ".ljust(self._width, "="), HEAD))
 
-    def _heading(self, number: int, title: str, remark: str) -> None:
-        left = f"--- {number}  {title} "
-        right = f" {remark} ---"
-        self._line((left.ljust(self._width - len(right), "-") + right, HEAD))
+    def _heading(self, title: str, remark: str) -> None:
+        right = f" {remark} --"
+        self._line((f"-- {title} ".ljust(self._width - len(right), "-") + right, HEAD))
 
     def _fact(self, name: str, text: str, style: str = "") -> None:
-        self._line((f"     {name:<{_FACTS - 5}}", QUIET), (text, style))
+        self._line((f" {name:<{_FACTS - 1}}", QUIET), (text, style))
 
     def _wrapped(self, start: str, text: str, column: int, style: str) -> None:
         lines = wrap(text, self._width - column) or [""]
@@ -256,26 +291,77 @@ class WalkPrinter:
         for line in lines[1:]:
             self._line((" " * column, ""), (line, style))
 
-    def _paragraph(self, text: str, margin: str) -> None:
+    def _paragraph(self, text: str, margin: str = "") -> None:
         for line in wrap(text, self._width, initial_indent=margin, subsequent_indent=margin):
             self._line((line, ""))
 
+    def _table(self, rows: Sequence[tuple[str, str, str]], head: str) -> None:
+        """Three columns as wide as they need to be; the first row is the heading."""
+        widths = [max(len(row[column]) for row in rows) for column in range(2)]
+        for index, (name, one, other) in enumerate(rows):
+            style = head if not index else QUIET if one == other else ""
+            self._line((f" {name:<{widths[0]}}  ", head if not index else ""),
+                       (f"{one:<{widths[1]}}  {other}", style))  # fmt: skip
 
-def _is_same_part(previous: Stage, stage: Stage) -> bool:
-    """Ring 3 after the call is one part, however many routines it returns through."""
-    return previous.kind is stage.kind is Kind.RING3 and False
+
+def _place(reading: Reading) -> str:
+    return f"[{reading.address:08x}]" if reading.address is not None else ""
+
+
+def _value(reading: Reading) -> str:
+    """A gate in two halves, as `dq` shows it."""
+    text = f"{reading.value:0{reading.digits}x}"
+    return f"{text[:8]}`{text[8:]}" if len(text) > 8 else text  # noqa: PLR2004
+
+
+def _meaning(walk: Walk, reading: Reading) -> str:
+    goal = walk.symbol(reading.value) if reading.meaning == "EIP" else None
+    return f"{reading.meaning} {goal}" if goal else reading.meaning
 
 
 def _origin(field: FrameField) -> str:
     return f"{field.value:08x} {field.origin or 'residue'}"
 
 
-def _title(walk: Walk, stage: Stage, previous: Stage | None) -> tuple[str, str]:
-    """What a stage is called, and a remark on the right."""
+def _way(walk: Walk) -> str:
+    """`sysenter` or `int 2Eh`: the instruction that took the call into ring 0."""
+    stage = stage_of(walk, Kind.GATE)
+    crossing = walk.steps[stage.start].crossing if stage else None
+    return crossing.way if crossing else "no gate"
+
+
+def _title(walk: Walk, stage: Stage, previous: Stage | None) -> str:
     steps = stage.steps(walk)
-    count = instructions(steps)
-    remark = f"ring {steps[0].ring}, {count} instruction{'s' if count > 1 else ''}"
-    return _NAMES.get(stage.kind, stage.kind.value), remark
+    match stage.kind:
+        case Kind.RING3 if previous is None:
+            return f"The program calls {steps[-1].routine}"
+        case Kind.RING3:
+            return f"{steps[0].routine}, {_named_by(walk, steps[0].line.address, previous)}"
+        case Kind.GATE:
+            return f"The gate: {steps[0].crossing.way if steps[0].crossing else ''}"
+        case Kind.FRAME if walk.frame:
+            return f"{steps[0].label} builds the trap frame"
+        case Kind.FRAME:
+            return f"{steps[0].label}; no service table is read"
+        case Kind.DISPATCH if walk.service:
+            return "The dispatch: from the number to the routine"
+        case Kind.DISPATCH:
+            return "The dispatch; no routine of the service table is called"
+        case Kind.SERVICE:
+            return f"The service: {steps[0].label}"
+        case Kind.EXIT:
+            return "The way out"
+        case Kind.LEAVE:
+            return f"Out of ring 0: {steps[0].crossing.way if steps[0].crossing else ''}"
+        case Kind.RETURN:
+            return "Ring 3 again"
+    return f"A trap: {walk.symbol(steps[-1].after['eip']) or 'ring 0'}"
 
 
-_NAMES: dict[Kind, str] = {}
+def _named_by(walk: Walk, address: int, previous: Stage | None) -> str:
+    """How ring 3 has found its next routine: by memory that names it, or by its address."""
+    for touch in walk.steps[previous.end - 1].touches if previous else ():
+        name = walk.places.name(touch.address)
+        if touch.is_read and touch.before == address and name:
+            return f"which {name} names"
+    return "by its address"

@@ -58,7 +58,7 @@ KiFastCallEntry:
         push    23h                             ; HardwareSegSs
         push    edx                             ; HardwareEsp
         pushfd
-KiFastCallEntry2:
+_KiFastCallEntry2:
         push    2
         add     edx, 8                          ; the stub's and its caller's return address
         popfd

@@ -127,7 +127,7 @@ KiFastCallEntryTraced:
         push    edx
         pushfd
         or      byte ptr [esp+1], 1             ; EFlags.TF
-        jmp     KiFastCallEntry2
+        jmp     _KiFastCallEntry2
 
 KiTrap02:
         push    0

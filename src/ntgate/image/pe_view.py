@@ -33,6 +33,18 @@ def exports_of(file: bytes) -> dict[str, int]:
     }
 
 
+def section_rva(file: bytes, name: str) -> int:
+    """Where a section begins; raises KeyError."""
+    (header,) = struct.unpack_from("<I", file, 0x3C)
+    (count,) = struct.unpack_from("<H", file, header + 6)
+    (optional_size,) = struct.unpack_from("<H", file, header + 20)
+    for i in range(count):
+        fields = _SECTION.unpack_from(file, header + 24 + optional_size + i * _SECTION.size)
+        if fields[0].rstrip(b"\0").decode("latin-1") == name:
+            return int(fields[2])
+    raise KeyError(name)
+
+
 def map_image(file: bytes) -> tuple[bytes, list[tuple[int, int]]]:
     """The image as mapped, and (rva, size) of each executable section."""
     (header,) = struct.unpack_from("<I", file, 0x3C)

@@ -18,6 +18,7 @@ from ntgate.executive.ps.environment import (
     teb,
 )
 from ntgate.executive.ps.thread import Process, Thread
+from ntgate.image.pe_view import section_rva
 from ntgate.layout import machine as m
 from ntgate.loader.mapping import ImageLoader
 from ntgate.loader.programs import Program
@@ -62,7 +63,11 @@ class ProgramLoader:
         parameters_at = self._parameters(process, parameters)
         peb_at = mm.create_peb_or_teb(process.space, PEB_SIZE)
         block = peb(
-            base, parameters_at, subsystem=program.subsystem or SUBSYSTEM_CONSOLE, debugged=False
+            base,
+            parameters_at,
+            subsystem=program.subsystem or SUBSYSTEM_CONSOLE,
+            debugged=False,
+            api_set_map=self._map_api_sets(process, ntdll),
         )
         process.memory.write(peb_at, block)
         process.eprocess.Peb = peb_at
@@ -70,6 +75,12 @@ class ProgramLoader:
             process, ntdll.entries["RtlUserThreadStart"], base + program.entry, peb_at,
             max(program.stack_reserve, GRANULARITY), program.stack_commit,
         )  # fmt: skip
+
+    def _map_api_sets(self, process: Process, ntdll: SystemDll) -> int:
+        if ntdll.api_sets is None:
+            return 0
+        base = self.images.map(process, "apisetschema.dll", ntdll.api_sets)
+        return base + section_rva(ntdll.api_sets, ".apiset")
 
     def _open(self, process: Process, device: ByteDevice) -> int:
         """A handle of the process to a file object on the device."""

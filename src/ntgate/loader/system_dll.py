@@ -25,6 +25,7 @@ class SystemDll:
     file: bytes
     entries: Mapping[str, int]
     binds: bool  # the kernel resolves a program's imports: this ntdll has no loader
+    api_sets: bytes | None = None  # apisetschema.dll, for an ntdll that looks names up in it
 
     def prepare(self, process: Process) -> None:
         """Tell a process where its ring-3 routines are."""
@@ -56,4 +57,10 @@ def userland_dll(userland: Userland) -> SystemDll:
     path = userland.file("ntdll.dll")
     if path is None:
         raise UsageError("the userland has no ntdll.dll: run `ntgate userland install` again")
-    return SystemDll(path.read_bytes(), userland.entries, binds=False)
+    api_sets = userland.file("apisetschema.dll")
+    return SystemDll(
+        path.read_bytes(),
+        userland.entries,
+        binds=False,
+        api_sets=api_sets.read_bytes() if api_sets is not None else None,
+    )

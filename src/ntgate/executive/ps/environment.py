@@ -70,8 +70,12 @@ class ProcessParameters:
         return bytes(block + tail)
 
 
-def peb(image_base: int, parameters: int, *, subsystem: int, debugged: bool) -> bytes:
+def peb(
+    image_base: int, parameters: int, *, subsystem: int, debugged: bool, api_set_map: int = 0
+) -> bytes:
+    """api_set_map: where apisetschema.dll's map is, which ntdlls newer than XP's want."""
     out = bytearray(PEB_SIZE)
+    struct.pack_into("<I", out, 0x38, api_set_map)
     out[0x02] = int(debugged)
     struct.pack_into("<I", out, 0x08, image_base)
     struct.pack_into("<I", out, 0x10, parameters)
