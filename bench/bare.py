@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import guests
+import programs
 
 from ntgate.cpu import unicorn_abi as abi
 from ntgate.cpu.calibration import Context, ContextLayout, calibrate
@@ -33,7 +33,7 @@ PDPT = 0x1000
 GDT, KERNEL_CODE, KERNEL_DATA = 0x80010000, 0x80011000, 0x80012000
 STUBS, SHARED_DATA, USER_STACK = 0x7C92D000, 0x7FFE0000, 0x00130000
 REPLY, ARGUMENT_BLOCK = KERNEL_DATA, KERNEL_DATA + 0x800
-KERNEL_STACK = ARGUMENT_BLOCK + 4 * guests.ARGUMENTS + 16  # four registers above the block
+KERNEL_STACK = ARGUMENT_BLOCK + 4 * programs.ARGUMENTS + 16  # four registers above the block
 HOST_PORT = 0xE9
 MARK_NUMBER, NULL_NUMBER = 0x111, 0x112
 
@@ -55,14 +55,14 @@ KernelEntry:
  push esi
  push edi
  lea esi, [edx+8]
- sub esp, {4 * guests.ARGUMENTS}
+ sub esp, {4 * programs.ARGUMENTS}
  mov edi, esp
- mov ecx, {guests.ARGUMENTS}
+ mov ecx, {programs.ARGUMENTS}
  cld
  .byte 0F3h, 0A5h ; rep movsd
  out {HOST_PORT}, eax
  mov eax, [{REPLY}]
- add esp, {4 * guests.ARGUMENTS}
+ add esp, {4 * programs.ARGUMENTS}
  pop edi
  pop esi
  pop ebp
@@ -100,7 +100,7 @@ def _open(pages: int) -> tuple[C.c_void_p, PhysicalMemory]:
 
 
 class BareMachine:
-    """Runs one program of guests.py, a round at a time.
+    """Runs one program of programs.py, a round at a time.
 
     slice_length: instructions in each call of the engine; 0 is one call without a count.
     """
@@ -138,16 +138,16 @@ class BareMachine:
 
     def _load(self, program: str) -> None:
         stubs = {
-            guests.MARK: (STUBS + 16 * MARK_NUMBER, MARK_NUMBER),
-            guests.NULL: (STUBS + 16 * NULL_NUMBER, NULL_NUMBER),
+            programs.MARK: (STUBS + 16 * MARK_NUMBER, MARK_NUMBER),
+            programs.NULL: (STUBS + 16 * NULL_NUMBER, NULL_NUMBER),
         }
         assembled = assemble(
             {"program": program, "ntdll": NTDLL, "kernel": KERNEL},
             {name: address for name, (address, _number) in stubs.items()},
         )
-        for page in (STUBS, STUBS + PAGE_SIZE, guests.CODE):
+        for page in (STUBS, STUBS + PAGE_SIZE, programs.CODE):
             self._map(page, USER)
-        for page in (USER_STACK, guests.DATA):
+        for page in (USER_STACK, programs.DATA):
             self._map(page, USER | WRITABLE | NO_EXECUTE)
         self._map(SHARED_DATA, USER | NO_EXECUTE)
         self._map(KERNEL_CODE, 0)
@@ -156,7 +156,7 @@ class BareMachine:
         for address, code in assembled.pieces.items():
             self._write(address, code)
         for address, number in stubs.values():
-            self._write(address, xp_stub(number, 4 * guests.ARGUMENTS))
+            self._write(address, xp_stub(number, 4 * programs.ARGUMENTS))
         self._write(SHARED_DATA + 0x300, FAST_SYSTEM_CALL.to_bytes(4, "little"))
         descriptors = [0, *(segment_descriptor(0, 0xFFFFF, a) for a in (0x9B, 0x93, 0xFB, 0xF3))]
         self._write(GDT, b"".join(d.to_bytes(8, "little") for d in descriptors))
@@ -237,7 +237,7 @@ class BareMachine:
     def _make_out(self) -> Callable[..., None]:
         dwords, engine = self.ram.dwords, self.engine.value
         first = self._physical(ARGUMENT_BLOCK) >> 2
-        last, reply = first + guests.ARGUMENTS, self._physical(REPLY) >> 2
+        last, reply = first + programs.ARGUMENTS, self._physical(REPLY) >> 2
 
         def mark(*_arguments: int) -> int:
             self.stopped = True

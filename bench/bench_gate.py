@@ -8,7 +8,7 @@ KiIntSystemCall and returns by `iretd`.  The bare call is that of bare.py, by sy
 
 from __future__ import annotations
 
-import guests
+import programs
 from bare import BareMachine
 from full import FullMachine
 from rounds import Contender, is_quick, print_costs, take_turns
@@ -20,7 +20,7 @@ ROUNDS = 20
 
 def main() -> None:
     calls = (100_000 if is_quick(__doc__) else 1_000_000) // ROUNDS
-    program = guests.calls(calls)
+    program = programs.calls(calls)
     rows = []
     for counted, slices in ((True, "counted slices"), (False, "slices by the clock")):
         bare = Contender(f"bare, {slices}", BareMachine(program, SLICE if counted else 0))

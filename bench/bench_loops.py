@@ -4,7 +4,7 @@ the engine's speed between two system calls, with the clock ticking.
 
 from __future__ import annotations
 
-import guests
+import programs
 from bare import BareMachine
 from full import FullMachine
 from rounds import Contender, is_quick, print_costs, take_turns
@@ -12,7 +12,7 @@ from rounds import Contender, is_quick, print_costs, take_turns
 from ntgate.machine import SLICE
 
 ROUNDS = 10
-LOOPS = (("8 stores", guests.stores), ("2 calls and returns", guests.branches))
+LOOPS = (("8 stores", programs.stores), ("2 calls and returns", programs.branches))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A whole ntgate machine that runs one program of guests.py, a round at a time.
+"""A whole ntgate machine that runs one program of programs.py, a round at a time.
 
 It is what `ntgate run` makes, with two services more: MARK stops the machine, and NULL takes
 nine arguments and answers STATUS_SUCCESS.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-import guests
+import programs
 
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
@@ -48,11 +48,11 @@ class FullMachine:
 
 def _image(program: str) -> bytes:
     assembled = assemble({"program": program}, builtin_ntdll().symbols)
-    writer = PeWriter("bench.exe", guests.PROGRAM_BASE, 0, dll=False, fixed=True)
-    code = assembled.pieces[guests.CODE]
-    writer.add_section(".text", code, CODE, rva=guests.CODE - guests.PROGRAM_BASE)
-    writer.add_section(".data", bytes(PAGE), DATA, rva=guests.DATA - guests.PROGRAM_BASE)
-    writer.entry = assembled.symbols["Start"] - guests.PROGRAM_BASE
+    writer = PeWriter("bench.exe", programs.PROGRAM_BASE, 0, dll=False, fixed=True)
+    code = assembled.pieces[programs.CODE]
+    writer.add_section(".text", code, CODE, rva=programs.CODE - programs.PROGRAM_BASE)
+    writer.add_section(".data", bytes(PAGE), DATA, rva=programs.DATA - programs.PROGRAM_BASE)
+    writer.entry = assembled.symbols["Start"] - programs.PROGRAM_BASE
     return writer.build()
 
 

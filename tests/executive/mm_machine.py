@@ -90,6 +90,8 @@ class Guest:
         self._handler = pool.allocate(len(code), b"Test")
         self.cpu.write_physical(kernel.physical(self._handler), code)
         self._entry = pool.allocate(0x40, b"Test")
+        for place in (self._handler, self._entry):
+            machine.booted.memory.allow_execution(place, 0x40, self.cpu.ran)
         kernel.set_u32(m.TSS + 4, self._stack)
         kernel.set_u16(m.IDT + 8 * 14, self._handler & 0xFFFF)
         kernel.set_u16(m.IDT + 8 * 14 + 6, self._handler >> 16)

@@ -308,3 +308,21 @@ def test_a_released_frame_that_ran_runs_anew(machine: MmMachine, guest: Guest) -
         assert guest.run(code, edi=data, esi=stack)["ebx"] == value
         free(guest.space, data, 0, MEM_RELEASE)
         guest.flush_stale()
+
+
+def test_pool_runs_in_ring_0_alone(machine: MmMachine, guest: Guest, code: int) -> None:
+    while True:  # on a page of its own
+        block = machine.pool.allocate(0x40, b"Test")
+        if block & 0xFFF < 0x40:
+            break
+    frame = machine.kernel.physical(block) >> 12
+    routine = assemble(f"mov ebx, 5; mov eax, [{NOWHERE}]", block)
+    machine.cpu.write_physical(frame << 12 | block & 0xFFF, routine)
+    guest.load("jmp edi", code)
+    guest.run(code, edi=block)
+    assert (guest.fault, guest.status) == (block, STATUS_ACCESS_VIOLATION)
+    assert frame not in machine.cpu.ran
+    machine.cpu.registers.write("eip", block)  # the handler has left the processor in ring 0
+    machine.cpu.run(2)
+    assert machine.cpu.registers.read("ebx") == 5
+    assert frame in machine.cpu.ran

@@ -13,10 +13,9 @@ from mm_machine import Guest, MmMachine, assemble
 
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
-from ntgate.executive.mm.allocate import allocate
 from ntgate.executive.mm.fault import access_fault, user_memory
 from ntgate.executive.mm.files import BytesFile
-from ntgate.executive.mm.image import Image, parse_image
+from ntgate.executive.mm.image import parse_image
 from ntgate.executive.mm.protect import protect
 from ntgate.executive.mm.protection import (
     PAGE_EXECUTE_READ,
@@ -31,7 +30,7 @@ from ntgate.executive.mm.query import mapped_file_name, query
 from ntgate.executive.mm.relocate import relocate
 from ntgate.executive.mm.section import SEC_COMMIT, SEC_IMAGE, create_section, delete_section
 from ntgate.executive.mm.space import ProcessSpace
-from ntgate.executive.mm.view import are_mapped_files_the_same, map_view, unmap_view
+from ntgate.executive.mm.view import are_mapped_files_the_same, map_view
 from ntgate.layout import ntstatus as s
 from ntgate.layout.mm import CONTROL_AREA, SECTION_IMAGE_INFORMATION, SUBSECTION
 
@@ -406,6 +405,6 @@ def test_an_images_code_runs(space: ProcessSpace) -> None:
     code = MACHINE.commit(space, 0x1000, PAGE_EXECUTE_READWRITE)
     stack = MACHINE.commit(space) + 0x800
     guest.memory.write(code, assemble("mov esp, esi; call edi; mov ebx, eax; mov eax, [0xd000]"))
-    r = guest.run(code, edi=base + 0x1000, esi=stack); print(r, hex(guest.fault), hex(guest.status), guest.faults, hex(guest.cpu.registers.eip)); assert r["ebx"] == 1
+    assert guest.run(code, edi=base + 0x1000, esi=stack)["ebx"] == 1
     assert not other.tables.entry(base + 0x1000) & pte.NO_EXECUTE
     MACHINE.manager.delete_space(other)

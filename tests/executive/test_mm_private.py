@@ -236,6 +236,14 @@ def test_a_release_may_split(space: ProcessSpace) -> None:
     assert free(space, above, 0, MEM_RELEASE) == (above, 0x3B000)
 
 
+def test_nodes_have_the_tags_that_scanners_look_for(space: ProcessSpace) -> None:
+    base, _ = allocate(space, 0, 0x30000, MEM_RESERVE, PAGE_READWRITE)
+    free(space, base + 0x10000, 0x10000, MEM_RELEASE)
+    create_peb_or_teb(space, 0x1000)
+    tags = [MACHINE.pool.tag(node) for node in space.vads]
+    assert tags == [b"VadS", b"VadF", b"Vadl"]
+
+
 @pytest.mark.parametrize(
     ("base", "size", "protection", "status"),
     [

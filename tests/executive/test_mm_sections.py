@@ -336,7 +336,7 @@ def test_a_file_is_read_when_it_is_touched_and_written_when_it_was(scene: Scene)
     assert memory.read(base + 0x1000, 6) == file.data[0x1000:0x1006]
     memory.write(base + 0x2000, b"XYZ")
     assert flush_view(scene.one, base + 1, 0) == (base, 0x3000)
-    assert (file.writes, file.data[0x2000:0x2003]) == ([(0x2000, 0x1000)], b"XYZ")
+    assert (file.writes, file.read(0x2000, 3)) == ([(0x2000, 0x1000)], b"XYZ")
     assert MACHINE.manager.take_stale() == (False, [base + 0x2000])
     flush_view(scene.one, base, 0x3000)
     assert len(file.writes) == 1
@@ -395,6 +395,16 @@ def test_a_file_that_was_truncated(scene: Scene) -> None:
     assert access_fault(scene.one, base + 0x1000, 0) == s.STATUS_SUCCESS
     assert user_memory(scene.one).read(base + 0x17FF, 2) == b"a\0"
     assert access_fault(scene.one, base + 0x2000, 0) == s.STATUS_IN_PAGE_ERROR
+
+
+def test_a_file_that_cannot_be_read(scene: Scene) -> None:
+    class Broken(MemoryFile):
+        def read(self, offset: int, size: int) -> bytes:
+            raise NtError(s.STATUS_DEVICE_NOT_READY)
+
+    file = Broken(b"a" * 0x1000)
+    base = map_view(scene.one, scene.section(PAGE_READONLY, file=file), PAGE_READONLY).base
+    assert access_fault(scene.one, base, 0) == s.STATUS_IN_PAGE_ERROR
 
 
 def test_what_is_not_a_file(scene: Scene) -> None:

@@ -6,7 +6,8 @@ import struct
 from pathlib import Path
 
 import pytest
-from gate_machine import DebuggedMachine, dots, program
+
+from gate.gate_machine import DebuggedMachine, dots, program
 
 GATE_OF_2E = 0x8003F570
 KE_SYSTEM_CALLS = 0xFFDFF638
@@ -80,9 +81,7 @@ def counts(machine: DebuggedMachine) -> tuple[int, int]:
         ("DirectInterrupt", (2, 5)),
     ],
 )
-def test_each_way_takes_its_gate(
-    tmp_path: Path, routine: str, expected: tuple[int, int]
-) -> None:
+def test_each_way_takes_its_gate(tmp_path: Path, routine: str, expected: tuple[int, int]) -> None:
     """Besides the writes there are NtContinue of the thread's start and NtTerminateProcess."""
     machine = DebuggedMachine(dots(tmp_path, 5, routine))
     assert counts(machine) == expected

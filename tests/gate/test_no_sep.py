@@ -6,9 +6,9 @@ import struct
 from pathlib import Path
 
 import pytest
-from gate_machine import DebuggedMachine, dots, program
-from ntgate_command import kd_answers, run_ntgate
 
+from gate.gate_machine import DebuggedMachine, dots, program
+from gate.ntgate_command import kd_answers, run_ntgate
 from ntgate import Machine, MachineOptions
 from ntgate.devices.console import MemoryDevice
 from ntgate.loader.builtin.images import program_names

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gate_machine import TEXT, DebuggedMachine, dots, program
+
+from gate.gate_machine import DebuggedMachine, dots, program
+from ntgate.devices.console import MemoryDevice
 
 KE_SYSTEM_CALLS = 0xFFDFF638
 ALIAS = 0xF9FF0000  # system PTEs that nothing else uses
@@ -161,7 +163,6 @@ def test_guest_code_patches_through_a_second_mapping(tmp_path: Path) -> None:
     assert machine.run_to_end() == b"." * DOTS
     assert machine.dword(counter) == AFTER - 1
     assert machine.kd(f"db {ALIAS + 0x6E0:x} l5")[10:] == machine.kd("db 805426e0 l5")[10:]
-    assert f"{ALIAS >> 12:05x}" != "80542"
     frame = "pfn 542 "
     assert frame in machine.kd(f"!pte {ALIAS:x}") and frame in machine.kd("!pte 805426e0")
 
@@ -171,7 +172,7 @@ def test_guest_code_patches_every_second_call(tmp_path: Path) -> None:
     machine = in_the_middle(tmp_path)
     symbols = machine.install(
         """
-; Makes the stub's `mov eax, N` at Selected count either here or there.
+; In place of NtWriteFile: rewrites its own next instruction, to count here or there.
 Toggle:
         xor     byte ptr [Selected+1], 4        ; Even and Odd are 4 bytes apart
 Selected:
@@ -243,6 +244,20 @@ Letter:
 ROOM = f"Text:\n        .fill {LETTERS}, 1, 0"
 
 
+def start_together(paths: list[Path]) -> tuple[DebuggedMachine, list[bytes], int]:
+    """Run programs side by side; what each has written, and the number of thread switches."""
+    machine = DebuggedMachine(paths[0])
+    consoles = [machine.console]
+    for path in paths[1:]:
+        consoles.append(MemoryDevice())
+        machine.machine.start(path, stdout=consoles[-1])
+    switches = machine.interpreter.session.types.offset("_KPRCB", "KeContextSwitches") + 0xFFDFF120
+    before = machine.dword(switches)
+    machine.run_to_end()
+    written = [bytes(console.output) for console in consoles]
+    return machine, written, machine.dword(switches) - before
+
+
 @pytest.mark.parametrize("count", [2, 5])
 def test_address_spaces_never_mix(tmp_path: Path, count: int) -> None:
     """Programs with different code at one address, each yielding to the next in its loop."""
@@ -251,14 +266,90 @@ def test_address_spaces_never_mix(tmp_path: Path, count: int) -> None:
         program(tmp_path, f"yield{letter:x}", YIELDING.replace("LETTER", f"{letter}"), ROOM)
         for letter in letters
     ]
-    machine = DebuggedMachine(paths[0])
-    place = machine.value(f"{TEXT:x}")
-    consoles = [machine.console]
-    for path in paths[1:]:
-        consoles.append(type(machine.console)())
-        machine.machine.start(path, stdout=consoles[-1])
-    switches = machine.value("poi(nt!KiProcessorBlock)")
-    machine.run_to_end()
-    for letter, console in zip(letters, consoles, strict=True):
-        assert bytes(console.output) == bytes([letter]) * LETTERS
-    assert place and switches
+    _, written, switches = start_together(paths)
+    assert written == [bytes([letter]) * LETTERS for letter in letters]
+    assert switches >= count * LETTERS
+
+
+def test_a_process_that_changes_its_code_changes_no_other(tmp_path: Path) -> None:
+    """One image in three processes, each of which rewrites Letter in its own copy of the page.
+
+    The letters tell the process id and change case with each rewrite; between a rewrite and
+    the next run of Letter the other processes run theirs.
+    """
+    code = f"""
+        lea     eax, [OldProtection]
+        push    eax
+        push    40h                             ; PAGE_EXECUTE_READWRITE
+        lea     eax, [RegionSize]
+        push    eax
+        lea     eax, [BaseAddress]
+        push    eax
+        push    -1
+        call    NtProtectVirtualMemory
+        call    Letter
+        mov     eax, fs:[20h]                   ; TEB.ClientId.UniqueProcess
+        shr     eax, 2
+        and     eax, 0Fh
+        add     al, 41h
+        mov     [Letter+1], al
+        xor     ebx, ebx
+Again:
+        xor     byte ptr [Letter+1], 20h
+        call    NtYieldExecution
+        call    Letter
+        mov     [Text+ebx], al
+        inc     ebx
+        cmp     ebx, {LETTERS}
+        jne     Again
+        @write  NtWriteFile
+        @leave
+Letter:
+        mov     al, 2Eh
+        ret
+"""
+    data = f"""
+BaseAddress:
+        .long   401000h
+RegionSize:
+        .long   1000h
+OldProtection:
+        .long   0
+{ROOM}"""
+    path = program(tmp_path, "rewriter", code, data)
+    _, written, switches = start_together([path] * 3)
+    for line in written:
+        upper = line[1]
+        assert 0x41 <= upper < 0x51
+        assert line == bytes([upper | 0x20, upper]) * (LETTERS // 2)
+    assert len(set(written)) == 3
+    assert switches >= 3 * LETTERS
+
+
+def test_address_spaces_do_not_mix_when_the_clock_switches(tmp_path: Path) -> None:
+    """The same without yielding: the clock takes the processor away in the middle of the loop."""
+    rounds = 0x80000
+    code = f"""
+        xor     ebx, ebx
+        mov     edi, {rounds}
+Again:
+        call    Addend
+        add     ebx, eax
+        dec     edi
+        jnz     Again
+        mov     [Text], ebx
+        @write  NtWriteFile
+        @leave
+Addend:
+        mov     eax, ADDEND
+        ret
+"""
+    addends = (1, 0x100, 0x10001)
+    paths = [
+        program(tmp_path, f"adds{addend:x}", code.replace("ADDEND", f"{addend}"), "Text:\n .long 0")
+        for addend in addends
+    ]
+    _, written, switches = start_together(paths)
+    sums = [int.from_bytes(line, "little") for line in written]
+    assert sums == [rounds * addend & 0xFFFFFFFF for addend in addends]
+    assert switches > 2 * len(paths)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gate_machine import DebuggedMachine, dots
-from ntgate_command import run_ntgate
 
-GREETING = b"hello through sysenter\n"
+from gate.gate_machine import DebuggedMachine, dots
+from gate.ntgate_command import run_ntgate
+
 HOOK_BY_DRIVER = """
 DriverEntry:
         mov     eax, [KiServiceTable+448h]      ; 4 * 112h

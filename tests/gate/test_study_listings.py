@@ -10,8 +10,9 @@ import re
 from pathlib import Path
 
 import pytest
-from gate_machine import DebuggedMachine
-from ntgate_command import kd_answers, run_ntgate
+
+from gate.gate_machine import DebuggedMachine
+from gate.ntgate_command import kd_answers, run_ntgate
 
 LISTINGS = (Path(__file__).parent / "study_listings.txt").read_text(encoding="utf-8")
 _IDA_LINE = re.compile(r"\.text:([0-9A-F]{8}) ((?:mov|call|lea|int|retn)\b.*)")

@@ -68,12 +68,13 @@ def kd(
 
 @app.command()
 def demo(
-    width: Annotated[int, typer.Option(help="Columns to fill.")] = 100,
+    width: Annotated[int, typer.Option(min=100, max=250, help="Columns to fill.")] = 100,
+    no_sep: NoSep = False,
 ) -> None:
     """Walk one NtWriteFile call through both gates, step by step."""
     from ntgate.cli.demo import show
 
-    show(width)
+    show(width, _options(512, no_sep, False))
 
 
 userland = typer.Typer(help="The DLLs that real programs need.", no_args_is_help=True)

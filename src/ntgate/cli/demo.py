@@ -19,6 +19,7 @@ def show(width: int, options: MachineOptions | None = None) -> None:
     printer.walk(PROGRAMS[0], first)
     printer.walk(PROGRAMS[1], second, first)
     printer.comparison(first, second)
+    printer.farewell(PROGRAMS[0])
 
 
 def walk_program(target: LiveMachine, program: str) -> Walk:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ntgate.debug.walk import Step, Walk
-from ntgate.debug.walk_comparison import compare
+from ntgate.debug.walk_comparison import Difference, compare
 from ntgate.debug.walk_crossings import Reading
 from ntgate.debug.walk_frame import FrameField, frame_fields
 from ntgate.debug.walk_rows import Row, RowKind, RowMaker, instruction_text
@@ -44,17 +44,18 @@ class WalkPrinter:
 
     def introduction(self) -> None:
         self._paragraph(
-            "One NtWriteFile call by each of the two gates into the kernel. The machine runs one "
-            "instruction at a time: every row is a step that it made, every value what it held "
-            "at that moment. Instructions with nothing to tell share a row."
+            "One NtWriteFile call of each of two programs, into the kernel and back. The machine "
+            "runs one instruction at a time: every row is a step that it made, every value what "
+            "it held at that moment. Instructions with nothing to tell share a row."
         )
 
     def walk(self, program: str, walk: Walk, earlier: Walk | None = None) -> None:
         """Every stage of a call.  What `earlier` has shown at the same addresses is cut short."""
         self._line()
-        self._banner(f"{_way(walk)}   ntgate run {program}")
-        self._line((f" {'CS:EIP':<13}{'ESP':<10}{'EAX':<10}", QUIET),
-                   (f"{'instruction':<{_NOTES - _CODE}}what it reads -> or writes <-", QUIET))  # fmt: skip
+        self._banner(f"By {_way(walk)}: the program {program}")
+        state = f" {'CS:EIP':<13}{'ESP':<10}{'EAX':<10}"
+        code = f"{'instruction':<{_NOTES - _CODE}}"
+        self._line((f"{state}{code}reads: place = value, writes: place <-", QUIET))
         rows = RowMaker(walk)
         previous: Stage | None = None
         for number, stage in enumerate(stages(walk), 1):
@@ -82,16 +83,36 @@ class WalkPrinter:
         if found.common:
             self._line()
             self._paragraph(
-                f"From {found.joined_at} on both run the same {found.common} instructions, "
-                "through the service and out of ring 0. The way out does not ask for the way in.",
+                f"From {found.joined_at} on both run the same {found.common} instructions "
+                "until they are back in ring 3.",
                 " ",
             )
+        if not found.fields:
+            return
         self._line()
-        rows = [("KTRAP_FRAME, where it differs", _way(first), _way(second))]
+        rows = [("KTRAP_FRAME differs in", _way(first), _way(second))]
         for difference in found.fields:
             name = f"+{difference.first.offset:02x} {difference.first.name}"
             rows.append((name, _origin(difference.first), _origin(difference.second)))
         self._table(rows, WAY)
+        self._reason(found.made_up, first, second)
+
+    def farewell(self, program: str) -> None:
+        self._line()
+        self._line((f"To stop anywhere on this way and look around: ntgate kd {program}", ""))
+
+    def _reason(self, made_up: Sequence[Difference], first: Walk, second: Walk) -> None:
+        """Why a frame looks the same whichever way it was made."""
+        if not made_up:
+            return
+        names = " ".join(difference.first.name for difference in made_up)
+        origins = dict.fromkeys(difference.first.origin for difference in made_up)
+        self._line()
+        self._paragraph(
+            f"{_way(second)} pushes {names}. {_way(first)} does not: the kernel writes them "
+            f"itself, from {', '.join(origins)}.",
+            " ",
+        )
 
     # Rows.
 
@@ -110,19 +131,25 @@ class WalkPrinter:
             f"{before['esp']:08x}  {before['eax']:08x}  "
         )
         if row.kind is not RowKind.NOTED:
-            self._wrapped(state, row.text, _CODE, QUIET if row.kind is RowKind.PLAIN else "")
-            if row.notes:
-                arrow = "<-" if row.kind is RowKind.BUILDS else "->"
-                self._wrapped("", f"{' '.join(row.notes)} {arrow} KTRAP_FRAME"
-                              if row.kind is RowKind.RESTORES
-                              else f"KTRAP_FRAME {arrow} {' '.join(row.notes)}", _CODE, NOTE)  # fmt: skip
+            self._joined(state, row)
             return
         notes = [line for note in row.notes for line in self._note_lines(note)]
-        beside = len(row.text) < _NOTES - _CODE
-        first = notes.pop(0) if notes and beside else ""
+        first = notes.pop(0) if notes and len(row.text) < _NOTES - _CODE else ""
         self._line((state, ""), (row.text.ljust(_NOTES - _CODE), ""), (first, NOTE))
         for line in notes:
             self._line((" " * _NOTES, ""), (line, NOTE))
+
+    def _joined(self, state: str, row: Row) -> None:
+        """Several instructions, and behind them the fields of the frame that they move."""
+        word = "into" if row.kind is RowKind.BUILDS else "from"
+        note = f"{word} KTRAP_FRAME: {' '.join(row.notes)}" if row.notes else ""
+        if note and len(row.text) < _NOTES - _CODE and len(note) <= self._width - _NOTES:
+            self._line((f"{state}{row.text:<{_NOTES - _CODE}}", ""), (note, NOTE))
+            return
+        unbroken = row.text.replace(" ", "\xa0").replace(";\xa0", "; ")
+        self._wrapped(state, unbroken, _CODE, QUIET if row.kind is RowKind.PLAIN else "")
+        if note:
+            self._wrapped("", note, _CODE, NOTE)
 
     def _note_lines(self, note: str) -> list[str]:
         return wrap(note, self._width - _NOTES, subsequent_indent="  ")
@@ -142,12 +169,10 @@ class WalkPrinter:
         told = {row.first.line.address: row.notes for row in RowMaker(earlier).rows(kind, before)}
         rows = RowMaker(walk).rows(kind, steps)
         shown = [
-            row
-            for row in rows
-            if row.is_key(walk) or row.notes != told.get(row.first.line.address)
+            row for row in rows if row.is_key(walk) or row.notes != told.get(row.first.line.address)
         ]
         self._line((f" {steps[0].label}:", LABEL))
-        text = f"the same {instructions(steps)} instructions as by {_way(earlier)}"
+        text = f"the same {instructions(steps)} instructions as above"
         self._line((" " * _CODE, ""), (f"{text}{'; of them' if shown else ''}", QUIET))
         for row in shown:
             self._row(row)
@@ -161,7 +186,7 @@ class WalkPrinter:
         elif stage.kind is Kind.FRAME:
             self._frame(walk)
         elif stage.kind is Kind.SERVICE:
-            self._result(stage.steps(walk))
+            self._result(stage.steps(walk), returns=stage.end < len(walk.steps))
         elif stage.kind is Kind.LEAVE:
             self._readings(walk, step)
             self._arrival("ring 3 goes on at", step)
@@ -173,7 +198,8 @@ class WalkPrinter:
             self._fact("it pushes", "nothing", PROCESSOR)
         for index, touch in enumerate(pushed):
             field = walk.places.frame_field(touch.address)
-            text = f"{touch.address:08x}  {touch.after:08x}  {f'KTRAP_FRAME.{field}' if field else ''}"
+            name = f"KTRAP_FRAME.{field}" if field else ""
+            text = f"{touch.address:08x}  {touch.after:08x}  {name}"
             self._fact("" if index else "it pushes", text, PROCESSOR)
         self._arrival("ring 0 begins at", step)
         self._stack(walk, step)
@@ -184,7 +210,7 @@ class WalkPrinter:
         widths = [max((len(cell[i]) for cell in cells), default=0) + 2 for i in range(3)]
         for index, (source, place, value, meaning) in enumerate(cells):
             start = f"{source:<{widths[0]}}"
-            start += f"{place:<{widths[1]}}" if widths[1] > 2 else ""  # noqa: PLR2004
+            start += f"{place:<{widths[1]}}" if widths[1] > 2 else ""
             start += f"{value:<{widths[2]}}"
             lines = wrap(meaning, self._width - _FACTS - len(start)) or [""]
             self._fact("" if index else "the processor reads", start + lines[0], PROCESSOR)
@@ -215,15 +241,15 @@ class WalkPrinter:
                 text = "the first argument"
             arrow = f"<- {', '.join(marks)}" if marks else ""
             self._fact("" if index else "the stack of ring 3",
-                       f"{address:08x}  {value:08x}  {text:<38}{arrow}")  # fmt: skip
+                       f"{address:08x}  {value:08x}  {text:<43}{arrow}")  # fmt: skip
 
     def _frame(self, walk: Walk) -> None:
         fields = frame_fields(walk)
         if not fields:
             return
         self._line()
-        self._line((f" {f'KTRAP_FRAME {walk.places.frame:08x}':<28}", WAY),
-                   (f"{'value':<10}{'where the value comes from':<33}written by", QUIET))  # fmt: skip
+        heading = f"{'value':<10}{'where the value comes from':<33}written by"
+        self._line((f" {f'KTRAP_FRAME {walk.places.frame:08x}':<28}", WAY), (heading, QUIET))
         for field in fields:
             if field.writer is not None:
                 by = instruction_text(field.writer)
@@ -239,8 +265,9 @@ class WalkPrinter:
     def _arguments(self, walk: Walk) -> None:
         arguments = walk.service.arguments if walk.service else ()
         names = [argument.name or f"argument {i}" for i, argument in enumerate(arguments, 1)]
+        width = max(map(len, names), default=0)
         cells = [
-            f"{name:<14}{argument.value:08x}    "
+            f"{name:<{width}} {argument.value:08x}    "
             for name, argument in zip(names, arguments, strict=True)
         ]
         for index in range(0, len(cells), _ARGUMENTS_IN_A_LINE):
@@ -250,16 +277,18 @@ class WalkPrinter:
             if argument.text:
                 self._fact(f"{argument.name} points to", argument.text)
 
-    def _result(self, steps: Sequence[Step]) -> None:
+    def _result(self, steps: Sequence[Step], *, returns: bool) -> None:
         output = b"".join(step.printed for step in steps).decode("ascii", "replace")
         for line in output.splitlines():
             self._fact("the program writes", line, WAY)
-        status = steps[-1].after["eax"]
-        self._fact("it returns", f"{status:08x} {ntstatus.name_of(status)}")
+        if returns:
+            status = steps[-1].after["eax"]
+            self._fact("it returns", f"{status:08x} {ntstatus.name_of(status)}")
 
     def _ending(self, walk: Walk) -> None:
         if walk.end is not None:
-            self._fact("no return", walk.end.text or f"stopped: {walk.end.reason.value}")
+            reason = " ".join(walk.end.text.splitlines()) or walk.end.reason.value
+            self._fact("no return", reason)
             return
         after = walk.steps[-1].after
         self._fact(
@@ -287,6 +316,7 @@ class WalkPrinter:
 
     def _wrapped(self, start: str, text: str, column: int, style: str) -> None:
         lines = wrap(text, self._width - column) or [""]
+        lines = [line.replace("\xa0", " ") for line in lines]
         self._line((start.ljust(column), ""), (lines[0], style))
         for line in lines[1:]:
             self._line((" " * column, ""), (line, style))
@@ -311,7 +341,7 @@ def _place(reading: Reading) -> str:
 def _value(reading: Reading) -> str:
     """A gate in two halves, as `dq` shows it."""
     text = f"{reading.value:0{reading.digits}x}"
-    return f"{text[:8]}`{text[8:]}" if len(text) > 8 else text  # noqa: PLR2004
+    return f"{text[:8]}`{text[8:]}" if len(text) > 8 else text
 
 
 def _meaning(walk: Walk, reading: Reading) -> str:
@@ -355,13 +385,19 @@ def _title(walk: Walk, stage: Stage, previous: Stage | None) -> str:
             return f"Out of ring 0: {steps[0].crossing.way if steps[0].crossing else ''}"
         case Kind.RETURN:
             return "Ring 3 again"
-    return f"A trap: {walk.symbol(steps[-1].after['eip']) or 'ring 0'}"
+        case Kind.TRAP if steps[0].crossing is None:
+            return f"{steps[0].label} takes the trap"
+    arrival = walk.symbol(steps[0].after["eip"]) or f"{steps[0].after['eip']:08x}"
+    return f"A trap, to {arrival}" if steps[0].ring else f"Out of the trap, to {arrival}"
 
 
 def _named_by(walk: Walk, address: int, previous: Stage | None) -> str:
-    """How ring 3 has found its next routine: by memory that names it, or by its address."""
-    for touch in walk.steps[previous.end - 1].touches if previous else ():
+    """How ring 3 has come to a routine: by memory that names it, or by its address."""
+    last = walk.steps[previous.end - 1] if previous else None
+    if last is None or not last.is_call:
+        return "entered from ring 0" if last and last.ring == 0 else "gone on with"
+    for touch in last.touches:
         name = walk.places.name(touch.address)
         if touch.is_read and touch.before == address and name:
             return f"which {name} names"
-    return "by its address"
+    return "called by its address"

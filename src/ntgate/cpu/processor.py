@@ -65,7 +65,7 @@ class Processor:
         self.layout = calibrate(self.engine, ram)
         self.context = Context(self.engine)
         self.delivery = Delivery(self.layout, ram)
-        self.gate_entry = GateEntry(self.delivery, self.context.dwords)
+        self.gate_entry = GateEntry(self.delivery, self.context)
         self.registers = Registers(self.engine)
         self.breakpoints = CodeBreakpoints(self.engine)
         self.watchpoints = Watchpoints(self)

@@ -109,6 +109,16 @@ class Breakpoints:
             if breakpoint.is_enabled:
                 self.enable(breakpoint)
 
+    def handles_at(self, address: int) -> tuple[int, ...]:
+        """The machine's handles of the enabled ones that wait for code at an address."""
+        return tuple(
+            breakpoint.handle
+            for breakpoint in self
+            if breakpoint.handle is not None
+            and breakpoint.access is Access.EXECUTE
+            and breakpoint.address == address
+        )
+
     def hit(self, handles: tuple[int, ...]) -> list[Breakpoint]:
         """Those of the machine's handles that have used up their passes; counts the others."""
         stopped = []

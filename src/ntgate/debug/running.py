@@ -81,13 +81,18 @@ def run(session: Session, goals: Sequence[Goal] = ()) -> Outcome:
 
 
 def step(session: Session) -> Outcome:
-    """One instruction; a hit of a breakpoint with passes left is no hit."""
+    """One instruction.  A breakpoint on the next one is hit, as the machine now skips it.
+
+    A hit of a breakpoint with passes left is no hit.
+    """
     leave_context(session)
+    session.breakpoints.resolve()
     stop = session.resume(1)
-    if stop.reason is not StopReason.BREAKPOINT:
+    if stop.reason not in (StopReason.STEP, StopReason.BREAKPOINT):
         return Outcome(stop)
-    hits = session.breakpoints.hit(stop.breakpoints)
-    return Outcome(stop, hits) if hits else Outcome(Stop(StopReason.STEP))
+    reached = session.breakpoints.handles_at(session.target.register("eip"))
+    hits = session.breakpoints.hit((*stop.breakpoints, *reached))
+    return Outcome(Stop(StopReason.BREAKPOINT), hits) if hits else Outcome(Stop(StopReason.STEP))
 
 
 def step_over(session: Session) -> Outcome:

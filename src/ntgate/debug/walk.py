@@ -24,7 +24,7 @@ from ntgate.debug import peek, segments
 from ntgate.debug.disasm import MAX_INSTRUCTION, CodeLine, Disassembler, is_call
 from ntgate.debug.symbols import Location
 from ntgate.debug.target import LiveTarget, Stop, StopReason, Unreadable
-from ntgate.debug.walk_crossings import Crossing, Expected
+from ntgate.debug.walk_crossings import TRAP, Crossing, Expected
 from ntgate.debug.walk_places import Places
 from ntgate.dispatch.service import SERVICES
 from ntgate.errors import UsageError
@@ -145,7 +145,7 @@ def walk_call(target: LiveTarget, printed: Callable[[], bytes]) -> Walk:
 class _Walker:
     target: LiveTarget
     printed: Callable[[], bytes]
-    walk_: Walk = field(init=False)
+    result: Walk = field(init=False)
 
     def __post_init__(self) -> None:
         target = self.target
@@ -156,33 +156,35 @@ class _Walker:
             location = target.symbols.nearest(address)
             return str(location) if location else None
 
-        self.walk_ = Walk([], Places(target, TypeTable()), symbol)
+        self.result = Walk([], Places(target, TypeTable()), symbol)
         self._entry: tuple[int, int] | None = None  # (number, routine) read from the SSDT
 
     def walk(self) -> Walk:
-        walk = self.walk_
+        walk = self.result
         gate = self._to_the_gate()
         begin = walk.steps[0] if walk.steps[0].is_call else gate
         back, esp = begin.line.next_address, begin.before["esp"]
         while len(walk.steps) < LONGEST_WALK and walk.end is None:
             step = self._step()
             is_back = step.after["eip"] == back and step.after["esp"] >= esp
-            if is_back and step.after["cs"] & 3 == 3:  # noqa: PLR2004
-                break
+            if is_back and step.after["cs"] & 3 == 3:
+                return walk
+        text = f"The call has not returned after {LONGEST_WALK} instructions."
+        walk.end = walk.end or Stop(StopReason.STEP, text=text)
         return walk
 
     def _to_the_gate(self) -> Step:
         """Leaves the steps from the outermost open call on."""
-        steps = self.walk_.steps
+        steps = self.result.steps
         open_calls: list[int] = []
-        while len(steps) < LONGEST_WALK and self.walk_.end is None:
+        while len(steps) < LONGEST_WALK and self.result.end is None:
             step = self._step()
-            if step.ring == 3:  # noqa: PLR2004
+            if step.ring == 3:
                 if step.is_call:
                     open_calls.append(len(steps) - 1)
                 elif step.line.instruction.mnemonic == Mnemonic.RET and open_calls:
                     open_calls.pop()
-                if step.crossing and step.crossing.way != "trap":
+                if step.crossing and step.crossing.way != TRAP:
                     del steps[: open_calls[0] if open_calls else len(steps) - 1]
                     return step
         raise CallNotFound("the program makes no system call here")
@@ -197,10 +199,11 @@ class _Walker:
         )
         location = target.symbols.nearest(before["eip"])
         expected = Expected(target, line.instruction, before)
-        spans = list(self._memory(line.instruction, before)) + expected.spans
+        own = self._memory(line.instruction, before)
+        spans = own + expected.spans
         values = [self._value(address, size) for address, size, _, _ in spans]
         printed = len(self.printed())
-        is_gate_in = before["cs"] & 3 == 3 and expected.way  # noqa: PLR2004
+        is_gate_in = before["cs"] & 3 == 3 and expected.way
         stack = self._stack(before["esp"]) if is_gate_in else ()
 
         stop = target.resume(1)
@@ -210,14 +213,14 @@ class _Walker:
             for (address, size, is_read, is_written), value in zip(spans, values, strict=True)
         )
         crossing = expected.crossing(after)
-        step = Step(
-            line, location, before, after, touches, crossing, self.printed()[printed:]
-        )
-        self.walk_.steps.append(step)
+        if crossing is None or crossing.way == TRAP:
+            touches = touches[: len(own)]
+        step = Step(line, location, before, after, touches, crossing, self.printed()[printed:])
+        self.result.steps.append(step)
         if stop.reason is not StopReason.STEP:
-            self.walk_.end = stop
+            self.result.end = stop
         if stack and crossing:
-            self.walk_.stack = stack
+            self.result.stack = stack
         if step.ring == 0:
             self._look(step)
         return step
@@ -262,7 +265,7 @@ class _Walker:
     # What must be read at its moment.
 
     def _look(self, step: Step) -> None:
-        walk, places = self.walk_, self.walk_.places
+        walk, places = self.result, self.result.places
         for touch in step.touches:
             if touch.address == places.trap_frame_at and touch.is_written and not walk.frame:
                 places.frame = touch.after
@@ -278,9 +281,9 @@ class _Walker:
     def _arguments(self, address: int) -> tuple[Argument, ...]:
         """What lies between the return address and the trap frame."""
         assert self._entry
-        count = ((self.walk_.places.frame or address) - address) // 4
+        count = ((self.result.places.frame or address) - address) // 4
         values = [peek.number(self.target, address + 4 * index) for index in range(count)]
-        symbol = self.walk_.symbol(self._entry[1]) or ""
+        symbol = self.result.symbol(self._entry[1]) or ""
         declared = SERVICES.get(symbol.partition("!")[2])
         if declared is None or len(declared.parameters) != count:
             return tuple(Argument("", value, "") for value in values)

@@ -32,6 +32,16 @@ class Comparison:
     common: int  # ring-0 instructions at the end that both run
     joined_at: str  # the first of them
 
+    @property
+    def made_up(self) -> tuple[Difference, ...]:
+        """What the processor pushes by the second way and code writes by the first."""
+        return tuple(
+            difference
+            for difference in self.fields
+            if difference.second.is_pushed_by_processor
+            and not difference.first.is_pushed_by_processor
+        )
+
 
 def compare(first: Walk, second: Walk) -> Comparison:
     rows = tuple((name, of(first), of(second)) for name, of in _ROWS)

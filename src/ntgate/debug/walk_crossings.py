@@ -6,13 +6,14 @@ Intel SDM volume 2 (SYSENTER, SYSEXIT, INT n, IRET) and volume 3, 6.12.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from iced_x86 import Instruction, Mnemonic
 
 from ntgate.debug import peek, segments
 from ntgate.debug.target import Target, Unreadable
 
+TRAP = "trap"
 _GATE_NAMES = {0xE: "interrupt gate", 0xF: "trap gate"}
 
 
@@ -65,7 +66,7 @@ class Expected:
             return None
         if self.way and after["eip"] == self._goal:
             return Crossing(self.way, tuple(self._readings))
-        return Crossing("trap", ())
+        return Crossing(TRAP, ())
 
     def _read(self, source: str, address: int, size: int, meaning: str) -> int:
         try:
@@ -75,7 +76,11 @@ class Expected:
         self._readings.append(Reading(source, address, value, 2 * size, meaning))
         return value
 
-    def _msr(self, index: int, meaning: str) -> int:
+    def _mean(self, meaning: str) -> None:
+        """Say of the last reading what it becomes."""
+        self._readings[-1] = replace(self._readings[-1], meaning=meaning)
+
+    def _msr(self, index: int, meaning: str = "") -> int:
         value = self._target.read_msr(index) & 0xFFFFFFFF
         self._readings.append(Reading(f"MSR {index:x}", None, value, 8, meaning))
         return value
@@ -87,7 +92,8 @@ class Expected:
 
     def _sysenter(self) -> None:
         self.way = "sysenter"
-        self._msr(0x174, "CS, SS = it + 8")
+        selector = self._msr(0x174)
+        self._mean(f"CS {selector & 0xFFFC:02x}, SS {selector + 8 & 0xFFFC:02x}")
         self._msr(0x175, "ESP")
         self._goal = self._msr(0x176, "EIP")
 
@@ -98,10 +104,8 @@ class Expected:
         gate = self._read(f"IDT[{vector:x}]", at, 8, "")
         self._goal = gate & 0xFFFF | gate >> 32 & 0xFFFF0000
         kind = _GATE_NAMES.get(gate >> 40 & 0x1F, "not a gate to code")
-        self._readings[-1] = Reading(
-            f"IDT[{vector:x}]", at, gate, 16,
-            f"{kind}, DPL {gate >> 45 & 3}, CS = {gate >> 16 & 0xFFFF:02x}, EIP = {self._goal:08x}",
-        )  # fmt: skip
+        target_text = f"{gate >> 16 & 0xFFFF:02x}:{self._goal:08x}"
+        self._mean(f"{kind}, DPL {gate >> 45 & 3}, {target_text}")
         tss = segments.descriptor(target, target.register("tr"))
         if tss is None:
             return
@@ -111,7 +115,8 @@ class Expected:
 
     def _sysexit(self) -> None:
         self.way = "sysexit"
-        self._msr(0x174, "CS = it + 13h, SS = it + 1Bh")
+        selector = self._msr(0x174)
+        self._mean(f"CS {selector + 0x10 | 3:02x}, SS {selector + 0x18 | 3:02x}")
         self._goal = self._register("edx", "EIP")
         self._register("ecx", "ESP")
 
@@ -122,5 +127,3 @@ class Expected:
         names = ("EIP", "CS", "EFLAGS", "ESP", "SS")
         values = [self._read("pops", esp + 4 * i, 4, name) for i, name in enumerate(names)]
         self._goal = values[0]
-
-

@@ -27,6 +27,7 @@ _IMMEDIATES = (
     OpKind.IMMEDIATE8, OpKind.IMMEDIATE8TO32, OpKind.IMMEDIATE32, OpKind.IMMEDIATE16,
 )  # fmt: skip
 _FIELD = 4
+_full = RegisterExt.full_register32  # a segment register is its own
 _PUSHED = ("ss", "esp", "eflags", "cs", "eip")  # by a gate into another ring
 _RELOADED = (Register.ESP, Register.CS, Register.SS)  # by every change of rings
 
@@ -77,7 +78,7 @@ class _Follower:
         self._walk = walk
         self._base = base
         self._factory = InstructionInfoFactory()
-        self._registers = {
+        self._registers: dict[int, str] = {
             register: f"ring 3's {name}" for register, name in (GENERAL | SEGMENTS).items()
         }
 
@@ -108,7 +109,7 @@ class _Follower:
             if instruction.mnemonic == Mnemonic.AND and not mask:
                 return "zeroed"
             if instruction.mnemonic == Mnemonic.OR:
-                return f"{before} | {mask << 8 * (touch.address & _FIELD - 1):x}h"
+                return f"{before} | {_number(mask << 8 * (touch.address & _FIELD - 1))}"
         return step.line.operation
 
     def _operand(self, step: Step, index: int) -> str:
@@ -116,7 +117,7 @@ class _Follower:
         instruction = step.line.instruction
         kind = instruction.op_kind(index)
         if kind in _IMMEDIATES:
-            return f"constant {instruction.immediate(index) & 0xFFFFFFFF:x}h"
+            return f"constant {_number(instruction.immediate(index) & 0xFFFFFFFF)}"
         if kind == OpKind.REGISTER:
             return self._registers.get(_full(instruction.op_register(index)), "")
         read = next((touch for touch in step.touches if touch.is_read), None)
@@ -142,13 +143,11 @@ class _Follower:
         if instruction.mnemonic in _LOADS:
             return self._operand(step, instruction.op_count - 1)
         held = self._registers.get(_full(instruction.op0_register), "")
-        if held and instruction.mnemonic in (Mnemonic.ADD, Mnemonic.SUB):
-            if instruction.op_kind(1) in _IMMEDIATES:
-                sign = "+" if instruction.mnemonic == Mnemonic.ADD else "-"
-                return f"{held} {sign} {instruction.immediate(1):x}h"
+        sign = {Mnemonic.ADD: "+", Mnemonic.SUB: "-"}.get(instruction.mnemonic)
+        if held and sign and instruction.op_kind(1) in _IMMEDIATES:
+            return f"{held} {sign} {_number(instruction.immediate(1))}"
         return ""
 
 
-def _full(register: Register) -> Register:
-    """The 32-bit register that a part belongs to; a segment register is itself."""
-    return RegisterExt.full_register32(register)
+def _number(value: int) -> str:
+    return f"{value:X}h" if value > 9 else str(value)

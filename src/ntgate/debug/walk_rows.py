@@ -106,7 +106,7 @@ class RowMaker:
         if is_string_move(step):
             return Row(RowKind.NOTED, [step], self._move_notes(step))
         notes = [*self._touch_notes(step, kind), *self._state_notes(step)]
-        if notes:
+        if notes or step.crossing:
             return Row(RowKind.NOTED, [step], notes)
         if fields := self._lasting.get(id(step)):
             return Row(RowKind.BUILDS, [step], fields)
@@ -131,7 +131,7 @@ class RowMaker:
             if name and (not is_frame or shows_frame):
                 notes.append(self._touch_note(name, touch))
         if notes:
-            notes += [f"-> KTRAP_FRAME.{name}" for name in self._lasting.get(id(step), ())]
+            notes += [f"into KTRAP_FRAME.{name}" for name in self._lasting.get(id(step), ())]
         return notes
 
     def _touch_note(self, name: str, touch: Touch) -> str:
@@ -146,7 +146,7 @@ class RowMaker:
     def _move_notes(self, step: Step) -> list[str]:
         if self._copy and step.before["esi"] == self._copy.source:
             return [
-                f"copies {self._copy.size:x}h bytes of arguments "
+                f"copies {self._copy.size:x}h bytes "
                 f"{self._copy.source:08x} -> {self._copy.target:08x}"
             ]
         return []

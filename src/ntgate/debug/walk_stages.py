@@ -10,6 +10,7 @@ from itertools import groupby
 from iced_x86 import Mnemonic
 
 from ntgate.debug.walk import Step, Walk
+from ntgate.debug.walk_crossings import TRAP
 
 INTERRUPT_FLAG = 0x200
 
@@ -58,10 +59,11 @@ def stages(walk: Walk) -> list[Stage]:
         ring, crosses = key
         end = start + len(list(run))
         if crosses:
-            is_in = ring == 3  # noqa: PLR2004
-            is_call = is_in and walk.steps[start].crossing.way != "trap"  # type: ignore[union-attr]
-            kind = (Kind.GATE if is_call else Kind.TRAP) if is_in else Kind.LEAVE
-            found.append(Stage(kind, start, end))
+            crossing = walk.steps[start].crossing
+            if ring:
+                is_call = crossing is not None and crossing.way != TRAP
+            into, out = (Kind.GATE, Kind.LEAVE) if is_call else (Kind.TRAP, Kind.TRAP)
+            found.append(Stage(into if ring else out, start, end))
         elif ring and found and found[-1].kind is Kind.LEAVE:
             found.append(Stage(Kind.RETURN, start, end))
         elif ring:

@@ -8,6 +8,8 @@ writes RAM.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from struct import Struct
 from typing import Any, Protocol
 
 from ntgate.cpu.mmu import translate
@@ -23,7 +25,8 @@ from ntgate.layout.ke import KPCR, KPRCB
 from ntgate.memory.user import AccessViolation, UserMemory
 
 CLOSED = 0xFFFFFFFF
-Invoke = Callable[[Any, list[int]], Outcome]
+MOST_ARGUMENTS = 63  # a stub's argument bytes are counted in a byte
+Invoke = Callable[..., Outcome]  # of the caller and the dwords of the arguments
 
 
 class Translations(Protocol):
@@ -57,8 +60,13 @@ class Observer(Protocol):
     def leave(self, caller: Any, number: ServiceNumber, status: int | None) -> None: ...
 
 
-def _with_dwords(function: Callable[..., Outcome]) -> Invoke:
-    return lambda caller, raw: function(caller, *raw)
+@dataclass(frozen=True)
+class Routine:
+    """What answers one ID; `number` is a service's, None for a kernel routine."""
+
+    invoke: Invoke
+    argument_bytes: int
+    number: ServiceNumber | None
 
 
 class Dispatcher:
@@ -76,7 +84,7 @@ class Dispatcher:
         self.observer: Observer | None = None
         self.unimplemented: Callable[[Any, ServiceNumber], None] = lambda _caller, _number: None
         self.mm = mm
-        self._routines: dict[int, tuple[Invoke, int, ServiceNumber | None]] = {}
+        self._routines: dict[int, Routine] = {}
         self._register()
         self._cells = {
             name: symbols[name] - 0x8000_0000 >> 2
@@ -99,36 +107,37 @@ class Dispatcher:
                     invoke = declared.invoke
                 else:
                     invoke = self._not_implemented(number)
-                self._routines[number.number] = (invoke, number.argument_bytes >> 2, number)
+                self._routines[number.number] = Routine(invoke, number.argument_bytes, number)
         for name, argument_bytes in ROUTINES.items():
-            invoke = _with_dwords(KERNEL_ROUTINES[name])
-            self._routines[routine_id(name)] = (invoke, argument_bytes >> 2, None)
+            self._routines[routine_id(name)] = Routine(
+                KERNEL_ROUTINES[name], argument_bytes, None
+            )
 
     def _not_implemented(self, number: ServiceNumber) -> Invoke:
-        def answer(caller: Any, _raw: list[int]) -> int:
+        def answer(caller: Any, *_raw: int) -> int:
             self.unimplemented(caller, number)
             return ntstatus.STATUS_NOT_IMPLEMENTED
 
         return answer
 
-    def arguments(self, caller: Any, frame: int, count: int) -> list[int]:
-        """The dwords above a stub's frame, on the kernel stack."""
-        first = frame + 8
-        if caller.stack_limit <= first and first + 4 * count <= caller.stack_base:
-            index = first - caller.stack_delta >> 2
-            return self.cpu.ram.dwords[index : index + count].tolist()
-        ram = self.cpu.ram
-        cr3 = self.cpu.registers.read("cr3")
+    def _arguments(self, size: int) -> list[int]:
+        """The dwords above the stub's frame, wherever the stack is."""
+        first = self.cpu.ram.dwords[self._cells["KiHostFrame"]] + 8
+        ram, cr3 = self.cpu.ram, self.cpu.registers.read("cr3")
         return [
-            int(ram.dwords[translate(ram.qwords, cr3, first + 4 * i) >> 2]) for i in range(count)
+            int(ram.dwords[translate(ram.qwords, cr3, first + i) >> 2]) for i in range(0, size, 4)
         ]
 
     def _make_host_call(self) -> Callable[[int], bool]:
-        dwords, routines, callers = self.cpu.ram.dwords, self._routines, self.callers
+        dwords, memory, callers = self.cpu.ram.dwords, self.cpu.ram.bytes, self.callers
         open_cell, frame_cell = self._cells["KiHostOpen"], self._cells["KiHostFrame"]
         status_cell, current_cell = self._cells["KiHostStatus"], self._current
-        arguments = self.arguments
         mm = self.mm
+        dword_readers = [Struct(f"<{count}I").unpack_from for count in range(MOST_ARGUMENTS + 1)]
+        routines = {
+            value: (row.invoke, row.argument_bytes, dword_readers[row.argument_bytes >> 2])
+            for value, row in self._routines.items()
+        }
 
         def host_call(value: int) -> bool:
             if dwords[open_cell] != value:
@@ -136,26 +145,18 @@ class Dispatcher:
             dwords[open_cell] = CLOSED
             caller = callers[dwords[current_cell]]
             outcome: Outcome
-            if caller.pending is not None and value == caller.pending_id:
-                pending, caller.pending = caller.pending, None
-                number = routines[value][2]
-                outcome = self._guarded(
-                    caller, lambda c, _raw: pending.resume(c, c.wait_status, pending.state), []
-                )
-                if self.observer is not None and number is not None:
-                    self._report(caller, number, outcome)
+            if caller.pending is not None or self.observer is not None:
+                outcome = self._answer(caller, value)
             else:
-                invoke, count, number = routines[value]
-                raw = arguments(caller, dwords[frame_cell], count) if count else []
-                if self.observer is not None and number is not None:
-                    outcome = self._observed(caller, number, invoke, raw)
-                else:
-                    try:
-                        outcome = invoke(caller, raw)
-                    except NtError as error:
-                        outcome = error.status
-                    except AccessViolation as violation:
-                        outcome = violation.status
+                invoke, size, unpack = routines[value]
+                first = dwords[frame_cell] + 8
+                try:
+                    if caller.stack_limit <= first <= caller.stack_base - size:
+                        outcome = invoke(caller, *unpack(memory, first - caller.stack_delta))
+                    else:
+                        outcome = invoke(caller, *self._arguments(size))
+                except (NtError, AccessViolation) as error:
+                    outcome = error.status
             if outcome.__class__ is int:
                 dwords[status_cell] = outcome & 0xFFFFFFFF
                 if mm.stale_pages or mm.flush_all:
@@ -166,22 +167,29 @@ class Dispatcher:
 
         return host_call
 
-    def _guarded(self, caller: Any, invoke: Invoke, raw: list[int]) -> Outcome:
-        try:
-            return invoke(caller, raw)
-        except NtError as error:
-            return error.status
-        except AccessViolation as violation:
-            return violation.status
-
-    def _observed(
-        self, caller: Any, number: ServiceNumber, invoke: Invoke, raw: list[int]
-    ) -> Outcome:
-        assert self.observer is not None
-        answer = self.observer.enter(caller, number, list(raw))
-        outcome = answer if answer is not None else self._guarded(caller, invoke, raw)
-        self._report(caller, number, outcome)
+    def _answer(self, caller: Any, value: int) -> Outcome:
+        """What host_call does itself when nothing is pending and nobody looks on."""
+        routine, observer = self._routines[value], self.observer
+        if caller.pending is not None and value == caller.pending_id:
+            pending, caller.pending = caller.pending, None
+            outcome = self._guarded(pending.resume, caller, caller.wait_status, pending.state)
+            if observer is not None and routine.number is not None:
+                self._report(caller, routine.number, outcome)
+            return outcome
+        raw = self._arguments(routine.argument_bytes)
+        if observer is None or routine.number is None:
+            return self._guarded(routine.invoke, caller, *raw)
+        answer = observer.enter(caller, routine.number, list(raw))
+        outcome = answer if answer is not None else self._guarded(routine.invoke, caller, *raw)
+        self._report(caller, routine.number, outcome)
         return outcome
+
+    @staticmethod
+    def _guarded(function: Callable[..., Outcome], *arguments: Any) -> Outcome:
+        try:
+            return function(*arguments)
+        except (NtError, AccessViolation) as error:
+            return error.status
 
     def _report(self, caller: Any, number: ServiceNumber, outcome: Outcome) -> None:
         assert self.observer is not None

@@ -28,3 +28,10 @@ class Leave:
 
 
 Outcome = int | Wait | Leave
+
+
+def _runs_again(_caller: Any, _status: int, _state: Any) -> int:
+    raise AssertionError("a thread that has ended runs again")
+
+
+ENDED = Wait(_runs_again)  # the calling thread has been terminated

@@ -52,13 +52,13 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Service:
-    """A declared service: `invoke(caller, raw)` takes the dwords that the entry code copied."""
+    """A declared service: `invoke(caller, *raw)` takes the dwords that the entry code copied."""
 
     number: ServiceNumber
     function: Callable[..., Outcome]
     parameters: tuple[Parameter, ...]
     partial: str
-    invoke: Callable[[Any, list[int]], Outcome] = field(repr=False)
+    invoke: Callable[..., Outcome] = field(repr=False)
 
     @property
     def summary(self) -> str:
@@ -145,7 +145,7 @@ def _parameter(service_name: str, name: str, hint: Any) -> Parameter:
 
 def _invoker(
     function: Callable[..., Outcome], parameters: tuple[Parameter, ...]
-) -> Callable[[Any, list[int]], Outcome]:
+) -> Callable[..., Outcome]:
     """Raw dwords to a call: numbers pass as they are unless they are narrow or signed."""
     converters: list[tuple[int, Callable[[Any, int], Any]]] = []
     for index, parameter in enumerate(parameters):
@@ -153,10 +153,10 @@ def _invoker(
         if converter is not None:
             converters.append((index, converter))
     if not converters:
-        return lambda caller, raw: function(caller, *raw)
+        return function
 
-    def invoke(caller: Any, raw: list[int]) -> Outcome:
-        arguments: list[Any] = raw
+    def invoke(caller: Any, *raw: int) -> Outcome:
+        arguments: list[Any] = list(raw)
         for index, convert in converters:
             arguments[index] = convert(caller, raw[index])
         return function(caller, *arguments)

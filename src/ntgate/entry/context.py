@@ -7,9 +7,11 @@ the FXSAVE and the FNSAVE image follows the Intel SDM, volume 1, 10.5.1.1.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from ntgate.layout import machine as m
-from ntgate.layout.ke import KTHREAD, KTRAP_FRAME
+from ntgate.layout.ke import KPCR, KTHREAD, KTRAP_FRAME
 from ntgate.memory.kernel import KernelMemory
 
 SIZE = 0x2CC
@@ -20,26 +22,93 @@ CONTROL, INTEGER, SEGMENTS, FLOATING_POINT, DEBUG_REGISTERS, EXTENDED_REGISTERS 
 FULL = CONTROL | INTEGER | SEGMENTS
 ALL = FULL | FLOATING_POINT | DEBUG_REGISTERS | EXTENDED_REGISTERS
 
-# Member, offset in CONTEXT, member of KTRAP_FRAME.
-_DEBUG = (
-    ("Dr0", 0x04), ("Dr1", 0x08), ("Dr2", 0x0C), ("Dr3", 0x10), ("Dr6", 0x14), ("Dr7", 0x18),
-)  # fmt: skip
-_SEGMENTS = (("SegGs", 0x8C), ("SegFs", 0x90), ("SegEs", 0x94), ("SegDs", 0x98))
-_INTEGER = (
-    ("Edi", 0x9C), ("Esi", 0xA0), ("Ebx", 0xA4), ("Edx", 0xA8), ("Ecx", 0xAC), ("Eax", 0xB0),
-)  # fmt: skip
-_CONTROL = (
-    ("Ebp", 0xB4), ("Eip", 0xB8), ("SegCs", 0xBC), ("EFlags", 0xC0), ("HardwareEsp", 0xC4),
-    ("HardwareSegSs", 0xC8),
-)  # fmt: skip
 _FLOAT_SAVE, _FLOAT_SIZE = 0x1C, 0x70
 _EXTENDED = 0xCC
 _DWORD = struct.Struct("<I")
 
-USER_EFLAGS = 0x003E_0DD7  # what ring 3 may set: CF PF AF ZF SF TF DF OF, AC, ID, VIF, VIP
-EFLAGS_IF = 1 << 9
+# What ring 3 may set: CF PF AF ZF SF TF DF OF NT, RF, AC VIF VIP ID; not VM, IOPL and IF.
+USER_EFLAGS = 0x003D_4DD5
+EFLAGS_IF, EFLAGS_TF, EFLAGS_RESERVED = 1 << 9, 1 << 8, 1 << 1
 DR7_USER = 0xFFFF_0155  # local enables, conditions and lengths; never GD or the global enables
+DR7_ENABLES = 0xFF
 DR6_USER = 0xE00F
+
+
+_USER_SELECTORS = frozenset((m.KGDT_R3_CODE, m.KGDT_R3_DATA, m.KGDT_R3_TEB))
+
+
+def _selector(otherwise: int) -> Callable[[int], int]:
+    """Null and the selectors of ring 3; `otherwise` in the place of any other."""
+
+    def sanitize(value: int) -> int:
+        value = value & 0xFFFF | 3
+        if value == 3:
+            return 0
+        return value if value in _USER_SELECTORS else otherwise
+
+    return sanitize
+
+
+def _breakpoint(value: int) -> int:
+    return value if value <= m.MM_HIGHEST_USER_ADDRESS else 0
+
+
+def _same(value: int) -> int:
+    return value
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A dword of CONTEXT, the dword of KTRAP_FRAME that it is, and what ring 3 may put there."""
+
+    record: int
+    frame: int
+    mask: int  # of the significant bits
+    sanitize: Callable[[int], int]
+
+
+def _members(*rows: tuple[str, int, Callable[[int], int]]) -> tuple[_Member, ...]:
+    """rows: member of KTRAP_FRAME, offset in CONTEXT, sanitizer."""
+    return tuple(
+        _Member(
+            offset // 4, getattr(KTRAP_FRAME, name).offset // 4,
+            0xFFFF if "Seg" in name else 0xFFFFFFFF, sanitize,
+        )
+        for name, offset, sanitize in rows
+    )  # fmt: skip
+
+
+_DEBUG = _members(
+    ("Dr0", 0x04, _breakpoint), ("Dr1", 0x08, _breakpoint), ("Dr2", 0x0C, _breakpoint),
+    ("Dr3", 0x10, _breakpoint), ("Dr6", 0x14, lambda value: value & DR6_USER),
+    ("Dr7", 0x18, lambda value: value & DR7_USER),
+)  # fmt: skip
+_GROUPS = (
+    (SEGMENTS, _members(
+        ("SegGs", 0x8C, _selector(0)), ("SegFs", 0x90, _selector(m.KGDT_R3_TEB)),
+        ("SegEs", 0x94, _selector(m.KGDT_R3_DATA)), ("SegDs", 0x98, _selector(m.KGDT_R3_DATA)),
+    )),
+    (INTEGER, _members(
+        ("Edi", 0x9C, _same), ("Esi", 0xA0, _same), ("Ebx", 0xA4, _same), ("Edx", 0xA8, _same),
+        ("Ecx", 0xAC, _same), ("Eax", 0xB0, _same),
+    )),
+    (CONTROL, _members(
+        ("Ebp", 0xB4, _same), ("Eip", 0xB8, _same),
+        ("SegCs", 0xBC, lambda _value: m.KGDT_R3_CODE),
+        ("EFlags", 0xC0, lambda value: value & USER_EFLAGS | EFLAGS_IF | EFLAGS_RESERVED),
+        ("HardwareEsp", 0xC4, _same), ("HardwareSegSs", 0xC8, lambda _value: m.KGDT_R3_DATA),
+    )),
+)  # fmt: skip
+_DR7, _GS, _ES, _DS, _FS, _EIP, _CS, _EFLAGS, _ESP, _SS = (
+    member.offset // 4
+    for member in (
+        KTRAP_FRAME.Dr7, KTRAP_FRAME.SegGs, KTRAP_FRAME.SegEs, KTRAP_FRAME.SegDs,
+        KTRAP_FRAME.SegFs, KTRAP_FRAME.Eip, KTRAP_FRAME.SegCs, KTRAP_FRAME.EFlags,
+        KTRAP_FRAME.HardwareEsp, KTRAP_FRAME.HardwareSegSs,
+    )
+)  # fmt: skip
+_RECORD = struct.Struct("<51I")  # up to ExtendedRegisters
+_FRAME = struct.Struct("<35I")
 
 
 class TrapContext:
@@ -64,35 +133,62 @@ class TrapContext:
         return bytes(out)
 
     def fill(self, out: bytearray, flags: int) -> None:
-        """Fill the groups of `flags` into an existing CONTEXT; the rest keeps its bytes."""
-        _DWORD.pack_into(out, 0, flags)
-        frame = self.frame
+        """Fill the groups of `flags` into an existing CONTEXT; the rest keeps its bytes.
+
+        Debug registers that break on nothing read as 0, whatever they hold.
+        """
+        record = list(_RECORD.unpack_from(out))
+        frame = self._read_frame()
+        record[0] = flags
         for group, members in _GROUPS:
             if flags & group == group:
-                for name, offset in members:
-                    value = getattr(frame, name)
-                    if name.startswith("Seg") or name == "HardwareSegSs":
-                        value &= 0xFFFF
-                    _DWORD.pack_into(out, offset, value)
+                for member in members:
+                    record[member.record] = frame[member.frame] & member.mask
+        if flags & DEBUG_REGISTERS == DEBUG_REGISTERS:
+            active = frame[_DR7] & DR7_ENABLES
+            for member in _DEBUG:
+                record[member.record] = frame[member.frame] if active else 0
+        _RECORD.pack_into(out, 0, *record)
         if flags & FLOATING_POINT == FLOATING_POINT:
             out[_FLOAT_SAVE : _FLOAT_SAVE + _FLOAT_SIZE] = fnsave_image(self.fx_image())
         if flags & EXTENDED_REGISTERS == EXTENDED_REGISTERS:
             out[_EXTENDED : _EXTENDED + 0x200] = self.fx_image()
+
+    def _read_frame(self) -> list[int]:
+        return list(_FRAME.unpack(self.memory.read(self.frame.address, _FRAME.size)))
+
+    def redirect(self, eip: int, esp: int) -> None:
+        """Resume ring 3 in a routine of the system's, with flat segments and without TF."""
+        frame = self._read_frame()
+        frame[_EIP], frame[_ESP] = eip, esp
+        frame[_CS], frame[_SS] = m.KGDT_R3_CODE, m.KGDT_R3_DATA
+        frame[_DS] = frame[_ES] = m.KGDT_R3_DATA
+        frame[_FS], frame[_GS] = m.KGDT_R3_TEB, 0
+        frame[_EFLAGS] &= ~EFLAGS_TF
+        self.memory.write(self.frame.address, _FRAME.pack(*frame))
+
+    def _set_debug_active(self, active: bool) -> None:
+        """Whether the entry and exit code exchanges the debug registers; KPCR has a copy."""
+        self.thread.DebugActive = int(active)
+        pcr = KPCR(self.memory, m.KPCR_ADDRESS)
+        if pcr.PrcbData.CurrentThread == self.thread.address:
+            pcr.DebugActive = int(active)
 
     def fx_image(self) -> bytes:
         return self.memory.read(self.fx_area, 0x200)
 
     def apply(self, record: bytes) -> None:
         """Load the groups of a CONTEXT, keeping ring 3 within what it may have."""
-        flags = _DWORD.unpack_from(record, 0)[0]
-        frame = self.frame
-        for group, members in _GROUPS:
+        words = _RECORD.unpack_from(record)
+        flags = words[0]
+        frame = self._read_frame()
+        for group, members in (*_GROUPS, (DEBUG_REGISTERS, _DEBUG)):
             if flags & group == group:
-                for name, offset in members:
-                    setattr(frame, name, _sanitized(name, _DWORD.unpack_from(record, offset)[0]))
+                for member in members:
+                    frame[member.frame] = member.sanitize(words[member.record])
+        self.memory.write(self.frame.address, _FRAME.pack(*frame))
         if flags & DEBUG_REGISTERS == DEBUG_REGISTERS:
-            self.thread.DebugActive = 1 if frame.Dr7 & 0xFF else 0
-            self.memory.set_u8(m.KPCR_ADDRESS + 0x50, self.thread.DebugActive)
+            self._set_debug_active(bool(frame[_DR7] & DR7_ENABLES))
         if flags & EXTENDED_REGISTERS == EXTENDED_REGISTERS:
             image = bytearray(record[_EXTENDED : _EXTENDED + 0x200])
             mxcsr = _DWORD.unpack_from(image, 24)[0] & 0xFFBF
@@ -101,36 +197,6 @@ class TrapContext:
         elif flags & FLOATING_POINT == FLOATING_POINT:
             saved = record[_FLOAT_SAVE : _FLOAT_SAVE + _FLOAT_SIZE]
             self.memory.write(self.fx_area, fxsave_image(saved, self.fx_image()))
-
-
-_GROUPS = (
-    (CONTROL, _CONTROL),
-    (INTEGER, _INTEGER),
-    (SEGMENTS, _SEGMENTS),
-    (DEBUG_REGISTERS, _DEBUG),
-)
-
-
-def _sanitized(name: str, value: int) -> int:
-    if name == "SegCs":
-        return m.KGDT_R3_CODE
-    if name == "HardwareSegSs":
-        return m.KGDT_R3_DATA
-    if name in ("SegDs", "SegEs", "SegFs", "SegGs"):
-        allowed = (m.KGDT_R3_DATA, m.KGDT_R3_TEB, m.KGDT_R3_CODE)
-        value = value & 0xFFFF
-        if value | 3 in allowed:
-            return value | 3
-        return {"SegFs": m.KGDT_R3_TEB, "SegGs": 0}.get(name, m.KGDT_R3_DATA)
-    if name == "EFlags":
-        return value & USER_EFLAGS | EFLAGS_IF | 2
-    if name == "Dr7":
-        return value & DR7_USER
-    if name == "Dr6":
-        return value & DR6_USER
-    if name in ("Dr0", "Dr1", "Dr2", "Dr3"):
-        return value if value <= m.MM_HIGHEST_USER_ADDRESS else 0
-    return value
 
 
 def fnsave_image(fx: bytes) -> bytes:

@@ -17,6 +17,9 @@ KiSystemService:
         push    fs
         mov     ebx, 30h
         mov     fs, bx
+        mov     ebx, 23h                        ; a caller's ds and es may lead anywhere
+        mov     ds, ebx
+        mov     es, ebx
         push    dword ptr fs:[KPCR.NtTib.ExceptionList]
         mov     dword ptr fs:[KPCR.NtTib.ExceptionList], -1
         mov     esi, fs:[KPCR.PrcbData.CurrentThread]

@@ -191,8 +191,16 @@ KiTrap09:
         mov     eax, 9
         jmp     KiSystemFatalException
 
+; From ring 3 by an iretd with NT set, which asks for a task switch that nobody has set up.
 KiTrap0A:
         @enter_trap
+        test    byte ptr [ebp+KTRAP_FRAME.SegCs], 1
+        jz      tss_fatal
+        test    byte ptr [ebp+KTRAP_FRAME.EFlags+1], 40h
+        jz      tss_fatal
+        and     dword ptr [ebp+KTRAP_FRAME.EFlags], 0FFFFBFFFh
+        jmp     KiExceptionExit
+tss_fatal:
         mov     eax, 0Ah
         jmp     KiSystemFatalException
 

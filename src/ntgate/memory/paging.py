@@ -40,19 +40,21 @@ class AddressSpace:
 
     def index(self, linear: int) -> int | None:
         """Where the PTE of `linear` is, as an index into ram.qwords; None without a table."""
-        pde = self.ram.qwords[self.directory_index(linear)]
+        qwords = self.ram.qwords
+        pdpte = qwords[(self.pdpt >> 3) + (linear >> 30)]
+        pde = qwords[((pdpte & FRAME_MASK) >> 3) + (linear >> 21 & 0x1FF)]
         if not pde & PRESENT:
             return None
         return int(((pde & FRAME_MASK) >> 3) + (linear >> 12 & 0x1FF))
 
     def make_index(self, linear: int) -> int:
         """The same, making the page table where there is none; raises OutOfFrames."""
-        place = self.directory_index(linear)
-        if not self.ram.qwords[place] & PRESENT:
-            user = USER if linear < 0x8000_0000 else 0
-            self.ram.qwords[place] = self.frames.allocate() << 12 | TABLE_RIGHTS | user
         index = self.index(linear)
-        assert index is not None
+        if index is None:
+            user = USER if linear < 0x8000_0000 else 0
+            table = self.frames.allocate() << 12
+            self.ram.qwords[self.directory_index(linear)] = table | TABLE_RIGHTS | user
+            index = (table >> 3) + (linear >> 12 & 0x1FF)
         return index
 
     def entry(self, linear: int) -> int:

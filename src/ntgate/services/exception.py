@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from ntgate.dispatch.outcome import Leave, Outcome
+from ntgate.dispatch.outcome import ENDED, Leave, Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import BOOLEAN, PVOID
 from ntgate.entry.context import SIZE, TrapContext
 from ntgate.executive.ps import apc, exceptions
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
-from ntgate.layout.ke import KTRAP_FRAME
 
 MAXIMUM_PARAMETERS = 15
 
@@ -34,15 +33,11 @@ def NtRaiseException(
     count = int.from_bytes(data[16:20], "little")
     if count > MAXIMUM_PARAMETERS:
         return ntstatus.STATUS_INVALID_PARAMETER
-    data = caller.memory.read(ExceptionRecord, 20 + 4 * count).ljust(exceptions.RECORD_SIZE, b"\0")
-    context = caller.memory.read(ContextRecord, SIZE)
-    kernel = caller.executive.kernel
-    TrapContext(kernel, caller.ethread.Tcb, caller.frame).apply(context)
-    exceptions.deliver(
-        caller,
-        exceptions.ExceptionRecord.unpack(data),
-        context,
-        KTRAP_FRAME(kernel, caller.frame),
-        first_chance=bool(FirstChance),
-    )
-    return Leave(caller.frame)
+    data = caller.memory.read(ExceptionRecord, 20 + 4 * count)
+    record = exceptions.ExceptionRecord.unpack(data)
+    context = TrapContext(caller.executive.kernel, caller.ethread.Tcb, caller.frame)
+    context.apply(caller.memory.read(ContextRecord, SIZE))
+    if record.code == ntstatus.STATUS_BREAKPOINT:
+        context.frame.Eip -= 1
+    exceptions.deliver(caller, record, context, first_chance=bool(FirstChance))
+    return ENDED if caller.ethread.Terminated else Leave(caller.frame)

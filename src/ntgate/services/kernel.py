@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.outcome import ENDED, Outcome
 from ntgate.dispatch.service import routine
 from ntgate.errors import GuestBugCheck
 from ntgate.executive.ke.faults import npx_exception, selector_exception, xmm_exception
@@ -41,7 +41,7 @@ def KiDeliverApc(
     caller: Thread, PreviousMode: int, ExceptionFrame: int, TrapFrame: int
 ) -> Outcome:
     apc.deliver(caller, TrapFrame)
-    return 0
+    return ENDED if caller.ethread.Terminated else 0
 
 
 @routine
@@ -77,15 +77,16 @@ def KiDispatchException(
     FirstChance: int,
 ) -> Outcome:
     kernel = caller.executive.kernel
-    record = EXCEPTION_RECORD(kernel, ExceptionRecord)
     frame = KTRAP_FRAME(kernel, TrapFrame)
     if not PreviousMode:
+        record = EXCEPTION_RECORD(kernel, ExceptionRecord)
         raise GuestBugCheck(
             KERNEL_MODE_EXCEPTION_NOT_HANDLED,
             (record.ExceptionCode, record.ExceptionAddress, TrapFrame, 0),
             f"eip={frame.Eip:08x} cs={frame.SegCs & 0xFFFF:04x} error code={frame.ErrCode:x}",
         )
-    return dispatch_exception(caller, record, frame, first_chance=bool(FirstChance))
+    dispatch_exception(caller, ExceptionRecord, frame, first_chance=bool(FirstChance))
+    return ENDED if caller.ethread.Terminated else 0
 
 
 @routine

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
 
-from ntgate.dispatch.outcome import Outcome, Wait
+from ntgate.dispatch.outcome import ENDED, Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, NTSTATUS, PROCESSINFOCLASS, PVOID, ULONG, OutOpt
 from ntgate.executive.ps.thread import Process, Thread
@@ -22,10 +21,6 @@ def _process(caller: Thread, handle: int, access: int) -> Process:
     return caller.executive.objects.companion(caller.object(handle, "Process", access), Process)
 
 
-def _never(_caller: Thread, _status: int, _state: Any) -> Outcome:
-    raise AssertionError("a thread that has ended runs again")
-
-
 @service()
 def NtTerminateProcess(caller: Thread, ProcessHandle: HANDLE, ExitStatus: NTSTATUS) -> Outcome:
     """End a process; handle 0 ends the other threads of the caller's."""
@@ -39,7 +34,7 @@ def NtTerminateProcess(caller: Thread, ProcessHandle: HANDLE, ExitStatus: NTSTAT
     if process.exited:
         return ntstatus.STATUS_PROCESS_IS_TERMINATING
     processes.terminate_process(process, ExitStatus)
-    return Wait(_never) if caller.ethread.Terminated else ntstatus.STATUS_SUCCESS
+    return ENDED if caller.ethread.Terminated else ntstatus.STATUS_SUCCESS
 
 
 @service(partial="classes 0, 4, 7, 26, 27 and 34 only")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from ntgate.dispatch.outcome import Leave, Outcome, Wait
+from ntgate.dispatch.outcome import ENDED, Leave, Outcome, Wait
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import (
     BOOLEAN,
@@ -61,10 +61,6 @@ def _after_delay(_caller: Thread, status: int, _state: Any) -> Outcome:
     return ntstatus.STATUS_SUCCESS if status == ntstatus.STATUS_TIMEOUT else status
 
 
-def _never(_caller: Thread, _status: int, _state: Any) -> Outcome:
-    raise AssertionError("a thread that has ended runs again")
-
-
 def _thread(caller: Thread, handle: int, access: int) -> Thread:
     return caller.executive.objects.companion(caller.object(handle, "Thread", access), Thread)
 
@@ -103,7 +99,7 @@ def NtTerminateThread(caller: Thread, ThreadHandle: HANDLE, ExitStatus: NTSTATUS
     else:
         thread = _thread(caller, ThreadHandle, THREAD_TERMINATE)
     caller.executive.processes.terminate_thread(thread, ExitStatus)
-    return Wait(_never) if caller.ethread.Terminated else ntstatus.STATUS_SUCCESS
+    return ENDED if caller.ethread.Terminated else ntstatus.STATUS_SUCCESS
 
 
 @service()

@@ -35,7 +35,7 @@ def access_fault(space: ProcessSpace, address: int, error: int, *, teb: int = 0)
         if entry & pte.VALID:
             assert index is not None
             return _fault_on_valid(space, address, index, entry, error)
-        return _fault_on_invalid(space, address, entry, error, teb)
+        return _fault_on_invalid(space, address, index, entry, error, teb)
     except NtError as lack:
         return lack.status
 
@@ -57,7 +57,7 @@ def private_frame(space: ProcessSpace, vpn: int) -> int:
     elif entry & (pte.TRANSITION | pte.PROTOTYPE) == pte.TRANSITION:
         pass
     elif vad.is_private:
-        _bring_in_private(space, vad, vpn, entry, code, True)
+        _bring_in_private(space, vad, vpn, index, entry, code, True)
     else:
         segment = space.manager.segments[vad.control_area]
         source, status = page_in(segment, vad.prototype(vpn), for_copy=True)
@@ -83,7 +83,8 @@ def _fault_on_valid(
     if error & FAULT_WRITE and not entry & pte.WRITABLE:
         if entry & pte.COPY_ON_WRITE:
             vad = space.vad_at(vpn)
-            assert vad is not None
+            if vad is None:  # a debugger has unlinked it
+                return STATUS_ACCESS_VIOLATION
             _copy(space, vad, vpn, index, pte.frame_of(entry))
             return STATUS_SUCCESS
         if not entry & pte.WRITE:
@@ -97,7 +98,7 @@ def _fault_on_valid(
 
 
 def _fault_on_invalid(
-    space: ProcessSpace, address: int, entry: int, error: int, teb: int
+    space: ProcessSpace, address: int, index: int | None, entry: int, error: int, teb: int
 ) -> int:
     vpn = address >> 12
     vad = space.vad_at(vpn)
@@ -118,10 +119,12 @@ def _fault_on_invalid(
         return STATUS_ACCESS_VIOLATION
     if error & FAULT_FETCH and not may_execute(space, code):
         return STATUS_ACCESS_VIOLATION
+    if index is None:
+        index = space.index(vpn)
     if vad.is_private or entry & (pte.TRANSITION | pte.PROTOTYPE) == pte.TRANSITION:
-        _bring_in_private(space, vad, vpn, entry, code, write)
+        _bring_in_private(space, vad, vpn, index, entry, code, write)
     else:
-        status = _bring_in_shared(space, vad, vpn, entry, code, write)
+        status = _bring_in_shared(space, vad, vpn, index, entry, code, write)
         if status:
             return status
     if error & FAULT_FETCH:
@@ -139,10 +142,9 @@ def _set_invalid_code(space: ProcessSpace, vad: Vad, vpn: int, entry: int, code:
 
 
 def _bring_in_private(
-    space: ProcessSpace, vad: Vad, vpn: int, entry: int, code: int, write: bool
+    space: ProcessSpace, vad: Vad, vpn: int, index: int, entry: int, code: int, write: bool
 ) -> None:
     manager = space.manager
-    index = space.index(vpn)
     tracked = vad.is_private and vad.is_watched
     if entry & pte.TRANSITION:
         frame = pte.frame_of(entry)
@@ -159,10 +161,9 @@ def _bring_in_private(
 
 
 def _bring_in_shared(
-    space: ProcessSpace, vad: Vad, vpn: int, entry: int, code: int, write: bool
+    space: ProcessSpace, vad: Vad, vpn: int, index: int, entry: int, code: int, write: bool
 ) -> int:
     manager = space.manager
-    index = space.index(vpn)
     copies = write and code & 7 in COPY_CODES
     segment = manager.segments[vad.control_area]
     frame, status = page_in(segment, vad.prototype(vpn), for_copy=copies)
@@ -186,7 +187,8 @@ def _bring_in_shared(
 def _copy(space: ProcessSpace, vad: Vad, vpn: int, index: int, shared: int) -> None:
     """Replace a valid page of a section by a private copy."""
     code = page_code(space, vad, vpn, int(space.tables.ram.qwords[index]))
-    assert code is not None
+    if code is None:
+        raise NtError(STATUS_ACCESS_VIOLATION)
     _make_copy(space, vad, vpn, index, shared, after_copy(code))
     space.count_invalid()
     space.shared_protection.pop(vpn, None)

@@ -9,7 +9,8 @@ from typing import Protocol
 class SectionFile(Protocol):
     """An open file as the memory manager sees it.  Offsets and sizes are bytes.
 
-    Two opens of one file have one `identity`: their data sections share pages.
+    Two opens of one file have one `identity`: their data sections share pages.  What fails
+    raises NtError; a failed read becomes STATUS_IN_PAGE_ERROR for whoever touched the page.
     """
 
     @property

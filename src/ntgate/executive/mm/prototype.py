@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ntgate.cpu.ram import PAGE_SIZE
+from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.pfn import PROTOTYPE_PTE
 from ntgate.executive.mm.segment import IMAGE_SECTOR, Segment
@@ -14,7 +15,8 @@ def page_in(segment: Segment, prototype: int, *, for_copy: bool = False) -> tupl
     """(frame, STATUS_SUCCESS) of the page whose prototype PTE is at that address.
 
     `for_copy`: the caller wants the bytes alone; the frame is 0 where they are zeros that
-    nobody has.  (0, STATUS_IN_PAGE_ERROR) when the file is shorter than it was.  Raises NtError
+    nobody has.  (0, STATUS_IN_PAGE_ERROR) when the file is shorter than it was
+    or can't be read.  Raises NtError
     without memory.
     """
     manager = segment.manager
@@ -40,11 +42,14 @@ def page_in(segment: Segment, prototype: int, *, for_copy: bool = False) -> tupl
 
 
 def _read(segment: Segment, address: int, prototype: int) -> bytes | None:
-    """A page's bytes in the file; None when it ends before the page."""
+    """A page's bytes in the file; None when it ends before the page, or can't be read."""
     assert segment.file is not None
     sub = SUBSECTION(segment.manager.kernel, address)
     unit = IMAGE_SECTOR if segment.image is not None else PAGE_SIZE
     offset = prototype - sub.SubsectionBase << 9  # 8 bytes of PTE to a page
     length = sub.NumberOfFullSectors * unit + sub.SectorEndOffset - offset
-    data = segment.file.read(sub.StartingSector * unit + offset, min(length, PAGE_SIZE))
+    try:
+        data = segment.file.read(sub.StartingSector * unit + offset, min(length, PAGE_SIZE))
+    except NtError:
+        return None
     return data or None

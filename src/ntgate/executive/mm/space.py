@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.vad import SIZES, Vad
-from ntgate.executive.mm.vad_tree import VadTree
-from ntgate.layout.mm import EPROCESS_VM, MM_DECOMMIT, MMVAD_SHORT
+from ntgate.executive.mm.vad_tree import END, FLAGS, VadTree
+from ntgate.layout.mm import EPROCESS_VM, MM_DECOMMIT
 from ntgate.layout.ntstatus import STATUS_NO_MEMORY
 from ntgate.layout.ps import EPROCESS
 from ntgate.memory.frames import OutOfFrames
 from ntgate.memory.paging import AddressSpace
+from ntgate.memory.structs import Member
 
 if TYPE_CHECKING:
     from ntgate.executive.mm.manager import MemoryManager
@@ -40,17 +41,23 @@ class ProcessSpace:
         self._qwords = tables.ram.qwords
         self._dwords = tables.ram.dwords
         start = manager.kernel.physical(process.address)
-        vm = start + EPROCESS_VM.Vm.offset
-        self._fault_count = (vm + EPROCESS_VM.Vm.struct.PageFaultCount.offset) >> 2
-        self._working_set = (vm + EPROCESS_VM.Vm.struct.WorkingSetSize.offset) >> 2
-        self._peak_working_set = (vm + EPROCESS_VM.Vm.struct.PeakWorkingSetSize.offset) >> 2
-        self._private_pages = (start + EPROCESS_VM.NumberOfPrivatePages.offset) >> 2
+
+        def index(*members: Member) -> int:
+            return (start + sum(member.offset for member in members)) >> 2
+
+        vm = EPROCESS_VM.Vm
+        self._fault_count = index(vm, vm.struct.PageFaultCount)
+        self._working_set = index(vm, vm.struct.WorkingSetSize)
+        self._peak_working_set = index(vm, vm.struct.PeakWorkingSetSize)
+        self._private_pages = index(EPROCESS_VM.NumberOfPrivatePages)
+        self._virtual_size = index(EPROCESS_VM.VirtualSize)
+        self._peak_virtual_size = index(EPROCESS_VM.PeakVirtualSize)
 
     # VADs.
 
     def vad(self, node: int) -> Vad:
         i = self.vads.index(node)
-        first, last, flags = self._dwords[i], self._dwords[i + 1], self._dwords[i + 5]
+        first, last, flags = self._dwords[i], self._dwords[i + END], self._dwords[i + FLAGS]
         if flags >> 31:
             return Vad(node, first, last, flags)
         return Vad(
@@ -65,8 +72,8 @@ class ProcessSpace:
     def add_vad(self, tag: bytes, first: int, last: int, flags: int) -> int:
         """Make and link a node; the rest of a mapped one is the caller's.  Raises NtError."""
         node = self.manager.pool_block(SIZES[tag], tag)
-        view = MMVAD_SHORT(self.process.memory, node)
-        view.StartingVpn, view.EndingVpn, view.LongFlags = first, last, flags
+        i = self.vads.index(node)
+        self._dwords[i], self._dwords[i + END], self._dwords[i + FLAGS] = first, last, flags
         self.vads.insert(node)
         self.count_virtual_size(last - first + 1)
         return node
@@ -78,11 +85,11 @@ class ProcessSpace:
         self.count_virtual_size(-vad.pages)
 
     def count_virtual_size(self, pages: int) -> None:
-        process = self.process
-        size = process.VirtualSize + (pages << 12)
-        process.VirtualSize = size
-        if size > process.PeakVirtualSize:
-            process.PeakVirtualSize = size
+        dwords = self._dwords
+        size = dwords[self._virtual_size] + (pages << 12)
+        dwords[self._virtual_size] = size
+        if size > dwords[self._peak_virtual_size]:
+            dwords[self._peak_virtual_size] = size
 
     # Page tables.
 

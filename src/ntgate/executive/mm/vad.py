@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ntgate.layout.mm import MMVAD, MMVAD_LONG, MMVAD_SHORT
 
@@ -26,8 +26,7 @@ SIZES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Vad:
+class Vad(NamedTuple):
     """What a node said when it was read.  `first` and `last` are page numbers."""
 
     node: int

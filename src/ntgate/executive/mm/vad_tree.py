@@ -3,7 +3,7 @@
 The tree in the guest is the only record of what is allocated: every question walks it.  XP
 doesn't document how its tree is balanced; here it is a heap in a hash of the nodes' addresses
 (a treap), which needs no room in them and has the same shape in every run.  VadHint is the
-node last found; VadFreeHint is a node below whose end no 64 KB are free.
+node last found; VadFreeHint is a node below which no multiple of 64 KB is free.
 
 A node is its address in nonpaged pool, 0 is none; page numbers are inclusive.
 """
@@ -35,16 +35,17 @@ class VadTree:
 
     def __init__(self, memory: KernelMemory, process: EPROCESS_VM) -> None:
         self._memory = memory
-        self._process = process
         self._dwords = memory.ram.dwords
+        self._direct_end = memory.direct_end
         start = memory.physical(process.address)
         self._root = (start + EPROCESS_VM.VadRoot.offset) >> 2
         self._hint = (start + EPROCESS_VM.VadHint.offset) >> 2
+        self._count = (start + EPROCESS_VM.NumberOfVads.offset) >> 2
         self._free_hint = (start + EPROCESS_VM.VadFreeHint.offset) >> 2
 
     def index(self, node: int) -> int:
         """Where a node is, as an index into ram.dwords."""
-        if DIRECT_BASE <= node < self._memory.direct_end:
+        if DIRECT_BASE <= node < self._direct_end:
             return (node - DIRECT_BASE) >> 2
         return self._memory.physical(node) >> 2
 
@@ -60,15 +61,15 @@ class VadTree:
 
     def find(self, vpn: int) -> int:
         """The node that covers a page."""
-        dwords = self._dwords
+        dwords, index = self._dwords, self.index
         hint = dwords[self._hint]
         if hint:
-            i = self.index(hint)
-            if dwords[i] <= vpn <= dwords[i + 1]:
+            i = index(hint)
+            if dwords[i] <= vpn <= dwords[i + END]:
                 return int(hint)
         node = dwords[self._root]
         while node:
-            i = self.index(node)
+            i = index(node)
             if vpn < dwords[i]:
                 node = dwords[i + LEFT]
             elif vpn > dwords[i + END]:
@@ -176,7 +177,7 @@ class VadTree:
 
     def insert(self, node: int) -> None:
         """Link a node whose pages are free."""
-        dwords, process = self._dwords, self._process
+        dwords = self._dwords
         i = self.index(node)
         start = dwords[i]
         parent, place = 0, self._root
@@ -190,11 +191,11 @@ class VadTree:
         priority = _priority(node)
         while (parent := dwords[i + PARENT]) and _priority(parent) < priority:
             self._rotate_up(node)
-        process.NumberOfVads += 1
+        dwords[self._count] += 1
         self._advance_free_hint()
 
     def remove(self, node: int) -> None:
-        dwords, process = self._dwords, self._process
+        dwords = self._dwords
         i = self.index(node)
         if dwords[self._hint] == node:
             dwords[self._hint] = 0
@@ -206,7 +207,7 @@ class VadTree:
             up = right if not left or (right and _priority(right) > _priority(left)) else left
             self._rotate_up(up)
         self._replace_child(dwords[i + PARENT], node, 0)
-        process.NumberOfVads -= 1
+        dwords[self._count] -= 1
 
     def shrunk(self, node: int) -> None:
         """The pages of a linked node have become fewer."""
@@ -215,13 +216,13 @@ class VadTree:
             self._dwords[self._free_hint] = self.predecessor(node)
 
     def _advance_free_hint(self) -> None:
-        """Past the nodes that leave no 64 KB free between them."""
+        """Past the nodes that leave no multiple of 64 KB free between them."""
         dwords = self._dwords
         hint = int(dwords[self._free_hint])
         end, node = (
             (self.bounds(hint)[1], self.successor(hint)) if hint else (LOWEST_VPN - 1, self.first())
         )
-        while node and dwords[self.index(node)] < _round_up(end + 1, GRANULARITY) + GRANULARITY:
+        while node and dwords[self.index(node)] <= _round_up(end + 1, GRANULARITY):
             hint, end = node, max(end, int(dwords[self.index(node) + END]))
             node = self.successor(node)
         dwords[self._free_hint] = hint

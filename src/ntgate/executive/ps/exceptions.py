@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ntgate.entry.context import ALL, SIZE, TrapContext
 from ntgate.executive.events import DebugPrint, GuestException
-from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KTRAP_FRAME
 from ntgate.layout.ps import EXCEPTION_RECORD
@@ -21,7 +20,6 @@ RECORD_SIZE = EXCEPTION_RECORD.SIZE
 MAXIMUM_PARAMETERS = 15
 BREAKPOINT_PRINT = 1
 LONGEST_PRINT = 512
-TF = 1 << 8
 
 
 @dataclass(frozen=True)
@@ -33,13 +31,6 @@ class ExceptionRecord:
     nested: int
     address: int
     parameters: tuple[int, ...]
-
-    @classmethod
-    def of(cls, view: EXCEPTION_RECORD) -> ExceptionRecord:
-        count = min(view.NumberParameters, MAXIMUM_PARAMETERS)
-        parameters = struct.unpack_from(f"<{count}I", view.ExceptionInformation)
-        return cls(view.ExceptionCode, view.ExceptionFlags, view.ExceptionRecord,
-                   view.ExceptionAddress, parameters)  # fmt: skip
 
     @classmethod
     def unpack(cls, data: bytes) -> ExceptionRecord:
@@ -56,15 +47,17 @@ class ExceptionRecord:
 
 
 def dispatch_exception(
-    thread: Thread, view: EXCEPTION_RECORD, frame: KTRAP_FRAME, *, first_chance: bool
-) -> int:
-    """KiDispatchException for ring 3; the frame is changed to run the user's dispatcher."""
-    record = ExceptionRecord.of(view)
-    if _debug_service(thread, record, frame):
-        return 0
-    context = TrapContext(thread.executive.kernel, thread.ethread.Tcb, frame.address)
-    deliver(thread, record, context.capture(ALL), frame, first_chance=first_chance)
-    return 0
+    thread: Thread, record_at: int, frame: KTRAP_FRAME, *, first_chance: bool
+) -> None:
+    """KiDispatchException for ring 3; the frame is changed to run the user's dispatcher.
+
+    record_at: the EXCEPTION_RECORD, in system space.
+    """
+    kernel = thread.executive.kernel
+    record = ExceptionRecord.unpack(kernel.read(record_at, RECORD_SIZE))
+    if not _debug_service(thread, record, frame):
+        context = TrapContext(kernel, thread.ethread.Tcb, frame.address)
+        deliver(thread, record, context, first_chance=first_chance)
 
 
 def _debug_service(thread: Thread, record: ExceptionRecord, frame: KTRAP_FRAME) -> bool:
@@ -85,25 +78,24 @@ def _debug_service(thread: Thread, record: ExceptionRecord, frame: KTRAP_FRAME) 
 
 
 def deliver(
-    thread: Thread,
-    record: ExceptionRecord,
-    context: bytes,
-    frame: KTRAP_FRAME,
-    *,
-    first_chance: bool,
+    thread: Thread, record: ExceptionRecord, context: TrapContext, *, first_chance: bool
 ) -> None:
     """Put record and context on the user's stack and go to KiUserExceptionDispatcher.
 
-    On the second chance, or when the stack can't take them, the process ends with the
-    exception's code.
+    Where the stack overflows by that, the overflow becomes the exception.  On the second
+    chance, or when the stack can't take them, the process ends with the exception's code.
     """
-    announce(thread, record, first_chance=first_chance)
-    if first_chance:
+    while first_chance:
+        announce(thread, record, first_chance=True)
         try:
-            _push(thread, record, context, frame)
+            _push(thread, record, context)
             return
-        except AccessViolation:
-            announce(thread, record, first_chance=False)
+        except AccessViolation as fault:
+            overflow = ntstatus.STATUS_STACK_OVERFLOW
+            first_chance = fault.status == overflow != record.code
+            if first_chance:
+                record = ExceptionRecord(overflow, 0, 0, record.address, (1, fault.address))
+    announce(thread, record, first_chance=False)
     thread.executive.processes.terminate_process(thread.process, record.code)
 
 
@@ -115,31 +107,23 @@ def announce(thread: Thread, record: ExceptionRecord, *, first_chance: bool) -> 
     )
 
 
-def _push(thread: Thread, record: ExceptionRecord, context: bytes, frame: KTRAP_FRAME) -> None:
+def _push(thread: Thread, record: ExceptionRecord, context: TrapContext) -> None:
     """On the stack from low to high: record *, context *, the record, the context."""
-    (esp,) = struct.unpack_from("<I", context, 0xC4)
+    captured = context.capture(ALL)
+    (esp,) = struct.unpack_from("<I", captured, 0xC4)
     context_at = (esp & ~3) - (SIZE + 3 & ~3)
     record_size = 20 + 4 * len(record.parameters)
     record_at = context_at - record_size
     pointers_at = record_at - 8
     if pointers_at < 0:
         raise AccessViolation(0, write=True)
-    data = struct.pack("<2I", record_at, context_at) + record.pack()[:record_size] + context
-    thread.memory.write(pointers_at, data)
-    frame.HardwareEsp = pointers_at
-    frame.HardwareSegSs = m.KGDT_R3_DATA
-    frame.SegCs = m.KGDT_R3_CODE
-    frame.SegDs = frame.SegEs = m.KGDT_R3_DATA
-    frame.SegFs = m.KGDT_R3_TEB
-    frame.SegGs = 0
-    frame.EFlags &= ~TF
-    frame.Eip = thread.process.exception_entry
+    pointers = struct.pack("<2I", record_at, context_at)
+    thread.memory.write(pointers_at, pointers + record.pack()[:record_size] + captured)
+    context.redirect(thread.process.exception_entry, pointers_at)
 
 
 def raise_status(thread: Thread, status: int) -> None:
     """Raise a status in a thread as an exception at its current user eip."""
-    frame = KTRAP_FRAME(thread.executive.kernel, thread.frame)
-    record = ExceptionRecord(status, 0, 0, frame.Eip, ())
-    context = TrapContext(thread.executive.kernel, thread.ethread.Tcb, frame.address)
-    deliver(thread, record, context.capture(ALL), frame, first_chance=True)
-
+    context = TrapContext(thread.executive.kernel, thread.ethread.Tcb, thread.frame)
+    record = ExceptionRecord(status, 0, 0, context.frame.Eip, ())
+    deliver(thread, record, context, first_chance=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ntgate.executive.mm.fault import user_memory
+from ntgate.executive.mm.fault import access_fault, user_memory
 from ntgate.layout import machine as m
 from ntgate.layout.ps import EPROCESS, ETHREAD
+from ntgate.memory.user import UserMemory
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
@@ -49,7 +50,12 @@ class Thread:
         self.process = process
         self.executive = process.executive
         self.ethread = ethread
-        self.memory = process.memory
+        # Its own, so that a service which touches the guard page of its stack lets that grow.
+        self.memory = UserMemory(
+            process.executive.cpu,
+            process.space.tables.pdpt,
+            lambda address, error: access_fault(process.space, address, error, teb=teb),
+        )
         self.teb = teb
         self.stack = stack
         self.stack_limit, self.stack_delta = stack
