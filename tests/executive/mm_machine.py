@@ -39,7 +39,7 @@ done:   pop     ecx
         add     esp, 4
         iretd
 """
-ENTER = "push 0x23; push 0; push 2; push 0x1b; push {start}; iretd"
+ENTER = "push 0x23; push 0; push 2; push 0x1b; push eax; iretd"
 NEXT_STALE = 0xFFFFFFFF
 MOST_INSTRUCTIONS = 1_000_000  # a net under code that never ends
 
@@ -90,6 +90,7 @@ class Guest:
         self._handler = pool.allocate(len(code), b"Test")
         self.cpu.write_physical(kernel.physical(self._handler), code)
         self._entry = pool.allocate(0x40, b"Test")
+        self.cpu.write_physical(kernel.physical(self._entry), assemble(ENTER))
         for place in (self._handler, self._entry):
             machine.booted.memory.allow_execution(place, 0x40, self.cpu.ran)
         kernel.set_u32(m.TSS + 4, self._stack)
@@ -126,11 +127,10 @@ class Guest:
 
     def run(self, start: int, **registers: int) -> dict[str, int]:
         """Run from `start` until an access that isn't allowed; the registers then."""
-        enter = assemble(ENTER.format(start=hex(start)))
-        self.cpu.write_physical(self.machine.kernel.physical(self._entry), enter)
+        own = {"eax": start, "esp": self._stack, "eip": self._entry}
         self.faults.clear()
         self.status = self.fault = 0
-        for name, value in (registers | {"esp": self._stack, "eip": self._entry}).items():
+        for name, value in (registers | own).items():
             self.cpu.registers.write(name, value)
         self.cpu.run(MOST_INSTRUCTIONS)
         return {

@@ -212,13 +212,15 @@ def test_a_process_that_opted_in_runs_only_what_may_run(
     assert guest.faults[-1][1] & FAULT_FETCH
     protect(guest.space, data, 0x1000, PAGE_EXECUTE_READ)
     assert guest.run(code, edi=data, esi=stack)["ebx"] == 1
-    protect(guest.space, data, 0x1000, PAGE_READWRITE)
-    guest.flush_stale()
-    guest.memory.write(data, assemble("mov ebx, 2; ret"))
-    guest.run(code, edi=data, esi=stack)
-    assert (guest.fault, guest.status) == (data, STATUS_ACCESS_VIOLATION)
-    protect(guest.space, data, 0x1000, PAGE_EXECUTE_READ)
-    assert guest.run(code, edi=data, esi=stack)["ebx"] == 2
+    writer = code + 0x100
+    guest.load("mov esp, esi; mov [edi+1], edx; call edi", writer)
+    for value in range(2, 10):
+        protect(guest.space, data, 0x1000, PAGE_READWRITE)
+        guest.flush_stale()
+        guest.run(writer, edi=data, esi=stack, edx=value)
+        assert (guest.fault, guest.status) == (data, STATUS_ACCESS_VIOLATION)
+        protect(guest.space, data, 0x1000, PAGE_EXECUTE_READ)
+        assert guest.run(code, edi=data, esi=stack)["ebx"] == value
 
 
 def test_shared_user_data_is_read_only_and_never_runs(guest: Guest, code: int) -> None:
@@ -246,9 +248,13 @@ def test_a_frame_that_runs_in_one_view_is_watched_in_all(machine: MmMachine) -> 
     guest = Guest(machine, one)
     code, stack = machine.commit(one), machine.commit(one) + 0x800
     # The alias is in the TLB as data before its frame runs.
-    guest.load(f"mov esp, esi; mov ecx, [edx]; mov [edx], ecx; call edi;"
-               f"mov dword ptr [edx+1], 7; call edi; {END}", code)  # fmt: skip
-    assert guest.run(code, edi=run_at, edx=write_at, esi=stack)["ebx"] == 7
+    guest.load(
+        "mov esp, esi; mov ecx, [edx]; mov [edx], ecx; xor ebp, ebp; mov ecx, 100;"
+        "again: mov [edx+1], ecx; call edi; add ebp, ebx; loop again;"
+        f"{END}", code,
+    )  # fmt: skip
+    total = guest.run(code, edi=run_at, edx=write_at, esi=stack)["ebp"]
+    assert total == sum(range(101))
     for space, address in ((one, run_at), (one, write_at), (other, far)):
         assert not space.tables.entry(address) & pte.NO_EXECUTE
 
@@ -268,6 +274,20 @@ def test_copy_on_write_of_code_that_runs(machine: MmMachine) -> None:
     assert guest.memory.u32(original + 1) == 1
     assert query(space, copy).Protect == PAGE_READWRITE
     assert query(space, copy).AllocationProtect == PAGE_WRITECOPY
+
+
+def test_a_copy_made_by_a_service_reaches_the_tlb(machine: MmMachine) -> None:
+    space = machine.process()
+    section = create_section(machine.manager, PAGE_READWRITE, SEC_COMMIT, size=0x1000)
+    copied = map_view(space, section, PAGE_WRITECOPY).base
+    guest = Guest(machine, space)
+    code = machine.commit(space)
+    guest.load(f"mov ebx, [edi]; {END}", code)
+    assert guest.run(code, edi=copied)["ebx"] == 0
+    guest.memory.set_u32(copied, 0x1234)
+    assert machine.manager.stale_pages == [copied]
+    guest.flush_stale()
+    assert guest.run(code, edi=copied)["ebx"] == 0x1234
 
 
 def test_write_watch_sees_the_guests_and_the_kernels_writes(

@@ -9,6 +9,7 @@ import pytest
 from mm_machine import MmMachine
 
 from ntgate.errors import NtError
+from ntgate.executive.mm import pte
 from ntgate.executive.mm.allocate import MEM_COMMIT, MEM_TOP_DOWN, allocate
 from ntgate.executive.mm.copy import copy_virtual
 from ntgate.executive.mm.fault import access_fault, user_memory
@@ -42,7 +43,7 @@ from ntgate.executive.mm.section import (
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.view import VIEW_NO_CHANGE, are_mapped_files_the_same, map_view, unmap_view
 from ntgate.layout import ntstatus as s
-from ntgate.layout.mm import CONTROL_AREA, MMVAD, SECTION_OBJECT, SEGMENT, SUBSECTION
+from ntgate.layout.mm import CONTROL_AREA, MMPFN, MMVAD, SECTION_OBJECT, SEGMENT, SUBSECTION
 
 MACHINE = MmMachine(commit_limit=0x5000)
 MEM_RESERVE_STATE, MEM_MAPPED = 0x2000, 0x40000
@@ -376,6 +377,9 @@ def test_a_file_grows_under_its_views(scene: Scene) -> None:
     larger = map_view(scene.one, section, PAGE_READWRITE).base
     assert query(scene.one, larger).RegionSize == 0x5000
     user_memory(scene.one).write(larger + 0x4000, b"end")
+    frame = pte.frame_of(scene.one.tables.entry(base))
+    described = MMPFN(MACHINE.kernel, MACHINE.manager.pfn.address + frame * MMPFN.SIZE)
+    assert described.PteAddress == section.segment.prototypes
     memory.write(larger, b"FIRST")
     assert memory.read(base, 5) == b"FIRST"
     assert memory.read(larger + 0x17FF, 2) == b"a\0"

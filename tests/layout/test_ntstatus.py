@@ -13,7 +13,9 @@ VALUES = {
     for name, value in vars(ntstatus).items()
     if name.startswith(("STATUS_", "DBG_"))
 }
-SAME_VALUE = {"STATUS_ABANDONED", "STATUS_ABANDONED_WAIT_0"}
+SAME_VALUE = {
+    "STATUS_SUCCESS", "STATUS_WAIT_0", "STATUS_ABANDONED", "STATUS_ABANDONED_WAIT_0",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(

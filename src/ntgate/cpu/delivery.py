@@ -140,7 +140,7 @@ class Delivery:
                 self.enter(context, vector, error, eflags, software, external)
                 return
             except GuestFault as fault:
-                if vector == DOUBLE_FAULT:
+                if vector == DOUBLE_FAULT and not software and not external:
                     raise TripleFault(
                         f"triple fault: vector {first:02x}, then a double fault, then {fault}"
                     ) from None

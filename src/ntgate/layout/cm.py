@@ -18,17 +18,14 @@ class CM_KEY_BODY(Struct, size=0x44):
 
 
 class CM_KEY_CONTROL_BLOCK(Struct, size=0x50):
-    RefCount           = u32(0x00)
-    Delete             = bits(0x04, 9)
-    TotalLevels        = bits(0x04, 22, 10)
-    ParentKcb          = u32(0x18)
-    NameBlock          = u32(0x1C)
-    KeyBodyListHead    = embed(0x30, LIST_ENTRY)
-    KcbLastWriteTime   = u64(0x38)
-    KcbMaxNameLen      = u16(0x40)
-    KcbMaxValueNameLen = u16(0x42)
-    KcbMaxValueDataLen = u32(0x44)
-    Flags              = bits(0x48, 16, 16)
+    RefCount         = u32(0x00)
+    Delete           = bits(0x04, 9)
+    TotalLevels      = bits(0x04, 22, 10)
+    ParentKcb        = u32(0x18)
+    NameBlock        = u32(0x1C)
+    KeyBodyListHead  = embed(0x30, LIST_ENTRY)
+    KcbLastWriteTime = u64(0x38)
+    Flags            = bits(0x48, 16, 16)
 
 
 class CM_NAME_CONTROL_BLOCK(Struct, size=0x10):

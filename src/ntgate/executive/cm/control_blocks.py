@@ -6,6 +6,7 @@ parent's.
 
 from __future__ import annotations
 
+from ntgate.errors import NtError
 from ntgate.executive.cm.node import KeyNode, utf16
 from ntgate.executive.ob.blocks import Blocks
 from ntgate.layout import lists
@@ -34,7 +35,7 @@ class ControlBlocks:
         for each in reversed(missing):
             try:
                 self._make(each)
-            except Exception:
+            except NtError:
                 self.close(each.parent)
                 raise
         return node.kcb
@@ -57,9 +58,6 @@ class ControlBlocks:
             view = self._view(node)
             view.Delete = node.deleted
             view.KcbLastWriteTime = node.last_write_time
-            view.KcbMaxNameLen = node.max_name_length
-            view.KcbMaxValueNameLen = node.max_value_name_length
-            view.KcbMaxValueDataLen = node.max_value_data_length
 
     def rename(self, node: KeyNode) -> None:
         if node.kcb:
@@ -79,7 +77,7 @@ class ControlBlocks:
         name = self._make_name(node.name)
         try:
             address = self._blocks.allocate(CM_KEY_CONTROL_BLOCK.SIZE, b"CMkb")
-        except Exception:
+        except NtError:
             self._blocks.free(name)
             raise
         node.kcb = address

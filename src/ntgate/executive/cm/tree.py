@@ -15,6 +15,7 @@ from ntgate.executive.cm.node import (
     Hive,
     KeyNode,
     Value,
+    utf16,
     utf16_size,
 )
 from ntgate.executive.ob.names import upcase
@@ -254,6 +255,11 @@ class KeyTree:
         root = KeyNode(name, parent, hive, time=self.now(), volatile=volatile)
         self.mount(parent, name, root)
         return root
+
+    def make_link(self, node: KeyNode, target: str) -> None:
+        """Make an empty key a symbolic link to a full path."""
+        node.link = True
+        self.set_value(node, LINK_VALUE, REG_LINK, utf16(target))
 
     def unmount(self, node: KeyNode) -> None:
         """Take a hive out.

@@ -59,8 +59,6 @@ def first_fetch(space: ProcessSpace, linear: int) -> bool:
     if vad is None or code is None or not may_execute(space, code):
         return False
     frame = pte.frame_of(entry)
-    if frame in space.manager.cpu.ran:
-        space.manager.cpu.flush_code()  # it was written unnoticed while this PTE forbade it
     space.manager.cpu.ran.add(frame)
     qwords[index] = entry & ~pte.NO_EXECUTE
     if space.manager.pfn.is_prototype(frame):
