@@ -30,8 +30,8 @@ def test_names_and_directions_are_those_of_the_prototype(name: str) -> None:
     assert [parameter.name for parameter in declared] == [row[1] for row in prototype]
     for parameter, (_type, _name, direction, optional) in zip(declared, prototype, strict=True):
         if parameter.pointer is not None:
-            assert parameter.pointer.DIRECTION == direction, parameter.name
-            assert not (parameter.pointer.OPTIONAL and not optional), parameter.name
+            assert direction == parameter.pointer.DIRECTION, parameter.name
+            assert optional or not parameter.pointer.OPTIONAL, parameter.name
 
 
 def test_every_kernel_routine_has_a_function() -> None:

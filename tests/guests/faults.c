@@ -17,37 +17,41 @@ typedef struct {
 } FAULT;
 
 /* A routine around one instruction, entered with eax = `address`, ecx = edx = 0. */
-#define PREPARED(name, setup, text)                                                      \
+#define PREPARED(name, setup, text, cleanup)                                                     \
     static __attribute__((naked, noinline, used)) void name(void)                        \
     {                                                                                    \
         __asm__("movl _address, %eax\n\txorl %ecx, %ecx\n\txorl %edx, %edx\n\t" setup    \
-                "\n_" #name "_at: " text "\n_" #name "_after: ret");                     \
+                "\n_" #name "_at: " text "\n_" #name "_after: " cleanup "\n\tret");       \
     }                                                                                    \
     extern const UCHAR name##_at[], name##_after[];
-#define PLAIN(name, text) PREPARED(name, "", text)
+#define PLAIN(name, text) PREPARED(name, "", text, "")
 #define ROW(name) {#name, name, name##_at, name##_after}
 
 ULONG address;
 
 /* .byte: the instruction itself, where an assembler would object or choose. */
 PLAIN(divide_by_zero, "divl %ecx")
-PREPARED(divide_overflow, "incl %ecx; incl %edx", "divl %ecx")
+PREPARED(divide_overflow, "incl %ecx; incl %edx", "divl %ecx", "")
 PLAIN(breakpoint, "int3")
 PLAIN(breakpoint_cd_03, ".byte 0xcd, 0x03")
-PREPARED(overflow, "movl $0x7fffffff, %eax; incl %eax", "into")
-PREPARED(bound, "movl $5, %eax", "bound %eax, _bounds")
-PREPARED(debug_service, "movl $7, %eax", "int $0x2d; nop")
-PREPARED(single_step, "pushfl; orl $0x100, (%esp); popfl", "nop; nop")
+PREPARED(overflow, "movl $0x7fffffff, %eax; incl %eax", "into", "")
+PREPARED(bound, "movl $5, %eax", "bound %eax, _bounds", "")
+PREPARED(debug_service, "movl $7, %eax", "int $0x2d; nop", "")
+PREPARED(single_step, "pushfl; orl $0x100, (%esp); popfl", "nop; nop", "")
 PLAIN(icebp, ".byte 0xf1")
 PLAIN(read_data, "movl (%eax), %ecx")
 PLAIN(write_data, "movl %ecx, (%eax)")
 PLAIN(modify_data, "lock; incl (%eax)")
 PLAIN(execute, "call *%eax")
-PREPARED(bad_selector, "movl $0x08, %ecx", "movw %cx, %ds")
+PREPARED(bad_selector, "movl $0x08, %ecx", "movw %cx, %ds", "")
 PLAIN(bad_far_jump, "ljmp $0x08, $0")
 PLAIN(too_long, ".fill 15, 1, 0x66; nop")
-PREPARED(float_divide, "fninit; fldcw _unmasked; fld1; fldz; fdivrp", "fwait")
+PREPARED(float_divide, "fninit; fldcw _unmasked; fld1; fldz; fdivrp", "fwait", "")
 
+PREPARED(insb, "pushl %edi; movl $_port_data, %edi", ".byte 0x6c", "popl %edi")
+PREPARED(insl, "pushl %edi; movl $_port_data, %edi", ".byte 0x6d", "popl %edi")
+
+ULONG port_data;
 const LONG bounds[2] = {0, 4};
 const USHORT unmasked = 0x37b; /* all masked but divide by zero */
 
@@ -57,7 +61,7 @@ const USHORT unmasked = 0x37b; /* all masked but divide by zero */
     X(outb_imm, "outb %al, $0xe9") X(outl_imm, "outl %eax, $0xe9")                       \
     X(inb_dx, "inb %dx, %al") X(inl_dx, "inl %dx, %eax")                                 \
     X(outb_dx, "outb %al, %dx") X(outl_dx, "outl %eax, %dx")                             \
-    X(insb, ".byte 0x6c") X(insl, ".byte 0x6d") X(outsb, ".byte 0x6e")                   \
+    X(outsb, ".byte 0x6e")                                                               \
     X(outsl, ".byte 0x6f") X(clts, "clts") X(invd, "invd") X(wbinvd, "wbinvd")           \
     X(mov_from_cr0, "movl %cr0, %eax") X(mov_to_cr0, "movl %eax, %cr0")                  \
     X(mov_to_cr2, "movl %eax, %cr2") X(mov_from_cr3, "movl %cr3, %eax")                  \
@@ -71,7 +75,7 @@ const USHORT unmasked = 0x37b; /* all masked but divide by zero */
 
 #define INVALID(X)                                                                       \
     X(ud2, ".byte 0x0f, 0x0b") X(ud1, ".byte 0x0f, 0xb9, 0xc0")                          \
-    X(lock_nop, ".byte 0xf0, 0x90") X(lock_mov, ".byte 0xf0, 0x89, 0xc8")                \
+    X(lock_nop, ".byte 0xf0, 0x90")                                                      \
     X(mov_to_cs, ".byte 0x8e, 0xc8") X(lea_register, ".byte 0x8d, 0xc0")                 \
     X(group5_7, ".byte 0xff, 0xf8") X(syscall, ".byte 0x0f, 0x05")                       \
     X(sysret, ".byte 0x0f, 0x07") X(vmcall, ".byte 0x0f, 0x01, 0xc1")                    \
@@ -84,7 +88,7 @@ PRIVILEGED(ROUTINE_OF)
 INVALID(ROUTINE_OF)
 
 #define ROW_OF(name, text) ROW(name),
-static const FAULT privileged[] = {PRIVILEGED(ROW_OF)};
+static const FAULT privileged[] = {PRIVILEGED(ROW_OF) ROW(insb), ROW(insl)};
 static const FAULT invalid[] = {INVALID(ROW_OF)};
 
 typedef struct { ULONG code, offset, count, parameters[3]; } SEEN;

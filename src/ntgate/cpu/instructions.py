@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ntgate.cpu.delivery import DEBUG, GENERAL_PROTECTION, INVALID_OPCODE
 from ntgate.cpu.mmu import PageFault
 
 if TYPE_CHECKING:
     from ntgate.cpu.processor import Processor
 
-RDTSC = b"\x0f\x31"
+RDTSC, RDPMC, INT1 = b"\x0f\x31", b"\x0f\x33", b"\xf1"
+PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
+LONGEST_INSTRUCTION = 15
 
 # CPUID leaf 1, EDX.
 FPU, VME, DE, PSE, TSC, MSR, PAE, MCE, CX8, APIC = (1 << n for n in range(10))
@@ -44,6 +47,27 @@ def cpuid(leaf: int, *, has_sep: bool) -> tuple[int, int, int, int]:
         eax, ebx, ecx, edx = (int.from_bytes(part[i : i + 4], "little") for i in (0, 4, 8, 12))
         return eax, ebx, ecx, edx
     return 0, 0, 0, 0
+
+
+def refused_instruction(cpu: Processor, context: memoryview) -> tuple[int, int]:
+    """What the processor makes of an instruction that the engine calls invalid.
+
+    The vector, and the bytes to skip before it is delivered: `int1` (f1) is a trap, and `rdpmc`
+    needs ring 0 or CR4.PCE.
+    """
+    code = b""
+    try:
+        while len(code) < LONGEST_INSTRUCTION:
+            code += cpu.fetch(context, 1, len(code))
+            if code[-1] not in PREFIXES and code[-1:] != RDPMC[:1]:
+                break
+    except PageFault:
+        pass
+    if code[-1:] == INT1:
+        return DEBUG, len(code)
+    if code[-2:] == RDPMC:
+        return GENERAL_PROTECTION, 0
+    return INVALID_OPCODE, 0
 
 
 def software_interrupt_length(cpu: Processor, context: memoryview, vector: int) -> int:

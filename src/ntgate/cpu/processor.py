@@ -30,7 +30,7 @@ from ntgate.cpu.delivery import (
 )
 from ntgate.cpu.descriptors import Segment
 from ntgate.cpu.gate_entry import GateEntry
-from ntgate.cpu.instructions import RDTSC, cpuid, software_interrupt_length
+from ntgate.cpu.instructions import RDTSC, cpuid, refused_instruction, software_interrupt_length
 from ntgate.cpu.mmu import FAULT_FETCH, PageFault, translate
 from ntgate.cpu.ports import io_allowed
 from ntgate.cpu.ram import PAGE_SIZE, PhysicalMemory
@@ -41,6 +41,7 @@ from ntgate.errors import InternalFault, MachineError, NtgateError
 
 FOREVER = 1 << 40  # an end address that no 32-bit program reaches
 NO_EXCEPTION = 0xFFFFFFFF
+END_OF_RUN = 0xFFFFFFFF
 CS_RING0 = 0x00CF_9B00
 SS_RING0 = 0x00CF_9300
 
@@ -83,6 +84,7 @@ class Processor:
         self.stop_requested = False
         self.failure: BaseException | None = None
         self._denied_io: list[int] | None = None
+        self._cr2 = 0  # of the last fault that the guest has seen
         self._callbacks: list[Any] = []
         self._start_in_ring0()
         self._install_hooks()
@@ -94,6 +96,7 @@ class Processor:
         self.delivery.load(context, 2, 0x10, Segment(0, 0xFFFFFFFF, SS_RING0))
         self.delivery.set_control_flags(context, 0)
         self.delivery.update_hflags(context, 0)
+        context[self.layout.old_exception] = NO_EXCEPTION
         self.restore()
 
     # Running.
@@ -107,15 +110,9 @@ class Processor:
         self.stop_requested = False
         self.breakpoints.hits.clear()
         context = self.context.save(self.engine)
-        if context[self.layout.old_exception] != NO_EXCEPTION:
-            # The end of a run counts as an exception there; two of them and a page fault
-            # would be a triple fault.
-            context[self.layout.old_exception] = NO_EXCEPTION
-            self.restore()
+        self._cr2 = context[self.layout.cr2]
         self.watchpoints.begin(context)
-        code = abi.uc_emu_start(
-            self.engine, context[self.layout.eip], FOREVER, timeout_us, instructions
-        )
+        code = self.start_engine(context[self.layout.eip], timeout_us, instructions)
         if self.failure is not None:
             failure, self.failure = self.failure, None
             if isinstance(failure, NtgateError | KeyboardInterrupt):
@@ -130,6 +127,21 @@ class Processor:
             error = abi.UnicornError(code)
             raise MachineError(f"machine check at eip {self.registers.eip:08x}: {error}")
         return not (self.stop_requested or self.breakpoints.hits)
+
+    def start_engine(self, eip: int, timeout_us: int, instructions: int) -> int:
+        """Run the engine, and take back what the end of a run leaves behind.
+
+        The engine ends a run with a fault of its own at ffffffff: it stays in CR2, and in what
+        the next page fault is compared with (two of those, and it would be a triple fault).
+        """
+        code: int = abi.uc_emu_start(self.engine, eip, FOREVER, timeout_us, instructions)
+        context, layout = self.context.save(self.engine), self.layout
+        if context[layout.old_exception] != NO_EXCEPTION:
+            context[layout.old_exception] = NO_EXCEPTION
+            if context[layout.cr2] == END_OF_RUN:
+                context[layout.cr2] = self._cr2
+            self.restore()
+        return code
 
     def step(self) -> None:
         """One instruction, whatever breakpoint is on it; an event in it is delivered."""
@@ -213,11 +225,13 @@ class Processor:
 
     def _install_hooks(self) -> None:
         insn = const.UC_HOOK_INSN
+        not_there = self._guard(self._not_there)
         if self.has_sep:
             sysenter = self._make_sysenter()
         else:
-            sysenter = self._guard(self._sysenter_without_sep)
+            sysenter = not_there
         self._hook(abi.HOOK_SYSENTER, insn, sysenter, x86.UC_X86_INS_SYSENTER)
+        self._hook(abi.HOOK_SYSENTER, insn, not_there, x86.UC_X86_INS_SYSCALL)
         self._hook(abi.HOOK_INTR, const.UC_HOOK_INTR, self._make_interrupt())
         self._hook(abi.HOOK_OUT, insn, self._make_out(), x86.UC_X86_INS_OUT)
         self._hook(abi.HOOK_IN, insn, self._guard(self._on_in, 0), x86.UC_X86_INS_IN)
@@ -228,9 +242,9 @@ class Processor:
 
     def _make_sysenter(self) -> Callable[..., None]:
         """SYSENTER (SDM volume 2): CS, SS, ESP and EIP from MSRs 174h to 176h."""
-        layout, engine = self.layout, self.engine.value
-        save, restore = abi.uc_context_save, abi.uc_context_restore
-        pointer, context = self.context.pointer.value, self.context.dwords
+        layout, engine = self.layout, abi.argument(self.engine.value)
+        save, restore = abi.context_save, abi.context_restore
+        pointer, context = abi.argument(self.context.pointer.value), self.context.dwords
         eip, esp, eflags, hflags = layout.eip, layout.general[4], layout.eflags, layout.hflags
         cs, ss = layout.segments[1], layout.segments[2]
         msr_cs, msr_esp, msr_eip = layout.sysenter_cs, layout.sysenter_esp, layout.sysenter_eip
@@ -257,7 +271,7 @@ class Processor:
                 restore(engine, pointer)
             except BaseException as error:
                 self.failure = error
-                abi.uc_emu_stop(engine)
+                abi.uc_emu_stop(self.engine)
 
         return sysenter
 
@@ -265,21 +279,20 @@ class Processor:
         self.delivery.deliver(context, vector, eflags=self.registers.eflags)
         context[self.layout.eip] = (context[self.layout.eip] - 2) & 0xFFFFFFFF
 
-    def _sysenter_without_sep(self, _engine: object, _data: object) -> None:
+    def _not_there(self, _engine: object, _data: object) -> None:
         self._fault_in_sysenter(self.context.save(self.engine), INVALID_OPCODE)
         self.restore()
 
     def _make_interrupt(self) -> Callable[..., None]:
         """Every interrupt and exception of the engine goes through the guest's IDT."""
-        layout, engine = self.layout, self.engine.value
-        save, restore = abi.uc_context_save, abi.uc_context_restore
-        read_register = abi.uc_reg_read
-        pointer, context = self.context.pointer.value, self.context.dwords
+        layout, engine = self.layout, abi.argument(self.engine.value)
+        save, restore, read_register = abi.context_save, abi.context_restore, abi.reg_read
+        pointer, context = abi.argument(self.context.pointer.value), self.context.dwords
         is_int, error_code, cr2 = layout.exception_is_int, layout.error_code, layout.cr2
         old_exception, delivery = layout.old_exception, self.delivery
         deliver, enter = delivery.deliver, self.gate_entry.enter
         flags = C.c_uint32()
-        flags_address = C.addressof(flags)
+        flags_address = abi.argument(C.addressof(flags))
         eflags_register = x86.UC_X86_REG_EFLAGS
 
         def interrupt(_engine: object, vector: int, _data: object) -> None:
@@ -292,7 +305,7 @@ class Processor:
                     length = software_interrupt_length(self, context, vector)
                     context[layout.eip] = (context[layout.eip] - length) & 0xFFFFFFFF
                     restore(engine, pointer)
-                    abi.uc_emu_stop(engine)
+                    abi.uc_emu_stop(self.engine)
                     return
                 if context[is_int]:
                     read_register(engine, eflags_register, flags_address)
@@ -307,25 +320,32 @@ class Processor:
                     )
                 else:
                     error = context[error_code]
-                    if (
-                        vector == PAGE_FAULT
-                        and error & FAULT_FETCH
-                        and self.first_fetch(context[cr2])
-                    ) or (vector == GENERAL_PROTECTION and self._emulate(context)):
+                    if vector == PAGE_FAULT:
+                        if error & FAULT_FETCH and self.first_fetch(context[cr2]):
+                            context[cr2] = self._cr2  # the guest has seen no fault
+                            restore(engine, pointer)
+                            return
+                    elif vector == GENERAL_PROTECTION and self._emulate(context):
                         restore(engine, pointer)
                         return
                     read_register(engine, eflags_register, flags_address)
                     deliver(context, vector, error, eflags=flags.value)
+                    self._cr2 = context[cr2]
                 self.restore()
             except BaseException as error:
                 self.failure = error
-                abi.uc_emu_stop(engine)
+                abi.uc_emu_stop(self.engine)
 
         return interrupt
 
     def _on_invalid(self, _engine: object, _data: object) -> bool:
-        context = self.context.save(self.engine)
-        self._deliver(context, INVALID_OPCODE)
+        context, eip = self.context.save(self.engine), self.layout.eip
+        is_int_6 = context[self.layout.exception_is_int]
+        vector, length = (INVALID_OPCODE, 2) if is_int_6 else refused_instruction(self, context)
+        context[eip] = (context[eip] + length) & 0xFFFFFFFF
+        software = length if is_int_6 else 0
+        self.delivery.deliver(context, vector, eflags=self.registers.eflags, software=software)
+        self.restore()
         return True
 
     def _emulate(self, context: memoryview) -> bool:

@@ -7,6 +7,7 @@ the TLB.  Constants that the `unicorn` package names come from it.
 from __future__ import annotations
 
 import ctypes as C
+from collections.abc import Callable
 from typing import Any
 
 from unicorn import unicorn_const as const
@@ -14,6 +15,8 @@ from unicorn import x86_const as x86
 from unicorn.unicorn_py3.unicorn import uclib
 
 __all__ = ["const", "x86"]
+
+Argument = Any  # ctypes does not name the type of a converted argument
 
 _lib = C.CDLL(uclib._name)
 
@@ -43,6 +46,19 @@ uc_context_free = _bind("uc_context_free", C.c_void_p)
 uc_context_size = _bind("uc_context_size", C.c_void_p, restype=C.c_size_t)
 uc_context_save = _bind("uc_context_save", C.c_void_p, C.c_void_p)
 uc_context_restore = _bind("uc_context_restore", C.c_void_p, C.c_void_p)
+
+# The calls of every event, at 0.2 us instead of 0.35 to 0.5: they keep the GIL, and take their
+# pointers as `argument` has made them once, without a conversion in each call.
+_events = C.PyDLL(uclib._name)
+context_save: Callable[[Argument, Argument], int] = _events["uc_context_save"]
+context_restore: Callable[[Argument, Argument], int] = _events["uc_context_restore"]
+reg_read: Callable[[Argument, int, Argument], int] = _events["uc_reg_read"]
+
+
+def argument(pointer: int | None) -> Argument:
+    """A pointer for the calls of events; what it points to must outlive it."""
+    return C.c_void_p.from_param(pointer)
+
 
 # Both are variadic in C: the fixed arguments are declared, the rest are passed as they are.
 _uc_hook_add = _bind(

@@ -119,7 +119,7 @@ class Watchpoints:
         self._touched.clear()
         try:
             before = cpu.registers.eip
-            abi.uc_emu_start(cpu.engine, before, 1 << 40, 0, 1)
+            cpu.start_engine(before, 0, 1)
         finally:
             self._collecting = False
         self.stopped = False

@@ -73,7 +73,7 @@ def interact(
 
 def _converse(interpreter: Interpreter, out: TextIO) -> None:
     # It takes a fifth of a second, which only a terminal needs.
-    from ntgate.debug.line_editor import LineEditor  # noqa: PLC0415
+    from ntgate.debug.line_editor import LineEditor
 
     editor = LineEditor(interpreter.session, history_file())
     last = ""

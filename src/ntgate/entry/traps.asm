@@ -149,10 +149,15 @@ KiTrap03:
         mov     edx, 3
         jmp     CommonDispatchException
 
+; The exception is at the into, the context behind it.
 KiTrap04:
         push    0
         @enter_trap
-        @no_parameters 0C0000095h               ; STATUS_INTEGER_OVERFLOW
+        mov     edi, 0C0000095h                 ; STATUS_INTEGER_OVERFLOW
+        mov     ebx, [ebp+KTRAP_FRAME.Eip]
+        dec     ebx
+        xor     edx, edx
+        jmp     CommonDispatchException
 
 KiTrap05:
         push    0

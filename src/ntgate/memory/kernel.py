@@ -66,9 +66,10 @@ class KernelMemory:
 
     def write(self, address: int, data: bytes) -> None:
         """Data, not code: a frame that has run goes through Processor.write_physical."""
-        while data:
-            part = min(len(data), PAGE_SIZE - (address & 0xFFF))
+        left = memoryview(data)
+        while left:
+            part = min(len(left), PAGE_SIZE - (address & 0xFFF))
             start = self.physical(address)
-            self.ram.bytes[start : start + part] = data[:part]
+            self.ram.bytes[start : start + part] = left[:part]
             address += part
-            data = data[part:]
+            left = left[part:]

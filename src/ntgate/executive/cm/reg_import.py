@@ -21,7 +21,10 @@ SHORT_NAMES = {
 
 
 class RegFiles:
-    """Reads .reg text into a tree and writes it.  `user_sid` is whose keys HKEY_CURRENT_USER are."""
+    """Reads .reg text into a tree and writes it.
+
+    user_sid: whose keys HKEY_CURRENT_USER are.
+    """
 
     def __init__(self, tree: KeyTree, user_sid: str) -> None:
         self._tree = tree
@@ -52,8 +55,8 @@ class RegFiles:
             except UsageError as error:
                 raise UsageError(f"line {key.line}: {error}") from None
             except NtError as error:
-                raise UsageError(f"line {key.line}: {key.path}: {name_of(error.status)}"
-                 from None
+                status = ntstatus.name_of(error.status)
+                raise UsageError(f"line {key.line}: {key.path}: {status}") from None
 
     def write(self, path: str) -> str:
         """A .reg file of a key and everything below it; UsageError where there is no such key."""

@@ -92,9 +92,20 @@ class Registry:
         """The companion of a key object; STATUS_OBJECT_TYPE_MISMATCH for what is none."""
         return self.objects.companion(body, Key)
 
+    def follow(
+        self, attributes: ObjectAttributes, *, open_link: bool = False
+    ) -> tuple[KeyNode, str]:
+        """The key of a name; or, for one that is missing, its parent and its name."""
+        flags = attributes.attributes
+        if flags & (a.OBJ_PERMANENT | a.OBJ_EXCLUSIVE):
+            raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+        body, rest = self.objects.lookup(attributes.name, flags, attributes.root, self.kind)
+        open_link = open_link or bool(flags & a.OBJ_OPENLINK)
+        return self.tree.follow(self.key(body).node, rest, open_link=open_link)
+
     def find(self, attributes: ObjectAttributes) -> KeyNode:
         """The key of a name; raises what opening it raises."""
-        node, missing = self._follow(attributes)
+        node, missing = self.follow(attributes)
         if missing:
             raise NtError(ntstatus.STATUS_OBJECT_NAME_NOT_FOUND)
         return node
@@ -117,7 +128,7 @@ class Registry:
         Raises what `open` and KeyTree.create raise; STATUS_OBJECT_NAME_COLLISION for a link
         where there is a key.
         """
-        node, missing = self._follow(attributes, open_link=new.link)
+        node, missing = self.follow(attributes, open_link=new.link)
         self._check_access(access)
         if not missing:
             if new.link:
@@ -153,16 +164,6 @@ class Registry:
         return RegFiles(self.tree, self.user_sid).write(path)
 
     # Within
-
-    def _follow(
-        self, attributes: ObjectAttributes, *, open_link: bool = False
-    ) -> tuple[KeyNode, str]:
-        flags = attributes.attributes
-        if flags & (a.OBJ_PERMANENT | a.OBJ_EXCLUSIVE):
-            raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
-        body, rest = self.objects.lookup(attributes.name, flags, attributes.root, self.kind)
-        open_link = open_link or bool(flags & a.OBJ_OPENLINK)
-        return self.tree.follow(self.key(body).node, rest, open_link=open_link)
 
     def _check_access(self, access: int) -> None:
         if not self.kind.grant(access):

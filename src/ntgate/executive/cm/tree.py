@@ -18,6 +18,7 @@ from ntgate.executive.cm.node import (
     utf16,
     utf16_size,
 )
+from ntgate.executive.cm.security import default_descriptor
 from ntgate.executive.ob.names import upcase
 from ntgate.layout import ntstatus
 
@@ -47,12 +48,15 @@ class KeyTree:
         self.now = now
         self.changed: Callable[[KeyNode, int], None] = lambda _node, _change: None
         self.used = 0
+        self._security = default_descriptor()
         self.root = KeyNode(ROOT_NAME, None, None, volatile=True)
+        self.root.security = self._security
         self.machine = self._holder("MACHINE")
         self.user = self._holder("USER")
 
     def _holder(self, name: str) -> KeyNode:
         node = KeyNode(name, self.root, None, volatile=True)
+        node.security = self._security
         self.root.add_subkey(node)
         return node
 
@@ -253,6 +257,7 @@ class KeyTree:
         """An empty hive, mounted; its top key."""
         hive = Hive(file)
         root = KeyNode(name, parent, hive, time=self.now(), volatile=volatile)
+        root.security = self._security
         self.mount(parent, name, root)
         return root
 
