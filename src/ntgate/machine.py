@@ -35,7 +35,12 @@ from ntgate.loader.system_dll import SystemDll, builtin_dll, userland_dll
 from ntgate.loader.userland import Userland
 
 SLICE = 500_000  # instructions in one clock tick
-MASKED_STEP = 16  # instructions between two looks at IF, when a tick finds it clear
+# Instructions between two looks at IF, when a tick finds it clear; a prime, so that no short loop
+# keeps in step with it.
+MASKED_STEP = 17
+# Instructions that a run counts for when something stops it: the engine does not tell, and time
+# has to pass for a program that a breakpoint stops again and again.
+CUT_SHORT = 1000
 
 
 class Cause(Enum):
@@ -178,15 +183,21 @@ class Machine:
                 return Cause.REQUEST
             if first:
                 amount = 1
+            elif self._until_tick <= 0:
+                amount = MASKED_STEP
             elif not self.options.counted and not instructions:
                 amount = 0
             else:
-                amount = min(self._until_tick, left) if instructions else self._until_tick
+                amount = self._until_tick
+            if instructions:
+                amount = min(amount, left)
             completed = self._run(amount, stepping=first)
             first = False
-            if completed:
-                self._until_tick -= amount
+            if completed and not self._taken:
+                self._until_tick -= amount or self._until_tick
                 left -= amount
+            else:
+                self._until_tick -= CUT_SHORT
             if self._taken:
                 return Cause.BREAK_INSTRUCTION
             if self.cpu.breakpoints.hits or self.cpu.watchpoints.hits:
@@ -195,25 +206,17 @@ class Machine:
                 return Cause.EXIT
             if instructions and left <= 0:
                 return Cause.COUNT
-            if self._until_tick <= 0 or (completed and not amount):
-                self._clock_interrupt(stop_after_one=bool(instructions))
+            if self._until_tick <= 0 and self.cpu.interrupt(m.CLOCK_VECTOR):
+                self._until_tick = SLICE
 
     def _run(self, amount: int, *, stepping: bool) -> bool:
+        """Whether the amount has run; 0 is a tick of the host's clock."""
         if stepping:
             self.cpu.step()
             return True
         if amount:
             return self.cpu.run(amount)
         return self.cpu.run(timeout_us=m.TICK_100NS // 10)
-
-    def _clock_interrupt(self, *, stop_after_one: bool) -> None:
-        """The tick is due: deliver it where the processor may take it."""
-        while not self.cpu.interrupt(m.CLOCK_VECTOR):
-            if stop_after_one:
-                self._until_tick = 1
-                return
-            self.cpu.run(MASKED_STEP)
-        self._until_tick = SLICE
 
     def request_stop(self) -> None:
         """Make `resume` return soon; from a signal handler or another thread."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from ntgate.cli.kd import expected_services
@@ -61,16 +62,24 @@ def program(folder: Path, name: str, code: str, data: str) -> Path:
     return path
 
 
-def dots(folder: Path, count: int, routine: str = "NtWriteFile") -> Path:
-    """A program that writes a dot `count` times, each by a system call of its own."""
-    code = f"""
-        mov     ebp, {count}
-Again:
+def dots(
+    folder: Path, count: int, routine: str = "NtWriteFile", *, breaks: tuple[int, ...] = ()
+) -> Path:
+    """A program that writes a dot `count` times, each by a system call of its own.
+
+    `breaks`: an int3 of the program's own stands behind so many dots.  kd stops there as at a
+    breakpoint, but setting one would have the engine forget the code that it has translated.
+    """
+    code = ""
+    for first, last in pairwise((0, *breaks, count)):
+        code += f"""
+        mov     ebp, {last - first}
+After{first}:
         @write {routine}
         dec     ebp
-        jnz     Again
-        @leave
+        jnz     After{first}
 """
+        code += "        int3\n" if last in breaks else "        @leave\n"
     return program(folder, f"dots_{routine.lower()}", code, 'Text:\n        .ascii "."')
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gate.gate_machine import DebuggedMachine, dots
+from gate.gate_machine import DebuggedMachine, dots, program
 
 LISTINGS = (Path(__file__).parent / "study_listings.txt").read_text(encoding="utf-8")
 FAST_CALL_RETURN = 0x7C92E4F4
@@ -337,3 +337,23 @@ def test_ba_on_the_tss_sees_a_thread_switch(tmp_path: Path) -> None:
     for _ in range(2):
         assert "Breakpoint 0 hit" in machine.kd("g")
         assert machine.value("@eip") == 0x805426F7
+
+
+# Exceptions
+
+
+def test_an_unhandled_exception_shows_the_program_where_it_failed(tmp_path: Path) -> None:
+    code = """
+        mov     esi, 0CAFEh
+        xor     ecx, ecx
+        mov     [ecx], esi
+"""
+    machine = DebuggedMachine(program(tmp_path, "crash", code, "Text:\n        .long 0"))
+    printed = machine.kd("g")
+    assert printed.startswith("Access violation - code c0000005 (!!! second chance !!!)\n")
+    assert printed.endswith("00401007 8931            mov     dword ptr [ecx],esi ds:0023:00000000=????????\n")
+    assert (machine.value("@esi"), machine.value("@cs")) == (0xCAFE, 0x1B)
+    assert [line.split()[2] for line in machine.kd("k").splitlines()[2:]] == ["crash!Start+0x7"]
+    assert machine.kd("g") == "The program has ended, status c0000005.\n"
+    assert machine.kd("g") == "The program has ended, status c0000005.\n"
+    assert machine.process.exit_status == 0xC0000005

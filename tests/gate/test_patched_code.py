@@ -11,10 +11,8 @@ from ntgate.devices.console import MemoryDevice
 
 KE_SYSTEM_CALLS = 0xFFDFF638
 ALIAS = 0xF9FF0000  # system PTEs that nothing else uses
-DOTS, BEFORE = 20, 8  # system calls of the program in all, and before the patch
-# The eight of NtWriteFile and NtContinue at the start have been made; the others and
-# NtTerminateProcess follow.
-AFTER = DOTS - BEFORE + 1
+DOTS, BEFORE = 20, 8  # system calls that write, in all and before the patch
+AFTER = DOTS - BEFORE + 1  # those after it, and NtTerminateProcess
 
 INLINE_HOOK = """
 InlineHook:
@@ -29,11 +27,13 @@ InlineCounter:
 """
 
 
-def in_the_middle(folder: Path, routine: str = "NtWriteFile") -> DebuggedMachine:
-    """A machine whose program has made BEFORE of its DOTS calls, and is in the last of those."""
-    machine = DebuggedMachine(dots(folder, DOTS, routine))
-    machine.kd(f"bp nt!NtWriteFile {BEFORE:x}", "g", "bc *")
-    assert machine.output == b"." * (BEFORE - 1)
+def in_the_middle(
+    folder: Path, routine: str = "NtWriteFile", *, then: tuple[int, ...] = ()
+) -> DebuggedMachine:
+    """A machine whose program has made BEFORE of its DOTS calls, and stands in ring 3."""
+    machine = DebuggedMachine(dots(folder, DOTS, routine, breaks=(BEFORE, *then)))
+    assert "80000003" in machine.kd("g")
+    assert machine.output == b"." * BEFORE
     return machine
 
 
@@ -63,11 +63,11 @@ def test_kd_patches_ki_fast_call_entry(tmp_path: Path) -> None:
 
 
 def test_a_patch_that_is_taken_back(tmp_path: Path) -> None:
-    machine = in_the_middle(tmp_path)
+    machine = in_the_middle(tmp_path, then=(BEFORE + 5,))
     hook = machine.install(INLINE_HOOK)
     entry = machine.value("nt!KiFastCallEntry")
-    machine.kd(f"eb {entry:x} {spaced(jump(entry, hook['InlineHook']))}")
-    machine.kd("bp nt!NtWriteFile 5", "g", "bc *")
+    machine.kd(f"eb {entry:x} {spaced(jump(entry, hook['InlineHook']))}", "g")
+    assert machine.output == b"." * (BEFORE + 5)
     machine.kd(f"eb {entry:x} b9 23 00 00 00")
     assert machine.run_to_end() == b"." * DOTS
     assert machine.dword(hook["InlineCounter"]) == 5
@@ -97,10 +97,27 @@ InterruptCounter:
 
 def test_kd_patches_the_stub_in_ntdll(tmp_path: Path) -> None:
     machine = in_the_middle(tmp_path)
-    machine.kd("eb ntdll!NtWriteFile+1 16 01", "bp nt!NtYieldExecution")  # 116h
+    machine.kd("eb ntdll!NtWriteFile+1 16 01")  # NtYieldExecution
+    assert machine.run_to_end() == b"." * BEFORE
+
+
+def test_kd_patches_code_that_has_not_run_yet() -> None:
+    """At the initial break no page of the program or of ntdll is in memory."""
+    machine = DebuggedMachine()
+    machine.kd("eb ntdll!NtWriteFile+1 16 01", "bp nt!NtYieldExecution")
     assert "Breakpoint 0 hit" in machine.kd("g")
     machine.kd("bc *")
-    assert machine.run_to_end() == b"." * BEFORE
+    assert machine.run_to_end() == b""
+
+
+def test_kd_writes_an_int_3(tmp_path: Path) -> None:
+    machine = DebuggedMachine(dots(tmp_path, 2))
+    machine.kd("eb ntdll!NtWriteFile cc")
+    printed = machine.kd("g")
+    assert printed.startswith("Break instruction exception - code 80000003 (first chance)")
+    assert machine.value("@eip") == machine.value("ntdll!NtWriteFile")
+    machine.kd("eb ntdll!NtWriteFile b8", "r eip=@eip")
+    assert machine.run_to_end() == b".."
 
 
 # From guest code, in ring 0, in a system call.

@@ -123,13 +123,6 @@ static EXCEPTION_DISPOSITION handler(
     return ExceptionContinueExecution;
 }
 
-static BOOLEAN is_alike(const SEEN *left, const SEEN *right)
-{
-    return left->code == right->code && left->offset == right->offset
-        && left->count == right->count && left->parameters[0] == right->parameters[0]
-        && left->parameters[1] == right->parameters[1];
-}
-
 /* Once; a parameter that is the address becomes a mark, so that addresses may change. */
 static BOOLEAN happens(const FAULT *fault)
 {
@@ -155,33 +148,44 @@ static void report(const CHAR *name, ULONG times, const SEEN *seen)
     print("\n");
 }
 
+static BOOLEAN is_alike(const SEEN *left, const SEEN *right)
+{
+    return left->code == right->code && left->offset == right->offset
+        && left->count == right->count && left->parameters[0] == right->parameters[0]
+        && left->parameters[1] == right->parameters[1];
+}
+
+/* Once; whether it was like the first one.  One that is not gets a line of its own. */
+static BOOLEAN happens_alike(const FAULT *fault, SEEN *first)
+{
+    BOOLEAN happened = happens(fault);
+    if (happened && !first->code)
+        *first = last;
+    if (happened && is_alike(first, &last))
+        return TRUE;
+    print(happened ? "another " : "no ");
+    report(fault->name, address, &last);
+    return FALSE;
+}
+
 static void repeat(const CHAR *name, const FAULT *fault, ULONG first, ULONG stride, ULONG rounds)
 {
     SEEN seen = {.code = 0};
     ULONG times = 0;
     for (ULONG i = 0; i < rounds; i++) {
         address = first + (i & 1023) * stride;
-        if (!happens(fault))
-            continue;
-        if (i == 0)
-            seen = last;
-        times += is_alike(&seen, &last);
+        times += happens_alike(fault, &seen);
     }
     report(name, times, &seen);
 }
 
 static void repeat_all(const FAULT *faults, ULONG count, ULONG rounds)
 {
-    SEEN seen = {.code = 0};
     for (ULONG each = 0; each < count; each++) {
+        SEEN seen = {.code = 0};
         ULONG times = 0;
-        for (ULONG i = 0; i < (rounds + count - 1) / count; i++) {
-            if (!happens(&faults[each]))
-                continue;
-            if (i == 0)
-                seen = last;
-            times += is_alike(&seen, &last);
-        }
+        for (ULONG i = 0; i < (rounds + count - 1) / count; i++)
+            times += happens_alike(&faults[each], &seen);
         report(faults[each].name, times, &seen);
     }
 }
@@ -212,11 +216,7 @@ static void software_interrupts(ULONG rounds)
                 continue;
             vectors += i == 0;
             address = 0;
-            if (!happens(&fault))
-                continue;
-            if (i == 0 && vector == 0)
-                seen = last;
-            times += is_alike(&seen, &last);
+            times += happens_alike(&fault, &seen);
         }
     report("int_n", times, &seen);
     CHECK_EQUAL(vectors, 249);

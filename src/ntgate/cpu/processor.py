@@ -90,8 +90,16 @@ class Processor:
         self._install_hooks()
 
     def _start_in_ring0(self) -> None:
-        """Flat segments of ring 0, as a boot loader leaves them; calibration ended in ring 3."""
-        context = self.context.save(self.engine)
+        """Flat segments of ring 0, as a boot loader leaves them; calibration ended in ring 3.
+
+        The markers that calibration wrote are cleared.
+        """
+        context, layout = self.context.save(self.engine), self.layout
+        for index in (
+            *layout.general, layout.cr2, layout.sysenter_cs, layout.sysenter_esp,
+            layout.sysenter_eip,
+        ):  # fmt: skip
+            context[index] = 0
         self.delivery.load(context, 1, 0x08, Segment(0, 0xFFFFFFFF, CS_RING0))
         self.delivery.load(context, 2, 0x10, Segment(0, 0xFFFFFFFF, SS_RING0))
         self.delivery.set_control_flags(context, 0)
@@ -232,7 +240,8 @@ class Processor:
             sysenter = not_there
         self._hook(abi.HOOK_SYSENTER, insn, sysenter, x86.UC_X86_INS_SYSENTER)
         self._hook(abi.HOOK_SYSENTER, insn, not_there, x86.UC_X86_INS_SYSCALL)
-        self._hook(abi.HOOK_INTR, const.UC_HOOK_INTR, self._make_interrupt())
+        interrupt = self.gate_entry.make_hook(self.engine, self._interrupt)
+        self._hook(abi.HOOK_INTR, const.UC_HOOK_INTR, self._guard(interrupt))
         self._hook(abi.HOOK_OUT, insn, self._make_out(), x86.UC_X86_INS_OUT)
         self._hook(abi.HOOK_IN, insn, self._guard(self._on_in, 0), x86.UC_X86_INS_IN)
         invalid = self._guard(self._on_invalid, True)
@@ -283,60 +292,39 @@ class Processor:
         self._fault_in_sysenter(self.context.save(self.engine), INVALID_OPCODE)
         self.restore()
 
-    def _make_interrupt(self) -> Callable[..., None]:
-        """Every interrupt and exception of the engine goes through the guest's IDT."""
-        layout, engine = self.layout, abi.argument(self.engine.value)
-        save, restore, read_register = abi.context_save, abi.context_restore, abi.reg_read
-        pointer, context = abi.argument(self.context.pointer.value), self.context.dwords
-        is_int, error_code, cr2 = layout.exception_is_int, layout.error_code, layout.cr2
-        old_exception, delivery = layout.old_exception, self.delivery
-        deliver, enter = delivery.deliver, self.gate_entry.enter
-        flags = C.c_uint32()
-        flags_address = abi.argument(C.addressof(flags))
-        eflags_register = x86.UC_X86_REG_EFLAGS
+    def _interrupt(self, vector: int) -> None:
+        """Any interrupt or exception of the engine, with the context saved: through the IDT."""
+        if self._denied_io is not None:
+            return  # the address space is a stand-in: see _deny_io
+        layout, context = self.layout, self.context.dwords
+        context[layout.old_exception] = NO_EXCEPTION
+        if vector == BREAKPOINT and self.intercept(vector):
+            length = software_interrupt_length(self, context, vector)
+            context[layout.eip] = (context[layout.eip] - length) & 0xFFFFFFFF
+            self.restore()
+            abi.uc_emu_stop(self.engine)
+            return
+        if context[layout.exception_is_int]:
+            length = software_interrupt_length(self, context, vector)
+            self.delivery.deliver(
+                context, vector, eflags=self.registers.eflags, software=length
+            )
+        elif not self._answered(context, vector):
+            error = context[layout.error_code]
+            self.delivery.deliver(context, vector, error, eflags=self.registers.eflags)
+            self._cr2 = context[layout.cr2]
+        self.restore()
 
-        def interrupt(_engine: object, vector: int, _data: object) -> None:
-            try:
-                if self._denied_io is not None:
-                    return  # the address space is a stand-in: see _deny_io
-                save(engine, pointer)
-                context[old_exception] = NO_EXCEPTION
-                if vector == BREAKPOINT and self.intercept(vector):
-                    length = software_interrupt_length(self, context, vector)
-                    context[layout.eip] = (context[layout.eip] - length) & 0xFFFFFFFF
-                    restore(engine, pointer)
-                    abi.uc_emu_stop(self.engine)
-                    return
-                if context[is_int]:
-                    read_register(engine, eflags_register, flags_address)
-                    if enter(vector, flags.value):
-                        restore(engine, pointer)
-                        return
-                    deliver(
-                        context,
-                        vector,
-                        eflags=flags.value,
-                        software=software_interrupt_length(self, context, vector),
-                    )
-                else:
-                    error = context[error_code]
-                    if vector == PAGE_FAULT:
-                        if error & FAULT_FETCH and self.first_fetch(context[cr2]):
-                            context[cr2] = self._cr2  # the guest has seen no fault
-                            restore(engine, pointer)
-                            return
-                    elif vector == GENERAL_PROTECTION and self._emulate(context):
-                        restore(engine, pointer)
-                        return
-                    read_register(engine, eflags_register, flags_address)
-                    deliver(context, vector, error, eflags=flags.value)
-                    self._cr2 = context[cr2]
-                self.restore()
-            except BaseException as error:
-                self.failure = error
-                abi.uc_emu_stop(self.engine)
-
-        return interrupt
+    def _answered(self, context: memoryview, vector: int) -> bool:
+        """Whether an exception was the engine's own affair, of which the guest sees nothing."""
+        layout = self.layout
+        if vector == PAGE_FAULT:
+            is_fetch = context[layout.error_code] & FAULT_FETCH
+            if not is_fetch or not self.first_fetch(context[layout.cr2]):
+                return False
+            context[layout.cr2] = self._cr2
+            return True
+        return vector == GENERAL_PROTECTION and self._emulate(context)
 
     def _on_invalid(self, _engine: object, _data: object) -> bool:
         context, eip = self.context.save(self.engine), self.layout.eip

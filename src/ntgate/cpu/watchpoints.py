@@ -51,7 +51,7 @@ class Watchpoints:
         self.debugger: list[Watch] = []
         self.hits: list[Watch] = []  # the debugger's, of the last run
         self.stopped = False
-        self._armed: tuple[int, tuple[Watch, ...]] = (0, ())
+        self._armed: tuple[tuple[Watch, int | None], ...] = ()  # with where it is in RAM
         self._hooks: list[tuple[int, Any]] = []
         self._touched: set[Watch] = set()
         self._collecting = False
@@ -61,19 +61,34 @@ class Watchpoints:
         self.hits.clear()
         self.stopped = False
         layout = self.cpu.layout
-        watches = list(self.debugger)
-        dr7 = context[layout.dr7]
-        if dr7 & 0xFF:
-            first = layout.dr7 - 14
-            watches += watches_of(dr7, tuple(context[first + 2 * slot] for slot in range(4)))
-        if not watches and not self._hooks:
+        watches = self.debugger + self._registers(context)
+        if not watches and not self._armed:
             return
-        armed = (context[layout.cr3], tuple(watches))
+        cr3 = context[layout.cr3]
+        armed = tuple((watch, self._physical(watch, cr3)) for watch in watches)
         if armed != self._armed:
             self.disarm()
             self._armed = armed
-            for watch in watches:
-                self._arm(watch, armed[0])
+            for watch, physical in armed:
+                if physical is not None:
+                    self._arm(watch, physical)
+
+    def _registers(self, context: memoryview) -> list[Watch]:
+        """The data breakpoints in DR0 to DR3."""
+        dr7 = context[self.cpu.layout.dr7]
+        if not dr7 & 0xFF:
+            return []
+        first = self.cpu.layout.dr7 - 14
+        return watches_of(dr7, tuple(context[first + 2 * slot] for slot in range(4)))
+
+    def _physical(self, watch: Watch, cr3: int) -> int | None:
+        mapping = walk(self.cpu.ram.qwords, cr3, watch.address)
+        return None if mapping is None else mapping.physical
+
+    def mapping_changes(self) -> None:
+        """The kernel is about to map a page: what is watched may lie elsewhere afterwards."""
+        if self._armed:
+            self.cpu.stop()
 
     def disarm(self) -> None:
         for handle, _callback in self._hooks:
@@ -81,14 +96,9 @@ class Watchpoints:
         if self._hooks:
             self.cpu.flush_code()
         self._hooks.clear()
-        self._armed = (0, ())
+        self._armed = ()
 
-    def _arm(self, watch: Watch, cr3: int) -> None:
-        mapping = walk(self.cpu.ram.qwords, cr3, watch.address)
-        if mapping is None:
-            return
-        first = mapping.physical
-
+    def _arm(self, watch: Watch, first: int) -> None:
         def accessed(
             _engine: object, kind: int, physical: int, size: int, _value: int, _data: object
         ) -> None:
@@ -125,10 +135,12 @@ class Watchpoints:
         self.stopped = False
         touched = self._touched
         self.hits = [watch for watch in touched if watch.slot is None]
-        slots = [watch.slot for watch in touched if watch.slot is not None]
+        context = cpu.context.save(cpu.engine)
+        # Ring 0 runs with its own DR7, and the hooks of ring 3's are still there.
+        slots = [watch.slot for watch in self._registers(context) if watch in touched]
         if slots:
-            context = cpu.context.save(cpu.engine)
             for slot in slots:
+                assert slot is not None
                 context[cpu.layout.dr6] |= 1 << slot
             cpu.delivery.deliver(context, 1, eflags=cpu.registers.eflags)
             cpu.restore()

@@ -93,8 +93,13 @@ class LiveMachine:
     def _bring_in(self, cr3: int, address: int, *, write: bool) -> mmu.Mapping | None:
         for process in self.machine.executive.processes.processes.values():
             if process.space.tables.pdpt == cr3 and _is_ordinary(process.space, address):
-                error = mmu.FAULT_USER | (mmu.FAULT_WRITE if write else 0)
-                access_fault(process.space, address, error)
+                denied = write and access_fault(
+                    process.space, address, mmu.FAULT_USER | mmu.FAULT_WRITE
+                )
+                if denied or not write:
+                    # The protection does not bind a debugger: what it writes to a page that can
+                    # only be read is seen by all who share that page, as under a real kd.
+                    access_fault(process.space, address, mmu.FAULT_USER)
         return walk(self.cpu.ram.qwords, cr3, address)
 
     def read_physical(self, address: int, size: int) -> bytes:
@@ -145,7 +150,6 @@ class LiveMachine:
         if self._dead is not None:
             return self._dead
         self._second_chance = None
-        self._exit = None
         try:
             cause = self.machine.resume(instructions or 0)
         except MachineError as error:
@@ -153,8 +157,10 @@ class LiveMachine:
             self._dead = Stop(_reason_of(error), text=text)
             return self._dead
         if self._second_chance is not None:
-            return Stop(StopReason.EXCEPTION, text=_describe(self._second_chance),
-                        code=self._second_chance.code)  # fmt: skip
+            event = self._second_chance
+            thread = self.machine.executive.processes.current.ethread.Tcb
+            frame = thread.InitialStack - m.NPX_FRAME_LENGTH - m.TRAP_FRAME_LENGTH
+            return Stop(StopReason.EXCEPTION, text=_describe(event), code=event.code, frame=frame)
         if cause is Cause.EXIT:
             status = self._exit.status if self._exit is not None else 0
             return Stop(StopReason.EXIT, text=f"The program has ended, status {status:08x}.",

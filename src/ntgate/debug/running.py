@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from iced_x86 import Instruction, Mnemonic
 
-from ntgate.debug import peek
+from ntgate.debug import peek, saved_context
 from ntgate.debug.breakpoints import Breakpoint
 from ntgate.debug.commands import KdError
 from ntgate.debug.disasm import CodeLine, is_call
@@ -154,6 +154,8 @@ def report(session: Session, outcome: Outcome) -> Iterator[str]:
     if stop.reason in _DEFAULT_TEXT:
         code = f" - code {stop.code:08x}" if stop.code else ""
         yield from (stop.text or _DEFAULT_TEXT[stop.reason] + code).splitlines()
+    if stop.frame:
+        session.target.use(saved_context.from_trap_frame(session.target, stop.frame))
     if stop.reason is not StopReason.EXIT:
         yield from state(session)
     if stop.reason is StopReason.FAILURE:

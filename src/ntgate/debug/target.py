@@ -48,6 +48,7 @@ class Stop:
     breakpoints: tuple[int, ...] = ()  # the handles from add_breakpoint
     text: str = ""  # a line or more for the user: exception, bugcheck, exit
     code: int = 0  # NTSTATUS of an exception, exit code of a program
+    frame: int = 0  # KTRAP_FRAME with the registers at an exception that the kernel handles
 
 
 class Target(Protocol):

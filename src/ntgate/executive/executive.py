@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ntgate.cpu.processor import Processor
+from ntgate.executive.cm import Registry
 from ntgate.executive.events import Events
 from ntgate.executive.ke.clock import Clock
 from ntgate.executive.ke.scheduler import Scheduler
@@ -46,5 +47,6 @@ class Executive:
         self.mm = MemoryManager(cpu, kernel, frames, self.pool, system_space)
         self.processes = ProcessManager(self, map_page)
         self.waits = Waits(self)
+        self.registry = Registry(self.objects, self.clock, self.events)
         self.debugger = False  # a kernel debugger is attached
         cpu.timestamp = self.clock.timestamp

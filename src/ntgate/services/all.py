@@ -7,9 +7,25 @@ from ntgate.services import (
     memory,
     object,
     process,
+    registry,
+    registry_hive,
+    registry_query,
     sync,
     system,
     thread,
 )
 
-__all__ = ["exception", "file", "kernel", "memory", "object", "process", "sync", "system", "thread"]
+__all__ = [
+    "exception",
+    "file",
+    "kernel",
+    "memory",
+    "object",
+    "process",
+    "registry",
+    "registry_hive",
+    "registry_query",
+    "sync",
+    "system",
+    "thread",
+]

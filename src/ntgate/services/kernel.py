@@ -48,6 +48,7 @@ def KiDeliverApc(
 def MmAccessFault(
     caller: Thread, ErrorCode: int, VirtualAddress: int, SegCs: int, TrapFrame: int
 ) -> Outcome:
+    caller.executive.cpu.watchpoints.mapping_changes()
     return access_fault(caller.process.space, VirtualAddress, ErrorCode, teb=caller.teb)
 
 

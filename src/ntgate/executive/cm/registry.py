@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ntgate.errors import NtError
 from ntgate.executive.cm import defaults
@@ -36,10 +36,10 @@ REG_CREATED_NEW_KEY, REG_OPENED_EXISTING_KEY = 1, 2
 
 @dataclass(eq=False)
 class Key:
-    """The companion of a key object; `watch` is what its first NtNotifyChangeKey asked for."""
+    """The companion of a key object; `watches` is what its first NtNotifyChangeKey asked for."""
 
     node: KeyNode
-    watch: NotifyBlock | None = None
+    watches: list[NotifyBlock] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +144,21 @@ class Registry:
         self.tree.rename(node, name)
         self._control_blocks.rename(node)
 
-    def watch(self, key: Key, change_filter: int, *, watch_tree: bool) -> NotifyBlock:
-        """What a key object watches: fixed by the first call."""
-        if key.watch is None:
-            key.watch = self.notifications.watch(key.node, change_filter, watch_tree=watch_tree)
-        return key.watch
+    def watch(
+        self, key: Key, node: KeyNode, change_filter: int, *, watch_tree: bool
+    ) -> NotifyBlock:
+        """What a key object watches of a key, its own or another: fixed by the first call.
+
+        Raises STATUS_KEY_DELETED.
+        """
+        if node.deleted:
+            raise NtError(ntstatus.STATUS_KEY_DELETED)
+        for block in key.watches:
+            if block.node is node:
+                return block
+        block = self.notifications.watch(node, change_filter, watch_tree=watch_tree)
+        key.watches.append(block)
+        return block
 
     # .reg files
 
@@ -201,9 +211,10 @@ class Registry:
 
     def _close(self, closing: HandleClosing) -> None:
         key = self.key(closing.body)
-        if closing.system_handles == 1 and key.watch is not None:
-            self.notifications.end(key.watch)
-            key.watch = None
+        if closing.system_handles == 1:
+            for block in key.watches:
+                self.notifications.end(block)
+            key.watches.clear()
 
     def _query_name(self, body: int) -> str:
         node = self.key(body).node

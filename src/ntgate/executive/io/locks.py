@@ -1,0 +1,101 @@
+"""Byte-range locks of a stream, as FsRtl keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ntgate.errors import NtError
+from ntgate.layout.ntstatus import STATUS_FILE_LOCK_CONFLICT, STATUS_RANGE_NOT_LOCKED
+
+EVERYWHERE = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """`file` is the address of the file object, `process` of the EPROCESS; `end` excludes."""
+
+    start: int
+    end: int
+    exclusive: bool
+    file: int
+    process: int
+    key: int
+
+    def overlaps(self, start: int, end: int) -> bool:
+        return self.start < end and start < self.end
+
+    def is_owned_by(self, file: int, process: int, key: int) -> bool:
+        return self.file == file and self.process == process and self.key == key
+
+
+@dataclass(slots=True)
+class Waiter:
+    """A lock that is wanted; `granted` is called when it is had."""
+
+    lock: Lock
+    granted: Callable[[], None]
+
+
+class LockTable:
+    """The locks of one stream, and those that wait for one to go."""
+
+    __slots__ = ("locks", "waiters")
+
+    def __init__(self) -> None:
+        self.locks: list[Lock] = []
+        self.waiters: list[Waiter] = []
+
+    def try_lock(self, wanted: Lock) -> bool:
+        """Shared locks go with shared ones, an exclusive one with none.  Empty ranges clash not."""
+        for held in self.locks:
+            if held.overlaps(wanted.start, wanted.end) and (held.exclusive or wanted.exclusive):
+                return False
+        self.locks.append(wanted)
+        return True
+
+    def wait(self, wanted: Lock, granted: Callable[[], None]) -> Waiter:
+        waiter = Waiter(wanted, granted)
+        self.waiters.append(waiter)
+        return waiter
+
+    def unlock(self, wanted: Lock) -> None:
+        """Drop one lock of exactly that range; raises STATUS_RANGE_NOT_LOCKED."""
+        for held in self.locks:
+            if (held.start, held.end) == (wanted.start, wanted.end) and held.is_owned_by(
+                wanted.file, wanted.process, wanted.key
+            ):
+                self.locks.remove(held)
+                self._grant()
+                return
+        raise NtError(STATUS_RANGE_NOT_LOCKED)
+
+    def unlock_all(self, file: int, process: int | None = None) -> None:
+        """A process, or with None everybody, closes the file object."""
+        kept = [
+            lock
+            for lock in self.locks
+            if lock.file != file or (process is not None and lock.process != process)
+        ]
+        if len(kept) < len(self.locks):
+            self.locks = kept
+            self._grant()
+
+    def check(
+        self, offset: int, size: int, file: int, process: int, key: int, *, write: bool
+    ) -> None:
+        """May these bytes be read or written?  Raises STATUS_FILE_LOCK_CONFLICT.
+
+        Reading passes everybody's shared locks and one's own; writing only one's own exclusive.
+        """
+        for held in self.locks:
+            if held.overlaps(offset, offset + size):
+                own = held.is_owned_by(file, process, key)
+                if not (own and held.exclusive or not held.exclusive and not write):
+                    raise NtError(STATUS_FILE_LOCK_CONFLICT)
+
+    def _grant(self) -> None:
+        for waiter in list(self.waiters):
+            if waiter in self.waiters and self.try_lock(waiter.lock):
+                self.waiters.remove(waiter)
+                waiter.granted()

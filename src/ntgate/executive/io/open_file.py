@@ -1,0 +1,125 @@
+"""What is behind a FILE_OBJECT, and how one is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ntgate.errors import NtError
+from ntgate.executive.io import constants as c
+from ntgate.executive.mm.files import SectionFile
+from ntgate.layout.io import FILE_OBJECT, FO_SYNCHRONOUS_IO
+from ntgate.layout.ntstatus import (
+    STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_FILE_FOR_SECTION,
+    STATUS_INVALID_INFO_CLASS,
+    STATUS_INVALID_PARAMETER,
+)
+
+if TYPE_CHECKING:
+    from ntgate.executive.io.manager import Device
+    from ntgate.executive.io.request import Request
+
+
+@dataclass(slots=True)
+class Create:
+    r"""What an open asks for.  `path` is what the object manager left of the name.
+
+    `access` has no generic rights any more; `related` is the file that a relative path starts
+    at.  A device tells in `information` what it did: FILE_OPENED and so on.
+    """
+
+    path: str
+    access: int
+    share: int = c.FILE_SHARE_ALL
+    disposition: int = c.FILE_OPEN
+    options: int = 0
+    attributes: int = 0
+    allocation: int = 0
+    related: OpenFile | None = None
+    extra: object = None  # of a named pipe: what its creation says
+    information: int = c.FILE_OPENED
+
+
+class Opener(Protocol):
+    """What a device does with an open."""
+
+    def open(self, create: Create, file: FILE_OBJECT) -> OpenFile:
+        """Raises NtError; fills in the file object's Flags and sharing members."""
+
+
+class OpenFile:
+    """The companion of a FILE_OBJECT: what its device does for it, or refuses.
+
+    A method that answers None has queued the request and completes it later.  A warning goes
+    into request.status, an error is an NtError.
+    """
+
+    name = ""  # behind the device's name
+    positioned = False  # reads and writes have an offset
+
+    def __init__(self, file: FILE_OBJECT, device: Device, access: int) -> None:
+        self.object = file
+        self.device = device
+        self.access = access  # what was granted when it was opened
+
+    @property
+    def synchronous(self) -> bool:
+        return bool(self.object.Flags & FO_SYNCHRONOUS_IO)
+
+    @property
+    def size(self) -> int:
+        """Where an append goes."""
+        return 0
+
+    def read(self, request: Request, offset: int, size: int) -> bytes | None:
+        raise NtError(STATUS_INVALID_DEVICE_REQUEST)
+
+    def write(self, request: Request, offset: int, data: bytes) -> int | None:
+        raise NtError(STATUS_INVALID_DEVICE_REQUEST)
+
+    def flush(self, request: Request) -> int | None:
+        """The Information of the answer."""
+        return 0
+
+    def device_control(
+        self, request: Request, code: int, data: bytes, room: int
+    ) -> bytes | None:
+        """`room` is the size of the output buffer; the answer may not be longer."""
+        raise NtError(STATUS_INVALID_DEVICE_REQUEST)
+
+    def file_control(self, request: Request, code: int, data: bytes, room: int) -> bytes | None:
+        raise NtError(STATUS_INVALID_DEVICE_REQUEST)
+
+    def lock(
+        self, request: Request, start: int, length: int, key: int, *,
+        exclusive: bool, fail_immediately: bool,
+    ) -> int | None:  # fmt: skip
+        raise NtError(STATUS_INVALID_DEVICE_REQUEST)
+
+    def unlock(self, process: int, start: int, length: int, key: int) -> None:
+        raise NtError(STATUS_INVALID_DEVICE_REQUEST)
+
+    def query(self, information_class: int) -> bytes:
+        """FILE_XXX_INFORMATION that the I/O manager doesn't answer itself."""
+        raise NtError(STATUS_INVALID_PARAMETER)
+
+    def set(self, information_class: int, data: bytes, other: OpenFile | None) -> None:
+        """`other` is the file of the RootDirectory handle in a new name."""
+        raise NtError(STATUS_INVALID_PARAMETER)
+
+    def query_volume(self, information_class: int) -> bytes:
+        raise NtError(STATUS_INVALID_INFO_CLASS)
+
+    def section_file(self) -> SectionFile:
+        """What a section of it is backed by; raises STATUS_INVALID_FILE_FOR_SECTION."""
+        raise NtError(STATUS_INVALID_FILE_FOR_SECTION)
+
+    def process_cleanup(self, process: int) -> None:
+        """A process has closed its last handle."""
+
+    def cleanup(self) -> None:
+        """The last handle is closed."""
+
+    def close(self) -> None:
+        """The file object goes."""

@@ -1,0 +1,141 @@
+"""One I/O request, and its completion: status block, event, APC, port.
+
+Most requests end in the service that made them.  One that has to wait gets an IRP in the
+guest's pool, linked to its thread, and is completed by whoever has what it waits for.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ntgate.executive.ps import apc
+from ntgate.layout.io import FILE_OBJECT, IO_TYPE_IRP, IRP
+from ntgate.layout.ntstatus import STATUS_CANCELLED, STATUS_PENDING
+from ntgate.memory.user import AccessViolation
+
+if TYPE_CHECKING:
+    from ntgate.executive.io.manager import IoManager
+    from ntgate.executive.io.open_file import OpenFile
+    from ntgate.executive.ps.thread import Thread
+
+TAG = b"Irp "
+STACK_LOCATION_SIZE = 0x24
+EVENT = FILE_OBJECT.Event.offset
+
+
+class Request:
+    """`event` is the body of an event that the requester named, 0 for none.
+
+    `buffer` is where the data of a read goes in the requester's memory.
+    """
+
+    __slots__ = (
+        "apc_context", "apc_routine", "buffer", "cancel_routine", "event", "file", "io", "iosb",
+        "irp", "key", "status", "synchronous", "thread",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        io: IoManager,
+        thread: Thread,
+        file: OpenFile,
+        iosb: int,
+        event: int = 0,
+        apc_routine: int = 0,
+        apc_context: int = 0,
+        buffer: int = 0,
+    ) -> None:
+        self.io = io
+        self.thread = thread
+        self.file = file
+        self.iosb = iosb
+        self.event = event
+        self.apc_routine = apc_routine
+        self.apc_context = apc_context
+        self.buffer = buffer
+        self.key = 0  # of byte-range locks
+        self.status = 0
+        self.irp = 0
+        self.synchronous = False
+        self.cancel_routine: Callable[[], None] | None = None
+
+    @property
+    def process(self) -> int:
+        return self.thread.process.eprocess.address
+
+    # Waiting.
+
+    def pend(self, cancel: Callable[[], None]) -> None:
+        """Make the request one that waits; `cancel` takes it out of where it waits."""
+        io, objects = self.io, self.io.objects
+        self.cancel_routine = cancel
+        self.status = STATUS_PENDING
+        irp = IRP(io.kernel, io.pool.allocate(IRP.SIZE + STACK_LOCATION_SIZE, TAG))
+        irp.Type, irp.Size = IO_TYPE_IRP, IRP.SIZE + STACK_LOCATION_SIZE
+        irp.UserIosb, irp.UserEvent, irp.UserBuffer = self.iosb, self.event, self.buffer
+        irp.RequestorMode = irp.StackCount = irp.CurrentLocation = 1
+        irp.PendingReturned = 1
+        self.irp = irp.address
+        io.pending[self.irp] = self
+        objects.reference(self.file.object.address)
+        if self.event:
+            objects.reference(self.event)
+
+    def complete(self, status: int, information: int = 0, data: bytes = b"") -> None:
+        """End a request that waits."""
+        io, objects = self.io, self.io.objects
+        del io.pending[self.irp]
+        io.pool.free(self.irp)
+        self.irp = 0
+        self.cancel_routine = None
+        if data:
+            try:
+                self.thread.process.memory.write(self.buffer, data)
+            except AccessViolation as violation:
+                status, information = violation.status, 0
+        self.status = status
+        if not self.thread.ethread.Terminated:
+            self._answer(information)
+        body, event = self.file.object.address, self.event
+        if event:
+            objects.dereference(event)
+        objects.dereference(body)
+
+    def cancel(self) -> None:
+        """Take the request back: STATUS_CANCELLED."""
+        assert self.cancel_routine is not None
+        self.cancel_routine()
+        self.complete(STATUS_CANCELLED)
+
+    # The end, at once or later.
+
+    def finish(self, information: int) -> int:
+        """End a request that its service has carried out; returns the status."""
+        self.thread.memory.write(self.iosb, struct.pack("<2I", self.status, information))
+        self._notify(information)
+        return self.status
+
+    def _answer(self, information: int) -> None:
+        with suppress(AccessViolation):  # a status block that is gone is nobody's
+            self.thread.process.memory.write(
+                self.iosb, struct.pack("<2I", self.status, information)
+            )
+        self._notify(information)
+
+    def _notify(self, information: int) -> None:
+        waits, file = self.io.executive.waits, self.file.object
+        if self.event:
+            waits.set_event(self.event)
+            if self.synchronous:
+                waits.set_event(file.address + EVENT)
+        else:
+            waits.set_event(file.address + EVENT)
+        if self.apc_routine:
+            apc.queue(self.thread, self.apc_routine, self.apc_context, self.iosb, 0)
+        elif file.CompletionContext and self.apc_context:
+            self.io.ports.post_file(
+                file.CompletionContext, self.apc_context, self.status, information
+            )

@@ -1,0 +1,67 @@
+"""What a folder of a volume can be filled from: the other end is in devices/.
+
+The names that a source gives are valid on NT, and no two of a folder differ in letter case
+alone.  Every method raises NtError where the host can't do it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from ntgate.executive.io.content import Content
+
+
+class Policy(Enum):
+    """What a change below a mounted folder does."""
+
+    READ_ONLY = "ro"  # it is refused
+    COPY_ON_WRITE = "cow"  # it stays in the machine's memory
+    WRITE_THROUGH = "rw"  # it is done to the host's folder
+
+
+@dataclass(slots=True)
+class Metadata:
+    """Attributes and times of a file, in 100 ns units since 1601, and its size in bytes."""
+
+    attributes: int
+    creation: int
+    access: int
+    write: int
+    change: int
+    size: int = 0
+
+    @classmethod
+    def at(cls, time: int, attributes: int, size: int = 0) -> Metadata:
+        """One time for everything."""
+        return cls(attributes, time, time, time, time, size)
+
+
+class Source(Protocol):
+    """A file or a folder somewhere else."""
+
+    @property
+    def is_directory(self) -> bool: ...
+    @property
+    def policy(self) -> Policy: ...
+    def metadata(self) -> Metadata: ...
+    def set_metadata(self, metadata: Metadata) -> None:
+        """Take over times and the read-only attribute; with WRITE_THROUGH only."""
+
+    # Of a file.
+
+    def open(self) -> Content:
+        """Its bytes; they can be written with WRITE_THROUGH only."""
+    def close(self) -> None:
+        """Nobody has it open; `open` may come again."""
+
+    # Of a folder; what changes it, with WRITE_THROUGH only.
+
+    def stamp(self) -> int:
+        """Changes when `entries` would answer anew; never, with a policy that keeps changes."""
+    def entries(self) -> list[tuple[str, Source]]: ...
+    def create(self, name: str, *, directory: bool) -> Source: ...
+    def remove(self, name: str, *, directory: bool) -> None: ...
+    def rename(self, name: str, target: Source, new_name: str) -> None:
+        """Move an entry to `target`, a folder of the same mount, in place of what is there."""

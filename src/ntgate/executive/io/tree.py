@@ -1,0 +1,406 @@
+"""A volume's files and folders: nodes with names in directories, filled from sources on demand.
+
+An Entry is a name in a directory, a Node what it names; a file may have several names.  What a
+source gave is looked at once and then lives here, except below a write-through mount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ntgate.errors import NtError
+from ntgate.executive.io import constants as c
+from ntgate.executive.io.content import Content, MemoryContent, Space
+from ntgate.executive.io.locks import LockTable
+from ntgate.executive.io.names import short_name
+from ntgate.executive.io.share import ShareAccess
+from ntgate.executive.io.source import Metadata, Policy, Source
+from ntgate.executive.ob.names import upcase
+from ntgate.layout.ntstatus import STATUS_ACCESS_DENIED
+
+FIRST_FILE_ID = 0x0001_0000_0000_0005  # of the root on NTFS: sequence number and record 5
+
+
+class Entry:
+    """A name in a directory; `directory` is None for the root, and for what was removed."""
+
+    __slots__ = ("delete_pending", "directory", "name", "node")
+
+    def __init__(self, name: str, directory: Directory | None, node: Node) -> None:
+        self.name = name
+        self.directory = directory
+        self.node = node
+        self.delete_pending = False
+
+    @property
+    def path(self) -> str:
+        r"""From the volume's root: `\folder\file`; the root itself is `\`."""
+        parts = []
+        entry: Entry = self
+        while entry.directory is not None:
+            parts.append(entry.name)
+            entry = entry.directory.entries[0]
+        return "\\" + "\\".join(reversed(parts))
+
+
+class Node:
+    """A file or directory.  `opens` counts the file objects on it and its streams."""
+
+    is_directory = False
+
+    def __init__(
+        self, tree: Tree, source: Source | None, metadata: Metadata | None = None
+    ) -> None:
+        self.tree = tree
+        self.source = source
+        self.file_id = tree.next_file_id()
+        self.entries: list[Entry] = []
+        self.streams: dict[str, Stream] = {}
+        self.opens = 0
+        self._metadata = metadata
+
+    @property
+    def metadata(self) -> Metadata:
+        if self._metadata is None:
+            assert self.source is not None
+            self._metadata = self.source.metadata()
+        return self._metadata
+
+    @property
+    def policy(self) -> Policy:
+        """What is only in memory may change like a copy."""
+        return self.source.policy if self.source is not None else Policy.COPY_ON_WRITE
+
+    @property
+    def attributes(self) -> int:
+        """As queries tell them: never 0."""
+        found = self.metadata.attributes
+        if self.is_directory:
+            return found & ~c.FILE_ATTRIBUTE_NORMAL | c.FILE_ATTRIBUTE_DIRECTORY
+        return found or c.FILE_ATTRIBUTE_NORMAL
+
+    def check_writable(self) -> None:
+        """Raises STATUS_ACCESS_DENIED below a read-only mount."""
+        if self.policy is Policy.READ_ONLY:
+            raise NtError(STATUS_ACCESS_DENIED)
+
+    def touch(self) -> None:
+        """Contents have changed now."""
+        now = self.tree.now()
+        metadata = self.metadata
+        metadata.write = metadata.change = now
+
+    def save_metadata(self) -> None:
+        """Attributes or times were set."""
+        if self.source is not None and self.policy is Policy.WRITE_THROUGH:
+            self.source.set_metadata(self.metadata)
+
+
+class Stream:
+    """The bytes of a file, or of a named stream of a file or directory.
+
+    It is the SectionFile of its sections, and their identity.
+    """
+
+    def __init__(self, node: Node, name: str, content: Content | None = None) -> None:
+        self.node = node
+        self.stream_name = name
+        self.share = ShareAccess()
+        self.locks = LockTable()
+        self.opens = 0
+        self.delete_pending = False
+        self._content = content
+
+    @property
+    def content(self) -> Content:
+        if self._content is None:
+            assert self.node.source is not None
+            self._content = self.node.source.open()
+        return self._content
+
+    @property
+    def identity(self) -> Stream:
+        return self
+
+    @property
+    def name(self) -> str:
+        entries = self.node.entries
+        path = entries[0].path if entries else ""
+        return self.node.tree.device_name + path + self.suffix
+
+    @property
+    def suffix(self) -> str:
+        return f":{self.stream_name}" if self.stream_name else ""
+
+    @property
+    def size(self) -> int:
+        return self._content.size if self._content is not None else self.node.metadata.size
+
+    @property
+    def allocated(self) -> int:
+        if self._content is not None:
+            return self._content.allocated
+        return -(-self.size // 0x1000) * 0x1000
+
+    def read(self, offset: int, size: int) -> bytes:
+        content = self._content
+        return (content if content is not None else self.content).read(offset, size)
+
+    def write(self, offset: int, data: bytes) -> None:
+        self.writable_content().write(offset, data)
+        self.node.touch()
+
+    def set_size(self, size: int) -> None:
+        if size != self.size:
+            self.writable_content().set_size(size)
+            self.node.touch()
+
+    def extend(self, size: int) -> None:
+        """For a section that is larger than the file."""
+        if size > self.size:
+            self.set_size(size)
+
+    def flush(self) -> None:
+        if self._content is not None:
+            self._content.flush()
+
+    def writable_content(self) -> Content:
+        """The content after the copy that a first write makes."""
+        content = self._content
+        if isinstance(content, MemoryContent):
+            return content
+        node = self.node
+        if node.policy is Policy.WRITE_THROUGH and not self.stream_name:
+            return self.content
+        node.check_writable()
+        self._content = MemoryContent(node.tree.space, self.content)
+        return self._content
+
+    def close(self, *, mapped: bool) -> None:
+        """The last file object is gone: a host file need not stay open, unless it is mapped."""
+        source = self.node.source
+        if source is None or self.stream_name or mapped:
+            return
+        if isinstance(self._content, MemoryContent):
+            return
+        if self._content is not None:
+            self.node.metadata.size = self._content.size
+            self._content = None
+        source.close()
+
+    def release(self) -> None:
+        """The file is deleted and nobody has it open."""
+        if isinstance(self._content, MemoryContent):
+            self._content.release()
+
+
+class File(Node):
+    """A file; its main stream has the name ""."""
+
+    def __init__(
+        self, tree: Tree, source: Source | None, metadata: Metadata | None = None
+    ) -> None:
+        super().__init__(tree, source, metadata)
+        content = MemoryContent(tree.space) if source is None else None
+        self.streams[""] = Stream(self, "", content)
+
+
+class Directory(Node):
+    """Entries by name in capitals."""
+
+    is_directory = True
+
+    def __init__(
+        self, tree: Tree, source: Source | None, metadata: Metadata | None = None
+    ) -> None:
+        super().__init__(tree, source, metadata)
+        self._children: dict[str, Entry] = {}
+        self._stamp = -1
+        self._short: dict[str, Entry] | None = None  # made when it is first asked for
+        self._short_of: dict[Entry, str] = {}
+
+    @property
+    def children(self) -> dict[str, Entry]:
+        """Every entry; what the source has is here from the first look on."""
+        if self.source is not None:
+            stamp = self.source.stamp()
+            if stamp != self._stamp:
+                self._load(self.source)
+                self._stamp = stamp
+        return self._children
+
+    def find(self, name: str) -> Entry | None:
+        """By long or short name, in any letter case."""
+        key = upcase(name)
+        entry = self.children.get(key)
+        if entry is None and "~" in name:
+            entry = self.short_names().get(key)
+        return entry
+
+    def sorted_entries(self) -> Iterator[Entry]:
+        """In the order in which NTFS has them: by the names in capitals."""
+        children = self.children
+        for key in sorted(children):
+            yield children[key]
+
+    def short_names(self) -> dict[str, Entry]:
+        if self._short is None:
+            self._short = {}
+            for entry in self.sorted_entries():
+                self._add_short(entry)
+        return self._short
+
+    def short_name_of(self, entry: Entry) -> str:
+        """The 8.3 name; "" where the long name is one."""
+        self.short_names()
+        short = self._short_of.get(entry, "")
+        return "" if short == upcase(entry.name) else short
+
+    def add(self, entry: Entry) -> None:
+        self.children[upcase(entry.name)] = entry
+        entry.directory = self
+        entry.node.entries.append(entry)
+        if self._short is not None:
+            self._add_short(entry)
+
+    def discard(self, entry: Entry) -> None:
+        self._children.pop(upcase(entry.name), None)
+        short = self._short_of.pop(entry, None)
+        if self._short is not None and short is not None:
+            self._short.pop(short, None)
+        entry.node.entries.remove(entry)
+
+    def _add_short(self, entry: Entry) -> None:
+        assert self._short is not None
+        taken = _Both(self._short, self._children)
+        short = short_name(entry.name, taken)
+        self._short[short] = entry
+        self._short_of[entry] = short
+
+    def _load(self, source: Source) -> None:
+        found = dict(source.entries())
+        for entry in list(self._children.values()):
+            known = entry.node.source
+            if entry.name not in found and known is not None and not entry.node.opens:
+                self.discard(entry)
+                entry.directory = None
+        for name, child in found.items():
+            if upcase(name) not in self._children:
+                node = (Directory if child.is_directory else File)(self.tree, child)
+                entry = Entry(name, self, node)
+                self._children[upcase(name)] = entry
+                node.entries.append(entry)
+                if self._short is not None:
+                    self._add_short(entry)
+
+
+class _Both:
+    """Names that a new short name may not have."""
+
+    def __init__(self, one: dict[str, Entry], other: dict[str, Entry]) -> None:
+        self._one, self._other = one, other
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._one or name in self._other
+
+
+class Tree:
+    """Everything on a volume.  now() gives the time for what is made or changed."""
+
+    def __init__(self, device_name: str, space: Space, now: Callable[[], int]) -> None:
+        self.device_name = device_name
+        self.space = space
+        self.now = now
+        self._last_id = FIRST_FILE_ID - 1
+        metadata = Metadata.at(now(), c.FILE_ATTRIBUTE_DIRECTORY | c.FILE_ATTRIBUTE_HIDDEN
+                               | c.FILE_ATTRIBUTE_SYSTEM)  # fmt: skip
+        self.root = Directory(self, None, metadata)
+        self.root.entries.append(Entry("", None, self.root))
+
+    def next_file_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def make_directories(self, *names: str) -> Directory:
+        """The directory of that path, made where it is missing."""
+        directory = self.root
+        for name in names:
+            entry = directory.find(name)
+            if entry is None:
+                entry = self.new_entry(directory, name, c.FILE_ATTRIBUTE_DIRECTORY)
+            assert isinstance(entry.node, Directory)
+            directory = entry.node
+        return directory
+
+    def mount(self, source: Source, *names: str) -> Directory:
+        """Fill a directory from a source; what was there is gone.  `names` is its path."""
+        above = self.make_directories(*names[:-1])
+        there = above.find(names[-1])
+        if there is not None:
+            above.discard(there)
+        directory = Directory(self, source)
+        above.add(Entry(names[-1], above, directory))
+        return directory
+
+    def new_entry(self, directory: Directory, name: str, attributes: int) -> Entry:
+        """A new file, or directory with FILE_ATTRIBUTE_DIRECTORY; the name is free.
+
+        Raises STATUS_ACCESS_DENIED below a read-only mount, and what the host answers.
+        """
+        directory.check_writable()
+        kind = Directory if attributes & c.FILE_ATTRIBUTE_DIRECTORY else File
+        source = None
+        if directory.policy is Policy.WRITE_THROUGH:
+            assert directory.source is not None
+            source = directory.source.create(name, directory=kind is Directory)
+        node = kind(self, source, Metadata.at(self.now(), attributes))
+        entry = Entry(name, directory, node)
+        directory.add(entry)
+        directory.touch()
+        return entry
+
+    def add_link(self, directory: Directory, name: str, node: Node) -> Entry:
+        """One more name of a file that is in memory."""
+        directory.check_writable()
+        entry = Entry(name, directory, node)
+        directory.add(entry)
+        directory.touch()
+        return entry
+
+    def remove(self, entry: Entry) -> None:
+        """Take a name away; the node stays for those who have it open."""
+        directory, node = entry.directory, entry.node
+        assert directory is not None
+        directory.check_writable()
+        if directory.policy is Policy.WRITE_THROUGH and node.source is not None:
+            assert directory.source is not None
+            directory.source.remove(entry.name, directory=node.is_directory)
+        directory.discard(entry)
+        entry.directory = None
+        directory.touch()
+        if not node.entries and not node.opens:
+            self.release(node)
+
+    def release(self, node: Node) -> None:
+        """A node without a name that nobody has open."""
+        for stream in node.streams.values():
+            stream.release()
+
+    def move(self, entry: Entry, directory: Directory, name: str) -> None:
+        """Another name, another directory, or both; the name there is free.
+
+        Raises STATUS_ACCESS_DENIED; the caller has checked that no write-through mount's
+        border is crossed.
+        """
+        above = entry.directory
+        assert above is not None
+        above.check_writable()
+        directory.check_writable()
+        if above.policy is Policy.WRITE_THROUGH:
+            assert above.source is not None and directory.source is not None
+            above.source.rename(entry.name, directory.source, name)
+        above.discard(entry)
+        entry.name = name
+        directory.add(entry)
+        above.touch()
+        directory.touch()
