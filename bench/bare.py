@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 import programs
+from unicorn.unicorn_py3.unicorn import uclib
 
 from ntgate.cpu import unicorn_abi as abi
 from ntgate.cpu.calibration import Context, ContextLayout, calibrate
@@ -25,6 +26,14 @@ from ntgate.cpu.registers import Registers
 from ntgate.cpu.unicorn_abi import const, x86
 from ntgate.image.assembler import assemble
 from ntgate.loader.userland.stubs import xp_stub
+
+# The engine's calls as ctypes makes them by default, with full prototypes and without the GIL.
+_lib = C.CDLL(uclib._name)
+emu_start = _lib["uc_emu_start"]
+emu_start.argtypes = (C.c_void_p, C.c_uint64, C.c_uint64, C.c_uint64, C.c_size_t)
+HOOK_INTR = C.CFUNCTYPE(None, C.c_void_p, C.c_uint32, C.c_void_p)
+HOOK_SYSENTER = C.CFUNCTYPE(None, C.c_void_p, C.c_void_p)
+HOOK_OUT = C.CFUNCTYPE(None, C.c_void_p, C.c_uint32, C.c_int, C.c_uint32, C.c_void_p)
 
 FOREVER = 1 << 40
 PRESENT, WRITABLE, USER, NO_EXECUTE = 1, 2, 4, 1 << 63
@@ -116,16 +125,16 @@ class BareMachine:
         self._load(program)
         self._callbacks: list[Any] = []
         insn = const.UC_HOOK_INSN
-        self._hook(abi.HOOK_SYSENTER, insn, self._make_sysenter(), x86.UC_X86_INS_SYSENTER)
-        self._hook(abi.HOOK_OUT, insn, self._make_out(), x86.UC_X86_INS_OUT)
-        self._hook(abi.HOOK_INTR, const.UC_HOOK_INTR, self._unexpected)
+        self._hook(HOOK_SYSENTER, insn, self._make_sysenter(), x86.UC_X86_INS_SYSENTER)
+        self._hook(HOOK_OUT, insn, self._make_out(), x86.UC_X86_INS_OUT)
+        self._hook(HOOK_INTR, const.UC_HOOK_INTR, self._unexpected)
 
     def run_round(self) -> None:
         """Until the program's next call of MARK."""
         self.stopped = False
         while not self.stopped:
             abi.check(
-                abi.uc_emu_start(
+                emu_start(
                     self.engine, self.registers.eip, FOREVER, 0, self.slice_length
                 )
             )

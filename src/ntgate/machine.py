@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -17,7 +17,7 @@ from pathlib import Path
 import ntgate.services.all  # noqa: F401  (declares the services)
 from ntgate.boot.boot import boot
 from ntgate.devices.console import MemoryDevice
-from ntgate.dispatch.dispatcher import Dispatcher
+from ntgate.dispatch.dispatcher import Dispatcher, Observer
 from ntgate.dispatch.tables import ServiceNumber
 from ntgate.entry.routines import HOST_PORT
 from ntgate.errors import UsageError
@@ -157,6 +157,16 @@ class Machine:
         except OSError as error:
             raise UsageError(f"can't read {name}: {error.strerror}") from None
         return load_program(path.name, file)
+
+    def observe(self, observer: Observer, sysenter: Callable[[int, int], None]) -> None:
+        """Show every service call to an observer.
+
+        sysenter(thread, eip) is called at each of those instructions with the address of the
+        current ETHREAD.
+        """
+        self.dispatcher.observer = observer
+        prcb = self.executive.scheduler.prcb
+        self.cpu.on_sysenter = lambda eip: sysenter(prcb.CurrentThread, eip)
 
     # Running.
 

@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 
 from gate.gate_machine import DebuggedMachine, dots, program
-
 from ntgate.debug.target import StopReason
 
 # More instructions than a clock tick has, with interrupts off.

@@ -264,8 +264,9 @@ def _build_win32k(nt: dict[str, int], tables: dict[str, int]) -> KernelImage:
     places: list[int] = []
     for i, row in enumerate((*rows, *extra)):
         places.append(W32_STUBS + i * NT_STUB_SIZE)
-        # A service of table 3 whose arguments changed since XP has its name twice.
-        symbols.setdefault(row.name, places[-1])
+        # A service whose arguments changed since XP is in both tables.
+        name = f"{row.name}Extra" if row.name in symbols else row.name
+        symbols[name] = places[-1]
     numbered = [(row.number, row.argument_bytes, False) for row in (*rows, *extra)]
     stubs = _host_stubs(W32_STUBS, numbered, nt)
     data = {

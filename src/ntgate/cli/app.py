@@ -47,6 +47,36 @@ def run(
 
 
 @app.command(context_settings=PASS_ON)
+def trace(
+    program: Annotated[str, typer.Argument(help="A PE file, or @NAME of a built-in program.")],
+    arguments: Words = None,
+    expressions: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("-e", metavar="EXPR", help="trace=NAME,%family or inject=NAME:status=S:when=N"),
+    ] = None,
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("-o", metavar="FILE", help="Write the trace here, not to stderr."),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
+    summary: Annotated[bool, typer.Option("-c", help="Count calls and errors.")] = False,
+    relative: Annotated[bool, typer.Option("-r", help="Time since the last call.")] = False,
+    stacks: Annotated[bool, typer.Option("-k", help="The callers of each call.")] = False,
+    string_limit: Annotated[int, typer.Option("-s", help="Bytes of a buffer to show.")] = 32,
+    memory: Memory = 512,
+    no_sep: NoSep = False,
+    fast: Fast = False,
+) -> None:
+    """Run a program and show its system calls, with the gate that each came through."""
+    from ntgate.cli.trace import TraceOptions, trace_program
+
+    options = TraceOptions(output, form, summary, relative, stacks, string_limit)
+    for expression in expressions or []:
+        options.add_expression(expression)
+    sys.exit(trace_program(program, arguments or [], _options(memory, no_sep, fast), options))
+
+
+@app.command(context_settings=PASS_ON)
 def kd(
     program: Annotated[Optional[str], typer.Argument(help="What to debug.")] = None,  # noqa: UP045
     arguments: Words = None,

@@ -204,7 +204,7 @@ class _Calibration:
         self.saved["start"] = list(self.context.save(self.engine))
         eip_index = self.eip_index = _once(self.mark_eip(), 0x5A5A_7770, "eip")
 
-        def on_interrupt(_engine: object, _vector: int, _data: object) -> None:
+        def on_interrupt(_engine: object, _vector: int) -> None:
             name, resume = next(stages, ("none", None))
             dwords = self.context.save(self.engine)
             self.saved[name] = list(dwords)

@@ -50,6 +50,7 @@ IN_IDT = 2  # error code bit: the selector index is an IDT vector
 GATE_KINDS = frozenset((TASK_GATE, INTERRUPT_GATE, TRAP_GATE))
 
 HFLAG_CPL = 3
+HFLAG_INHIBIT_IRQ = 1 << 3
 HFLAG_CS32 = 1 << 4
 HFLAG_SS32 = 1 << 5
 HFLAG_ADDSEG = 1 << 6

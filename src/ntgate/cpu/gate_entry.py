@@ -47,9 +47,8 @@ MODE = HFLAG_CPL | HFLAG_CS32 | HFLAG_SS32 | HFLAG_ADDSEG
 FLAT_RING3 = RING3 | HFLAG_CS32 | HFLAG_SS32
 FRAME = struct.Struct("<5I")
 
-# The PTE of the frame's place on a kernel stack: its index among RAM's qwords and its value; then
-# where the frame begins, as a physical and as a linear address.
-StackPlace = tuple[int, int, int, int]
+# Where the frame begins on a kernel stack, as a physical and as a linear address.
+StackPlace = tuple[int, int]
 # TR, GDTR and IDTR; how to read the gate, the descriptors and SS0 from RAM, where, and what they
 # were; index of ESP0 and the places by its value; the caches of CS and SS; EIP; a mask of EFLAGS.
 Judgement = tuple[
@@ -66,8 +65,9 @@ Judgement = tuple[
 
 
 class GateEntry:
-    """Where the tables lie in RAM is kept by address space, as a TLB does with global pages:
-    `forget` goes with a flush.
+    """Where tables and stacks lie in RAM is kept by address space, as a TLB keeps global pages.
+
+    `forget` goes with what drops them from the TLB: a flush, an `invlpg` in system space.
     """
 
     def __init__(self, delivery: Delivery, context: Context) -> None:
@@ -92,14 +92,18 @@ class GateEntry:
         self.forget = self._judgements.clear
 
     def make_hook(
-        self, engine: C.c_void_p, other: Callable[[int], None]
-    ) -> Callable[[object, int, object], None]:
+        self,
+        engine: C.c_void_p,
+        other: Callable[[int], None],
+        failed: Callable[[BaseException], None],
+    ) -> Callable[[object, int], None]:
         """The engine's interrupt hook; `other(vector)` takes what is not usual, context saved.
 
+        failed: what keeps an exception out of the engine.
         One unpacking reads what nine subscripts of the context would, in a third of the time.
         """
         layout, context, ram = self.delivery.layout, self.context.dwords, self.delivery.ram
-        qwords, dwords, memory = ram.qwords, ram.dwords, ram.bytes
+        dwords, memory = ram.dwords, ram.bytes
         unpack, state, state_at = self._state.unpack_from, self._bytes, self._state_at
         esp_at, eip_at, eflags_at = layout.general[4], layout.eip, layout.eflags
         hflags_at, segments_at = layout.hflags, slice(layout.segments[1], layout.segments[2] + 6)
@@ -109,38 +113,37 @@ class GateEntry:
         flags, flags_register = C.c_uint32(), abi.x86.UC_X86_REG_EFLAGS
         flags_pointer = abi.argument(C.addressof(flags))
 
-        def hook(_engine: object, vector: int, _data: object) -> None:
-            save(cpu, pointer)
-            esp, eip, eflags, hflags, cs, ss, tables, cr3, is_int = unpack(state, state_at)
-            if not is_int or hflags & MODE != FLAT_RING3 or vector == BREAKPOINT:
-                other(vector)
-                return
+        def hook(_engine: object, vector: int) -> None:
             try:
-                (
-                    as_judged, read, read_at, as_read, esp0_at, places, segments, target,
-                    kept_flags,
-                ) = judgements[cr3 << 8 | vector]  # fmt: skip
-                entry_at, entry, physical, bottom = places[dwords[esp0_at]]
-            except KeyError:
-                self._judge(cr3, vector)
-                other(vector)
-                return
-            if (
-                tables != as_judged
-                or read(memory, read_at) != as_read
-                or qwords[entry_at] != entry
-            ):
-                self._judge(cr3, vector)
-                other(vector)
-                return
-            read_register(cpu, flags_register, flags_pointer)
-            push(memory, physical, eip, cs & 0xFFFF, flags.value, esp, ss & 0xFFFF)
-            context[esp_at] = bottom
-            context[eip_at] = target
-            context[eflags_at] = eflags & kept_flags
-            context[hflags_at] = hflags & ~RING3
-            context[segments_at] = segments
-            restore(cpu, pointer)
+                save(cpu, pointer)
+                esp, eip, eflags, hflags, cs, ss, tables, cr3, is_int = unpack(state, state_at)
+                if not is_int or hflags & MODE != FLAT_RING3 or vector == BREAKPOINT:
+                    other(vector)
+                    return
+                try:
+                    (
+                        as_judged, read, read_at, as_read, esp0_at, places, segments, target,
+                        kept_flags,
+                    ) = judgements[cr3 << 8 | vector]  # fmt: skip
+                    physical, bottom = places[dwords[esp0_at]]
+                except KeyError:
+                    self._judge(cr3, vector)
+                    other(vector)
+                    return
+                if tables != as_judged or read(memory, read_at) != as_read:
+                    self._judge(cr3, vector)
+                    other(vector)
+                    return
+                read_register(cpu, flags_register, flags_pointer)
+                push(memory, physical, eip, cs & 0xFFFF, flags.value, esp, ss & 0xFFFF)
+                context[esp_at] = bottom
+                context[eip_at] = target
+                context[eflags_at] = eflags & kept_flags
+                context[hflags_at] = hflags & ~RING3
+                context[segments_at] = segments
+                restore(cpu, pointer)
+            except BaseException as error:
+                failed(error)
 
         return hook
 
@@ -202,7 +205,7 @@ class GateEntry:
         mapping = mmu.walk(delivery.ram.qwords, self.context.dwords[delivery.layout.cr3], bottom)
         if mapping is None or not mapping.rights & mmu.WRITABLE:
             return None
-        return mapping.entry_physical >> 3, mapping.entry, mapping.physical, bottom
+        return mapping.physical, bottom
 
 
 def _is_flat(segment: Segment) -> bool:
@@ -227,7 +230,7 @@ def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
     joined: list[tuple[int, int]] = []
     for start, size in ranges:
         if joined and sum(joined[-1]) == start:
-            before = joined.pop()
-            start, size = before[0], before[1] + size
-        joined.append((start, size))
+            joined[-1] = (joined[-1][0], joined[-1][1] + size)
+        else:
+            joined.append((start, size))
     return joined

@@ -21,6 +21,7 @@ from ntgate.cpu.delivery import (
     DEBUG,
     FAULTS,
     GENERAL_PROTECTION,
+    HFLAG_INHIBIT_IRQ,
     IF,
     INVALID_OPCODE,
     PAGE_FAULT,
@@ -75,6 +76,8 @@ class Processor:
         self.host_port = -1
         self.host_call: Callable[[int], bool] = lambda _value: False
         self.first_fetch: Callable[[int], bool] = lambda _linear: False
+        # A tracer's: the processor alone knows where a sysenter was.
+        self.on_sysenter: Callable[[int], None] | None = None
         # A debugger that takes an int3 for itself: the run stops with eip at the instruction.
         self.intercept: Callable[[int], bool] = lambda _vector: False
         self.timestamp: Callable[[], int] = lambda: 0
@@ -165,9 +168,10 @@ class Processor:
         abi.uc_emu_stop(self.engine)
 
     def interrupt(self, vector: int) -> bool:
-        """Deliver an external interrupt between instructions; False when IF is clear."""
+        """Deliver an external interrupt between instructions; False when none can come here."""
         context = self.context.save(self.engine)
-        if not context[self.layout.eflags] & IF:
+        shadow = context[self.layout.hflags] & HFLAG_INHIBIT_IRQ  # after sti and mov ss
+        if not context[self.layout.eflags] & IF or shadow:
             return False
         self._deliver(context, vector, external=True)
         return True
@@ -220,11 +224,14 @@ class Processor:
             try:
                 return function(*arguments)
             except BaseException as error:
-                self.failure = error
-                abi.uc_emu_stop(self.engine)
+                self._failed(error)
                 return default
 
         return guarded
+
+    def _failed(self, error: BaseException) -> None:
+        self.failure = error
+        abi.uc_emu_stop(self.engine)
 
     def _hook(self, prototype: Any, kind: int, function: Any, insn: int = 0) -> None:
         callback = prototype(function)
@@ -234,14 +241,11 @@ class Processor:
     def _install_hooks(self) -> None:
         insn = const.UC_HOOK_INSN
         not_there = self._guard(self._not_there)
-        if self.has_sep:
-            sysenter = self._make_sysenter()
-        else:
-            sysenter = not_there
+        sysenter = self._make_sysenter() if self.has_sep else not_there
         self._hook(abi.HOOK_SYSENTER, insn, sysenter, x86.UC_X86_INS_SYSENTER)
         self._hook(abi.HOOK_SYSENTER, insn, not_there, x86.UC_X86_INS_SYSCALL)
-        interrupt = self.gate_entry.make_hook(self.engine, self._interrupt)
-        self._hook(abi.HOOK_INTR, const.UC_HOOK_INTR, self._guard(interrupt))
+        interrupt = self.gate_entry.make_hook(self.engine, self._interrupt, self._failed)
+        self._hook(abi.HOOK_INTR, const.UC_HOOK_INTR, interrupt)
         self._hook(abi.HOOK_OUT, insn, self._make_out(), x86.UC_X86_INS_OUT)
         self._hook(abi.HOOK_IN, insn, self._guard(self._on_in, 0), x86.UC_X86_INS_IN)
         invalid = self._guard(self._on_invalid, True)
@@ -263,9 +267,11 @@ class Processor:
         ring0[4], ring0[5] = 0xFFFFFFFF, CS_RING0
         ring0[10], ring0[11] = 0xFFFFFFFF, SS_RING0
 
-        def sysenter(_engine: object, _data: object) -> None:
+        def sysenter(_engine: object) -> None:
             try:
                 save(engine, pointer)
+                if self.on_sysenter is not None:
+                    self.on_sysenter(context[eip])
                 selector = context[msr_cs] & 0xFFFC
                 if selector:
                     ring0[0], ring0[6] = selector, selector + 8
@@ -279,8 +285,7 @@ class Processor:
                     self._fault_in_sysenter(context, GENERAL_PROTECTION)
                 restore(engine, pointer)
             except BaseException as error:
-                self.failure = error
-                abi.uc_emu_stop(self.engine)
+                self._failed(error)
 
         return sysenter
 
@@ -288,7 +293,7 @@ class Processor:
         self.delivery.deliver(context, vector, eflags=self.registers.eflags)
         context[self.layout.eip] = (context[self.layout.eip] - 2) & 0xFFFFFFFF
 
-    def _not_there(self, _engine: object, _data: object) -> None:
+    def _not_there(self, _engine: object) -> None:
         self._fault_in_sysenter(self.context.save(self.engine), INVALID_OPCODE)
         self.restore()
 
@@ -373,17 +378,14 @@ class Processor:
     # Port I/O.
 
     def _make_out(self) -> Callable[..., None]:
-        engine = self.engine.value
-
-        def out(_engine: object, port: int, size: int, value: int, _data: object) -> None:
+        def out(_engine: object, port: int, size: int, value: int) -> None:
             try:
                 if port == self.host_port and self.host_call(value):
                     return
                 if self._may_do_io(port, size):
                     self.port_write(port, size, value)
             except BaseException as error:
-                self.failure = error
-                abi.uc_emu_stop(engine)
+                self._failed(error)
 
         return out
 

@@ -75,12 +75,14 @@ _uc_hook_add = _bind(
 )
 _uc_ctl = _bind("uc_ctl", C.c_void_p, C.c_int)
 
-HOOK_INTR = C.CFUNCTYPE(None, C.c_void_p, C.c_uint32, C.c_void_p)
+# Those of every system call leave out the engine's last argument, a NULL that is passed in a
+# register or removed by the caller: ctypes would convert it in each call.
+HOOK_INTR = C.CFUNCTYPE(None, C.c_void_p, C.c_uint32)
 HOOK_INVALID = C.CFUNCTYPE(C.c_bool, C.c_void_p, C.c_void_p)
-HOOK_SYSENTER = C.CFUNCTYPE(None, C.c_void_p, C.c_void_p)
+HOOK_SYSENTER = C.CFUNCTYPE(None, C.c_void_p)
 HOOK_CPUID = C.CFUNCTYPE(C.c_int, C.c_void_p, C.c_void_p)
 HOOK_IN = C.CFUNCTYPE(C.c_uint32, C.c_void_p, C.c_uint32, C.c_int, C.c_void_p)
-HOOK_OUT = C.CFUNCTYPE(None, C.c_void_p, C.c_uint32, C.c_int, C.c_uint32, C.c_void_p)
+HOOK_OUT = C.CFUNCTYPE(None, C.c_void_p, C.c_uint32, C.c_int, C.c_uint32)
 HOOK_CODE = C.CFUNCTYPE(None, C.c_void_p, C.c_uint64, C.c_uint32, C.c_void_p)
 HOOK_MEM = C.CFUNCTYPE(
     None, C.c_void_p, C.c_int, C.c_uint64, C.c_int, C.c_int64, C.c_void_p

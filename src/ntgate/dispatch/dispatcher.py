@@ -150,9 +150,11 @@ class Dispatcher:
             else:
                 invoke, size, unpack = routines[value]
                 first = dwords[frame_cell] + 8
+                alone = (caller,)
                 try:
                     if caller.stack_limit <= first <= caller.stack_base - size:
-                        outcome = invoke(caller, *unpack(memory, first - caller.stack_delta))
+                        raw = unpack(memory, first - caller.stack_delta)
+                        outcome = invoke(*alone + raw)  # cheaper than invoke(caller, *raw)
                     else:
                         outcome = invoke(caller, *self._arguments(size))
                 except (NtError, AccessViolation) as error:
@@ -211,6 +213,8 @@ class Dispatcher:
     def _reply_flush(self) -> None:
         dwords, cells = self.cpu.ram.dwords, self._cells
         everything, pages = self.mm.take_stale()
+        if everything or any(page >= m.MM_USER_PROBE_ADDRESS for page in pages):
+            self.cpu.gate_entry.forget()
         if len(pages) == 1 and not everything:
             dwords[cells["KiHostArgument"]] = pages[0]
             dwords[cells["KiHostReply"]] = FLUSH_PAGE

@@ -21,6 +21,7 @@ from ntgate.dispatch.types import (
 from ntgate.entry.context import SIZE, TrapContext
 from ntgate.executive.ps import apc
 from ntgate.executive.ps.thread import Thread
+from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 
 THREAD_TERMINATE, THREAD_GET_CONTEXT, THREAD_SET_CONTEXT = 0x01, 0x08, 0x10
@@ -118,9 +119,18 @@ def NtSetContextThread(caller: Thread, ThreadHandle: HANDLE, Context: PVOID) -> 
     """Load registers of a thread; Cs, Ss and EFLAGS stay what ring 3 may have."""
     thread = _thread(caller, ThreadHandle, THREAD_SET_CONTEXT)
     record = caller.memory.read(Context, SIZE)
-    _context_of(caller, thread).apply(record)
-    # A thread's own call ends with the registers of its frame instead of a status.
-    return Leave(caller.frame) if thread is caller else ntstatus.STATUS_SUCCESS
+    context = _context_of(caller, thread)
+    if thread is not caller:
+        context.apply(record)
+        return ntstatus.STATUS_SUCCESS
+    # A thread's own call ends with all the registers of its frame: those of the usual return,
+    # where the record says nothing else.
+    frame = context.frame
+    frame.Eax, frame.Ecx, frame.Edx = ntstatus.STATUS_SUCCESS, frame.HardwareEsp, frame.Eip
+    frame.SegDs = frame.SegEs = m.KGDT_R3_DATA
+    frame.SegGs = caller.executive.cpu.registers.read("gs")
+    context.apply(record)
+    return Leave(frame.address)
 
 
 def _context_of(caller: Thread, thread: Thread) -> TrapContext:

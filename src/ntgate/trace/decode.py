@@ -30,6 +30,20 @@ class Decoder:
             values[parameter.name] = self._input(service, parameter, word, raw, memory)
         return values
 
+    def complete(
+        self, service: Service, values: dict[str, Any], raw: list[int], memory: UserMemory
+    ) -> None:
+        """Fill in the input buffers whose pages came in only when the service read them."""
+        for parameter, word in zip(service.parameters, raw, strict=False):
+            sized_by = parameter.sized_by
+            if (
+                sized_by is not None
+                and sized_by.direction == "in"
+                and isinstance(values[parameter.name], Word)
+            ):
+                length = _length(service, parameter, raw)
+                values[parameter.name] = self._buffer(word, length, memory)
+
     def outputs(
         self, service: Service, raw: list[int], memory: UserMemory, status: int
     ) -> dict[str, Any]:

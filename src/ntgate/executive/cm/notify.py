@@ -63,6 +63,16 @@ class Notifications:
     def __init__(self) -> None:
         self._blocks: dict[KeyNode, list[NotifyBlock]] = {}
 
+    @property
+    def waiting(self) -> int:
+        """How many calls are waiting."""
+        return len({
+            post
+            for watching in self._blocks.values()
+            for block in watching
+            for post in block.posts
+        })  # fmt: skip
+
     def watch(self, node: KeyNode, change_filter: int, *, watch_tree: bool) -> NotifyBlock:
         block = NotifyBlock(node, change_filter, watch_tree)
         self._blocks.setdefault(node, []).append(block)

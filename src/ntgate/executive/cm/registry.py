@@ -55,6 +55,7 @@ class Registry:
     """Made with the object \\REGISTRY; the content of the tree is read on first use.
 
     user_sid: whose keys HKEY_CURRENT_USER are.  `files` is where hives are saved and loaded.
+    `is_filled` tells whether that has happened.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Registry:
         self._control_blocks = ControlBlocks(objects.blocks)
         self._tree = KeyTree(lambda: clock.system_time)
         self._tree.changed = self._changed
-        self._filled = False
+        self.is_filled = False
         self.kind.delete = self._delete
         self.kind.close = self._close
         self.kind.query_name = self._query_name
@@ -81,8 +82,8 @@ class Registry:
     @property
     def tree(self) -> KeyTree:
         """All keys, with the default content at least."""
-        if not self._filled:
-            self._filled = True
+        if not self.is_filled:
+            self.is_filled = True
             defaults.fill(self._tree, self.user_sid)
         return self._tree
 

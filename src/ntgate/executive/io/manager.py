@@ -124,7 +124,8 @@ class IoManager:
         create: `path` and `related` are filled in here, `access` may have generic rights, and
         `information` says what was done.
         """
-        create.access = self.file_type.grant(create.access)
+        create.maximum = bool(create.access & a.MAXIMUM_ALLOWED)
+        create.access = self.file_type.grant(create.access & ~a.MAXIMUM_ALLOWED)
         file = self.open_object(attributes, create)
         body = file.object.address
         try:

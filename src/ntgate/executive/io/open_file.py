@@ -39,6 +39,12 @@ class Create:
     related: OpenFile | None = None
     extra: object = None  # of a named pipe: what its creation says
     information: int = c.FILE_OPENED
+    maximum: bool = False  # MAXIMUM_ALLOWED was asked for as well
+
+    def take_maximum(self, denied: int = 0) -> None:
+        """Add every right but the denied ones, where they were asked for."""
+        if self.maximum:
+            self.access |= c.FILE_ALL_ACCESS & ~denied
 
 
 class Opener(Protocol):

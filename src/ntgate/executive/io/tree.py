@@ -229,6 +229,10 @@ class Directory(Node):
                 self._stamp = stamp
         return self._children
 
+    def loaded_entries(self) -> Iterator[Entry]:
+        """Those that have been looked at."""
+        yield from self._children.values()
+
     def find(self, name: str) -> Entry | None:
         """By long or short name, in any letter case."""
         key = upcase(name)

@@ -1,0 +1,256 @@
+"""An open file or directory of the volume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ntgate.errors import NtError
+from ntgate.executive.io import constants as c
+from ntgate.executive.io import disk_information, disk_set
+from ntgate.executive.io.directory_scan import DirectoryScan
+from ntgate.executive.io.locks import Lock
+from ntgate.executive.io.notify import (
+    FILE_ACTION_MODIFIED,
+    FILE_ACTION_REMOVED,
+    FILE_NOTIFY_CHANGE_DIR_NAME,
+    FILE_NOTIFY_CHANGE_FILE_NAME,
+    FILE_NOTIFY_CHANGE_LAST_WRITE,
+    FILE_NOTIFY_CHANGE_SIZE,
+    Watch,
+)
+from ntgate.executive.io.open_file import OpenFile
+from ntgate.executive.io.tree import Directory, Entry, Node, Stream
+from ntgate.executive.mm.file_data import read_through, write_through
+from ntgate.executive.mm.files import SectionFile
+from ntgate.layout import ntstatus as s
+from ntgate.layout.io import FILE_OBJECT, FO_DELETE_ON_CLOSE, FO_FILE_MODIFIED
+
+if TYPE_CHECKING:
+    from ntgate.executive.io.request import Request
+    from ntgate.executive.io.volume import Volume
+
+LARGEST_OFFSET = (1 << 63) - 1
+END = 1 << 64
+
+
+class DiskFile(OpenFile):
+    """`stream` is the file's or a named one; a directory's is there for its sharing."""
+
+    positioned = True
+
+    def __init__(
+        self, file: FILE_OBJECT, volume: Volume, access: int, entry: Entry, node: Node,
+        stream: Stream | None,
+    ) -> None:  # fmt: skip
+        super().__init__(file, volume.device, access)
+        self.volume = volume
+        self.entry = entry
+        self.node = node
+        assert stream is not None
+        self.stream = stream
+        self.scan: DirectoryScan | None = None
+        self.watch: Watch | None = None
+        self._is_directory = node.is_directory and not stream.stream_name
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.entry.path + self.stream.suffix
+
+    @property
+    def is_directory(self) -> bool:
+        """Of a directory itself; its named streams are files."""
+        return self._is_directory
+
+    @property
+    def size(self) -> int:
+        return self.stream.size
+
+    # Bytes.
+
+    def read(self, request: Request, offset: int, size: int) -> bytes | None:
+        self._check_file()
+        stream = self.stream
+        if stream.locks.locks:
+            stream.locks.check(
+                offset, size, self.object.address, request.process, request.key, write=False
+            )
+        data = stream.read(offset, size)
+        if not data and size:
+            request.status = s.STATUS_END_OF_FILE
+        segment = self.volume.mm.file_segments.get((stream, False))
+        return data if segment is None or not data else read_through(segment, offset, data)
+
+    def write(self, request: Request, offset: int, data: bytes) -> int | None:
+        self._check_file()
+        stream = self.stream
+        if stream.locks.locks:
+            stream.locks.check(
+                offset, len(data), self.object.address, request.process, request.key, write=True
+            )
+        if not data:
+            return 0
+        if offset + len(data) > LARGEST_OFFSET:
+            raise NtError(s.STATUS_INVALID_PARAMETER)
+        before = stream.size
+        stream.write(offset, data)
+        segment = self.volume.mm.file_segments.get((stream, False))
+        if segment is not None:
+            write_through(segment, offset, data)
+        if self.volume.notifier.watches:
+            self.object.Flags |= FO_FILE_MODIFIED
+            if offset + len(data) > before:
+                self._report(FILE_NOTIFY_CHANGE_SIZE)
+        return len(data)
+
+    def flush(self, request: Request) -> int | None:
+        self.stream.flush()
+        return 0
+
+    def _check_file(self) -> None:
+        if self._is_directory:
+            raise NtError(s.STATUS_INVALID_DEVICE_REQUEST)
+
+    def section_file(self) -> SectionFile:
+        if self._is_directory:
+            raise NtError(s.STATUS_INVALID_FILE_FOR_SECTION)
+        return self.stream
+
+    # Locks.
+
+    def lock(
+        self, request: Request, start: int, length: int, key: int, *,
+        exclusive: bool, fail_immediately: bool,
+    ) -> int | None:  # fmt: skip
+        self._check_lockable()
+        wanted = Lock(
+            start, self._end(start, length), exclusive, self.object.address, request.process, key
+        )
+        locks = self.stream.locks
+        if locks.try_lock(wanted):
+            return 0
+        if fail_immediately:
+            raise NtError(s.STATUS_LOCK_NOT_GRANTED)
+        waiter = locks.wait(wanted, lambda: request.complete(s.STATUS_SUCCESS))
+        request.pend(lambda: locks.waiters.remove(waiter))
+        return None
+
+    def unlock(self, process: int, start: int, length: int, key: int) -> None:
+        self._check_lockable()
+        self.stream.locks.unlock(
+            Lock(start, self._end(start, length), False, self.object.address, process, key)
+        )
+
+    def _check_lockable(self) -> None:
+        if self._is_directory:
+            raise NtError(s.STATUS_INVALID_PARAMETER)
+
+    def _end(self, start: int, length: int) -> int:
+        if start + length > END:
+            raise NtError(s.STATUS_INVALID_PARAMETER)  # the range wraps
+        return start + length
+
+    # Information.
+
+    def query(self, information_class: int) -> bytes:
+        return disk_information.query(self, information_class)
+
+    def set(self, information_class: int, data: bytes, other: OpenFile | None) -> None:
+        disk_set.set_information(self, information_class, data, other)
+
+    def query_volume(self, information_class: int) -> bytes:
+        return disk_information.query_volume(self, information_class)
+
+    # Directories.
+
+    def directory_scan(self, pattern: str | None, *, restart: bool) -> DirectoryScan:
+        """The scan of this file object: the first pattern stays.  Raises NtError."""
+        if not self._is_directory or not isinstance(self.node, Directory):
+            raise NtError(s.STATUS_INVALID_PARAMETER)
+        if self.scan is None:
+            self.scan = DirectoryScan(self.entry, pattern)
+        elif restart:
+            self.scan.restart()
+        return self.scan
+
+    def notify(self, request: Request, room: int, wanted: int, *, tree: bool) -> bytes | None:
+        """Wait for a change in the directory; a change since the last time answers at once."""
+        if not self._is_directory or not isinstance(self.node, Directory):
+            raise NtError(s.STATUS_INVALID_PARAMETER)
+        if self.entry.delete_pending:
+            raise NtError(s.STATUS_DELETE_PENDING)
+        watch = self.watch
+        if watch is None:
+            watch = self.watch = Watch(self.node, wanted, tree, room)
+            self.volume.notifier.watches.append(watch)
+        if watch.is_due and not watch.waiting:
+            request.status, data = watch.take(room)
+            return data
+        waiting = watch.waiting
+        waiting.append(request)
+        request.pend(lambda: waiting.remove(request))
+        return None
+
+    def _report(self, changed: int, action: int = FILE_ACTION_MODIFIED) -> None:
+        self.volume.notifier.report(self.entry, changed, action)
+
+    # The end.
+
+    def process_cleanup(self, process: int) -> None:
+        self.stream.locks.unlock_all(self.object.address, process)
+
+    def cleanup(self) -> None:
+        file, node, stream, entry = self.object, self.node, self.stream, self.entry
+        stream.locks.unlock_all(file.address)
+        if self.watch is not None:
+            for request in list(self.watch.waiting):
+                self.watch.waiting.remove(request)
+                request.complete(s.STATUS_NOTIFY_CLEANUP)
+            self.volume.notifier.watches.remove(self.watch)
+        if file.Flags & FO_FILE_MODIFIED:
+            self._report(FILE_NOTIFY_CHANGE_LAST_WRITE)
+        stream.share.remove(file)
+        stream.opens -= 1
+        node.opens -= 1
+        if file.Flags & FO_DELETE_ON_CLOSE:
+            self._mark_for_deletion()
+        if not stream.opens and stream.delete_pending:
+            node.streams.pop(stream.stream_name.upper(), None)
+            stream.release()
+        if entry.delete_pending and not self._entry_is_open():
+            self._delete()
+        if not node.opens:
+            if not node.entries:
+                self.volume.tree.release(node)
+            self._close_streams()
+
+    def _entry_is_open(self) -> bool:
+        """Whether another file object came by this name; with one name all of them did."""
+        return self.node.opens > 0
+
+    def _mark_for_deletion(self) -> None:
+        if self.stream.stream_name:
+            self.stream.delete_pending = True
+        elif not (isinstance(self.node, Directory) and self.node.children):
+            self.entry.delete_pending = self.entry.directory is not None
+
+    def _delete(self) -> None:
+        if self.entry.directory is None:
+            return
+        if isinstance(self.node, Directory) and self.node.children:
+            self.entry.delete_pending = False
+            return
+        changed = (
+            FILE_NOTIFY_CHANGE_DIR_NAME if self.node.is_directory
+            else FILE_NOTIFY_CHANGE_FILE_NAME
+        )  # fmt: skip
+        self._report(changed, FILE_ACTION_REMOVED)
+        try:
+            self.volume.tree.remove(self.entry)
+        except NtError:
+            self.entry.delete_pending = False  # the host keeps it
+
+    def _close_streams(self) -> None:
+        segments = self.volume.mm.file_segments
+        for stream in self.node.streams.values():
+            mapped = (stream, True) in segments or (stream, False) in segments
+            stream.close(mapped=mapped)

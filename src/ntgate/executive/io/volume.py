@@ -1,0 +1,258 @@
+r"""The volume behind C:: opening, creating, overwriting, as NTFS does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ntgate.errors import NtError
+from ntgate.executive.io import constants as c
+from ntgate.executive.io.content import MemoryContent
+from ntgate.executive.io.disk_file import DiskFile
+from ntgate.executive.io.manager import Device
+from ntgate.executive.io.names import FilePath, check_new, parse_path
+from ntgate.executive.io.notify import (
+    FILE_ACTION_ADDED,
+    FILE_ACTION_MODIFIED,
+    FILE_NOTIFY_CHANGE_DIR_NAME,
+    FILE_NOTIFY_CHANGE_FILE_NAME,
+    FILE_NOTIFY_CHANGE_SIZE,
+    Notifier,
+)
+from ntgate.executive.io.open_file import Create, OpenFile
+from ntgate.executive.io.source import Policy
+from ntgate.executive.io.tree import Directory, Entry, Node, Stream, Tree
+from ntgate.executive.mm.manager import MemoryManager
+from ntgate.executive.ob import ObjectManager
+from ntgate.executive.ob.attributes import DELETE, WRITE_DAC, WRITE_OWNER
+from ntgate.layout import ntstatus as s
+from ntgate.layout.io import FILE_OBJECT, FO_DELETE_ON_CLOSE, FO_TEMPORARY_FILE
+
+WRITES_FILE = (
+    c.FILE_WRITE_DATA | c.FILE_APPEND_DATA | c.FILE_WRITE_EA | c.FILE_WRITE_ATTRIBUTES
+    | DELETE | WRITE_DAC | WRITE_OWNER
+)  # fmt: skip
+CREATES = (c.FILE_SUPERSEDE, c.FILE_CREATE, c.FILE_OPEN_IF, c.FILE_OVERWRITE_IF)
+OVERWRITES = (c.FILE_SUPERSEDE, c.FILE_OVERWRITE, c.FILE_OVERWRITE_IF)
+FILE_ID_SIZE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a path leads: an entry, or a free name in a directory."""
+
+    entry: Entry | None
+    directory: Directory
+    name: str
+    path: FilePath
+
+
+class Volume:
+    """The opener of the volume's device, which sets `device` once it is there."""
+
+    device: Device
+
+    def __init__(self, tree: Tree, mm: MemoryManager, objects: ObjectManager) -> None:
+        self.tree = tree
+        self.mm = mm
+        self.objects = objects
+        self.notifier = Notifier()
+        self.serial = 0x1CA1_D2B3  # any fixed number
+        self.label = ""
+
+    # Finding.
+
+    def open(self, create: Create, file: FILE_OBJECT) -> OpenFile:
+        """Raises NtError, with NTFS's statuses."""
+        place = self._place(create)
+        if place.entry is None:
+            entry, node, stream = self._create(create, place)
+        else:
+            entry, node, stream = self._open(create, place, place.entry)
+        opened = DiskFile(file, self, create.access, entry, node, stream)
+        if create.options & c.FILE_DELETE_ON_CLOSE:
+            file.Flags |= FO_DELETE_ON_CLOSE
+        if create.attributes & c.FILE_ATTRIBUTE_TEMPORARY and create.information != c.FILE_OPENED:
+            file.Flags |= FO_TEMPORARY_FILE
+        if stream is not None:
+            stream.share.add(file, create.access, create.share)
+            stream.opens += 1
+        node.opens += 1
+        return opened
+
+    def find(self, path: str, related: OpenFile | None = None) -> Entry:
+        """The entry of a path, without opening it; raises NtError."""
+        place = self._place(Create(path, 0, related=related))
+        if place.entry is None:
+            raise NtError(s.STATUS_OBJECT_NAME_NOT_FOUND)
+        if place.path.directory and not place.entry.node.is_directory:
+            raise NtError(s.STATUS_OBJECT_NAME_INVALID)
+        return place.entry
+
+    def place_of(self, path: str, related: OpenFile | None) -> tuple[Directory, str, Entry | None]:
+        """Directory, name, and the entry that is there, of a new name; raises NtError."""
+        place = self._place(Create(path, 0, related=related))
+        if not place.name or place.path.stream or place.path.directory:
+            raise NtError(s.STATUS_OBJECT_NAME_INVALID)
+        return place.directory, place.name, place.entry
+
+    def _place(self, create: Create) -> _Place:
+        start: Entry = self.tree.root.entries[0]
+        related = create.related
+        if related is not None:
+            if not isinstance(related, DiskFile):
+                raise NtError(s.STATUS_INVALID_PARAMETER)
+            start = related.entry
+        if create.options & c.FILE_OPEN_BY_FILE_ID:
+            return self._by_id(create)
+        path = parse_path(create.path)
+        entry = start
+        for number, name in enumerate(path.components):
+            node = entry.node
+            if not isinstance(node, Directory):
+                raise NtError(s.STATUS_OBJECT_PATH_NOT_FOUND)
+            found = node.find(name)
+            if found is None:
+                if number + 1 < len(path.components):
+                    raise NtError(s.STATUS_OBJECT_PATH_NOT_FOUND)
+                return _Place(None, node, name, path)
+            if found.delete_pending and number + 1 < len(path.components):
+                raise NtError(s.STATUS_DELETE_PENDING)
+            entry = found
+        above = entry.directory or self.tree.root
+        return _Place(entry, above, path.components[-1] if path.components else "", path)
+
+    def _by_id(self, create: Create) -> _Place:
+        data = create.path.encode("utf-16-le", "surrogatepass")
+        if len(data) != FILE_ID_SIZE or create.disposition != c.FILE_OPEN:
+            raise NtError(s.STATUS_INVALID_PARAMETER)
+        wanted = int.from_bytes(data, "little")
+        waiting = [self.tree.root]
+        while waiting:
+            directory = waiting.pop()
+            for entry in [*directory.entries, *directory.loaded_entries()]:
+                if entry.node.file_id == wanted:
+                    return _Place(entry, directory, entry.name, FilePath(()))
+                if isinstance(entry.node, Directory) and entry.node is not directory:
+                    waiting.append(entry.node)
+        raise NtError(s.STATUS_INVALID_PARAMETER)
+
+    # What is there.
+
+    def _open(
+        self, create: Create, place: _Place, entry: Entry
+    ) -> tuple[Entry, Node, Stream | None]:
+        node = entry.node
+        if create.disposition == c.FILE_CREATE and not place.path.stream:
+            raise NtError(s.STATUS_OBJECT_NAME_COLLISION)
+        if entry.delete_pending:
+            raise NtError(s.STATUS_DELETE_PENDING)
+        wants_directory = create.options & c.FILE_DIRECTORY_FILE or place.path.directory
+        if node.is_directory and not place.path.stream:
+            if create.options & c.FILE_NON_DIRECTORY_FILE:
+                raise NtError(s.STATUS_FILE_IS_A_DIRECTORY)
+            if create.disposition in OVERWRITES:
+                raise NtError(s.STATUS_OBJECT_NAME_COLLISION if wants_directory
+                              else s.STATUS_FILE_IS_A_DIRECTORY)  # fmt: skip
+        elif wants_directory:
+            raise NtError(s.STATUS_NOT_A_DIRECTORY if create.options & c.FILE_DIRECTORY_FILE
+                          else s.STATUS_OBJECT_NAME_INVALID)  # fmt: skip
+        self._check_access(create, node)
+        stream = self._stream(create, node, place.path.stream)
+        if stream is not None:
+            self._check_sharing(create, stream)
+            if create.disposition in OVERWRITES and create.information == c.FILE_OPENED:
+                self._overwrite(create, node, stream)
+        return entry, node, stream
+
+    def _stream(self, create: Create, node: Node, name: str) -> Stream | None:
+        """The stream of that name, made if it may be; a directory's main one stands for it."""
+        key = name.upper()
+        found = node.streams.get(key)
+        if found is not None:
+            if name and create.disposition == c.FILE_CREATE:
+                raise NtError(s.STATUS_OBJECT_NAME_COLLISION)
+            if found.delete_pending:
+                raise NtError(s.STATUS_DELETE_PENDING)
+            return found
+        if name:
+            if create.disposition not in CREATES:
+                raise NtError(s.STATUS_OBJECT_NAME_NOT_FOUND)
+            node.check_writable()
+            create.information = c.FILE_CREATED
+        content = MemoryContent(self.tree.space)
+        node.streams[key] = stream = Stream(node, name, content)
+        return stream
+
+    def _check_access(self, create: Create, node: Node) -> None:
+        """Read-only files and mounts."""
+        writes = create.access & (c.FILE_WRITE_DATA | c.FILE_APPEND_DATA)
+        deletes = create.options & c.FILE_DELETE_ON_CLOSE
+        locked = node.metadata.attributes & c.FILE_ATTRIBUTE_READONLY and not node.is_directory
+        if locked and (writes or create.disposition in OVERWRITES):
+            raise NtError(s.STATUS_ACCESS_DENIED)
+        if locked and deletes:
+            raise NtError(s.STATUS_CANNOT_DELETE)
+        if create.access & WRITES_FILE or deletes or create.disposition in OVERWRITES:
+            node.check_writable()
+        denied = c.FILE_WRITE_DATA | c.FILE_APPEND_DATA if locked else 0
+        create.take_maximum(WRITES_FILE if node.policy is Policy.READ_ONLY else denied)
+
+    def _check_sharing(self, create: Create, stream: Stream) -> None:
+        stream.share.check(create.access, create.share)
+        writes = create.access & (c.FILE_WRITE_DATA | c.FILE_APPEND_DATA)
+        mapped = (stream, True) in self.mm.file_segments
+        if mapped and (writes or create.disposition in OVERWRITES):
+            raise NtError(s.STATUS_SHARING_VIOLATION)
+        if mapped and create.options & c.FILE_DELETE_ON_CLOSE:
+            raise NtError(s.STATUS_CANNOT_DELETE)
+
+    def _overwrite(self, create: Create, node: Node, stream: Stream) -> None:
+        present = node.metadata.attributes
+        special = c.FILE_ATTRIBUTE_HIDDEN | c.FILE_ATTRIBUTE_SYSTEM
+        if present & special & ~create.attributes:
+            raise NtError(s.STATUS_ACCESS_DENIED)
+        if (stream, False) in self.mm.file_segments:
+            raise NtError(s.STATUS_USER_MAPPED_FILE)
+        stream.writable_content().set_size(0)
+        if not stream.stream_name:
+            wanted = create.attributes & c.FILE_ATTRIBUTE_SETTABLE | c.FILE_ATTRIBUTE_ARCHIVE
+            kept = present if create.disposition != c.FILE_SUPERSEDE else 0
+            node.metadata.attributes = wanted | kept & ~c.FILE_ATTRIBUTE_NORMAL
+            for name, other in list(node.streams.items()):
+                if name and not other.opens:
+                    other.release()
+                    del node.streams[name]
+        node.touch()
+        node.save_metadata()
+        superseded = create.disposition == c.FILE_SUPERSEDE
+        create.information = c.FILE_SUPERSEDED if superseded else c.FILE_OVERWRITTEN
+        for entry in node.entries:
+            self.notifier.report(entry, FILE_NOTIFY_CHANGE_SIZE, FILE_ACTION_MODIFIED)
+
+    # What is not there yet.
+
+    def _create(
+        self, create: Create, place: _Place
+    ) -> tuple[Entry, Node, Stream | None]:
+        if create.disposition not in CREATES:
+            raise NtError(s.STATUS_OBJECT_NAME_NOT_FOUND)
+        is_directory = bool(create.options & c.FILE_DIRECTORY_FILE)
+        if place.path.directory and not is_directory:
+            raise NtError(s.STATUS_OBJECT_NAME_INVALID)
+        if is_directory and place.path.stream:
+            raise NtError(s.STATUS_NOT_A_DIRECTORY)
+        check_new(place.name)
+        if place.directory.entries and place.directory.entries[0].delete_pending:
+            raise NtError(s.STATUS_DELETE_PENDING)
+        attributes = create.attributes & c.FILE_ATTRIBUTE_SETTABLE
+        if attributes & c.FILE_ATTRIBUTE_READONLY and create.options & c.FILE_DELETE_ON_CLOSE:
+            raise NtError(s.STATUS_CANNOT_DELETE)
+        kind = c.FILE_ATTRIBUTE_DIRECTORY if is_directory else c.FILE_ATTRIBUTE_ARCHIVE
+        create.take_maximum()
+        entry = self.tree.new_entry(place.directory, place.name, attributes | kind)
+        node = entry.node
+        stream = self._stream(create, node, place.path.stream)
+        create.information = c.FILE_CREATED
+        changed = FILE_NOTIFY_CHANGE_DIR_NAME if is_directory else FILE_NOTIFY_CHANGE_FILE_NAME
+        self.notifier.report(entry, changed, FILE_ACTION_ADDED)
+        return entry, node, stream

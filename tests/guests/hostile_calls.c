@@ -1,0 +1,280 @@
+/* System calls that make no sense, from a seeded generator.  The standard input has a CONFIG.
+ * In the end both gates must still work, and the program says what it has got.
+ */
+#include "nt.h"
+
+enum { NUMBERS = 0x4000, PAGE = 0x1000, ARENA_PAGES = 8, MOST_ARGUMENTS = 12 };
+
+static struct {
+    ULONG seed, count;
+    UCHAR excluded[NUMBERS / 8]; /* service numbers that are not called */
+    UCHAR closing[NUMBERS / 8];  /* those that are not given the standard handles */
+} config;
+
+/* Marsaglia's xorshift. */
+static ULONG state;
+
+static ULONG draw(void)
+{
+    state ^= state << 13;
+    state ^= state >> 17;
+    return state ^= state << 5;
+}
+
+static ULONG below(ULONG limit) { return (ULONG)((ULONGLONG)draw() * limit >> 32); }
+
+/* Pages of the program's own with a page between them that nothing may touch. */
+static UCHAR *arena;
+static UCHAR *traps; /* cd NN 90 c3 for each NN */
+static UCHAR *frame; /* a page of arguments, which no argument points to; none behind it */
+static HANDLE standard[3];
+
+static UCHAR *arena_page(void) { return arena + 2 * PAGE * below(ARENA_PAGES); }
+
+static BOOLEAN has(const UCHAR *set, ULONG number)
+{
+    return set[(number & (NUMBERS - 1)) >> 3] >> (number & 7) & 1;
+}
+
+/* Neither the program's own memory nor its stack, PEB or TEB. */
+static BOOLEAN is_safe(ULONG address)
+{
+    return address < 0x10000 || (address >= 0x1000000 && address < 0x7c900000)
+        || (address >= 0x7ca00000 && address < 0x7ff00000) || address >= 0x7ffe0000;
+}
+
+static ULONG pointer(void)
+{
+    static const ULONG edges[] = {0x7ffe0000, 0x7ffe0ffc, 0x7ffeffff, 0x7ffefffd, 0x7fff0000,
+        0x7fffffff, 0x80000000, 0x804d8000, 0xc0000000, 0xffdff000, 0xfffffffc, 0xffffffff};
+    ULONG any;
+    switch (below(16)) {
+    case 0:
+        return 0;
+    case 1: /* across the end of a page */
+        return (ULONG)arena_page() + PAGE - below(32);
+    case 2:
+        return edges[below(sizeof edges / sizeof *edges)];
+    case 3:
+        do
+            any = draw();
+        while (!is_safe(any));
+        return any;
+    case 4: /* absent */
+        return (ULONG)arena_page() + PAGE + below(PAGE);
+    default:
+        return (ULONG)arena_page() + 4 * below(PAGE / 4);
+    }
+}
+
+static ULONG argument(ULONG number)
+{
+    ULONG value;
+    switch (below(8)) {
+    case 0:
+    case 1:
+        value = below(16);
+        break;
+    case 2: /* handles */
+        value = 4 * below(32);
+        break;
+    case 3: /* the pseudo handles */
+        value = (ULONG)-1 - below(2);
+        break;
+    case 4: /* flags and sizes */
+        value = 1u << below(32) | below(2) << below(32);
+        break;
+    default:
+        value = pointer();
+    }
+    for (ULONG i = 0; i < 3; i++)
+        if (has(config.closing, number) && (value & ~3u) == (ULONG)standard[i])
+            return 0x7ffc;
+    return value;
+}
+
+static ULONG service_number(void)
+{
+    ULONG number;
+    do
+        switch (below(10)) {
+        case 0:
+            number = draw();
+            break;
+        case 1:
+            number = below(0x1000);
+            break;
+        case 2:
+            number = 0x1000 + below(0x400);
+            break;
+        case 3:
+            number = 0x2000 + below(0x2000);
+            break;
+        default:
+            number = below(0x11c) | (below(16) ? 0 : draw() << 14);
+        }
+    while (has(config.excluded, number));
+    return number;
+}
+
+/* The registers at the gate. */
+ULONG call_eax, call_ebx, call_edx, call_ebp, call_esp, call_eflags, result, saved_esp;
+USHORT call_ds, call_es, call_fs, call_gs;
+
+#define ENTER                                                                            \
+    "pushal\n\tmovl %esp, _saved_esp\n\t"                                                \
+    "movl _call_eax, %eax\n\tmovl _call_ebx, %ebx\n\tmovl _call_edx, %edx\n\t"           \
+    "movl _call_ebp, %ebp\n\tmovw _call_es, %es\n\tmovw _call_fs, %fs\n\t"               \
+    "movw _call_gs, %gs\n\tpushl _call_eflags\n\tpopfl\n\t"                              \
+    "movl _call_esp, %esp\n\tmovw _call_ds, %ds\n\t"
+#define LEAVE                                                                            \
+    "movl $0x23, %ecx\n\tmovw %cx, %ds\n\tmovw %cx, %es\n\t"                             \
+    "movl _saved_esp, %esp\n\tpushl $0x202\n\tpopfl\n\t"                                 \
+    "movl $0x3b, %ecx\n\tmovw %cx, %fs\n\txorl %ecx, %ecx\n\tmovw %cx, %gs\n\t"          \
+    "movl %eax, _result\n\tpopal\n\tret"
+
+static __attribute__((naked, noinline)) void by_interrupt(void)
+{
+    __asm__(ENTER "int $0x2e\n\t" LEAVE);
+}
+
+/* The dword at edx is where KiFastSystemCallRet returns to. */
+extern const UCHAR sysenter_done[];
+static __attribute__((naked, noinline)) void by_sysenter(void)
+{
+    __asm__(ENTER "sysenter\n_sysenter_done:\n\t" LEAVE);
+}
+
+static USHORT selector(void)
+{
+    static const USHORT selectors[] = {0, 1, 3, 0x18, 0x1b, 0x20, 0x23, 0x38, 0x3b};
+    return below(4) ? 0x23 : selectors[below(sizeof selectors / sizeof *selectors)];
+}
+
+static ULONG statuses[4], hash, traps_taken;
+
+static void call(void)
+{
+    ULONG number = service_number();
+    BOOLEAN fast = below(2);
+    UCHAR *place;
+    if (below(8)) { /* in the middle of a page, or so that the page's end cuts them off */
+        place = frame + (below(4) ? 0x100 + 4 * below(64) : PAGE - 8 - below(88));
+        if (fast)
+            *(ULONG *)place = (ULONG)sysenter_done;
+        for (ULONG i = 2 * fast; i < 2u * fast + MOST_ARGUMENTS; i++)
+            if (place + 4 * i + 4 <= frame + PAGE)
+                *(ULONG *)(place + 4 * i) = argument(number);
+    } else {
+        fast = FALSE;
+        place = (UCHAR *)pointer();
+    }
+    call_eax = number, call_ebx = draw(), call_ebp = draw(), call_edx = (ULONG)place;
+    call_esp = below(4) ? (ULONG)arena + 0x800 : below(2) ? pointer() : draw();
+    call_eflags = 0x202 | (below(4) ? 0 : draw() & 0x244cd5); /* with DF, NT, AC, ID */
+    call_ds = selector(), call_es = selector(), call_gs = selector();
+    call_fs = below(4) ? 0x3b : selector();
+    (fast ? by_sysenter : by_interrupt)();
+    statuses[result >> 30]++;
+    hash = (hash ^ result) * 16777619;
+}
+
+static const UCHAR *trap_at;
+
+static EXCEPTION_DISPOSITION handler(
+    PEXCEPTION_RECORD record, PVOID frame, PCONTEXT context, PVOID dispatcher)
+{
+    (void)frame, (void)dispatcher;
+    if (!trap_at) {
+        print("unexpected "), print_hex(record->ExceptionCode);
+        print(" at "), print_hex((ULONG)record->ExceptionAddress), print("\n");
+        exit_process(record->ExceptionCode);
+    }
+    traps_taken++;
+    hash = (hash ^ record->ExceptionCode) * 16777619;
+    context->Eip = (ULONG)trap_at + 3;
+    return ExceptionContinueExecution;
+}
+
+/* `int n` with random registers; what is behind 2eh is a call like any other. */
+static void software_interrupt(void)
+{
+    ULONG vector = below(256);
+    if (vector == 0x2e)
+        return;
+    trap_at = traps + 4 * vector;
+    __asm__ volatile("call *%[at]"
+                     : : [at] "m"(trap_at), "a"(draw()), "c"(pointer()), "d"(below(0x2000))
+                     : "memory", "cc");
+    trap_at = NULL;
+}
+
+static void scramble(void)
+{
+    UCHAR *page = arena_page();
+    for (ULONG i = 0; i < 64; i++)
+        *(ULONG *)(page + 4 * below(PAGE / 4)) = argument(0);
+}
+
+static PVOID allocate(SIZE_T size, ULONG type, ULONG protection, PVOID base)
+{
+    CHECK_EQUAL(
+        NtAllocateVirtualMemory(NtCurrentProcess(), &base, 0, &size, type, protection), 0);
+    return base;
+}
+
+static void prepare(void)
+{
+    RTL_USER_PROCESS_PARAMETERS *parameters = NtCurrentPeb()->ProcessParameters;
+    standard[0] = parameters->StandardInput;
+    standard[1] = parameters->StandardOutput;
+    standard[2] = parameters->StandardError;
+    /* High enough to be safe from is_safe. */
+    arena = allocate(2 * PAGE * ARENA_PAGES, MEM_RESERVE, PAGE_READWRITE, (PVOID)0x20000000);
+    for (ULONG i = 0; i < ARENA_PAGES; i++)
+        allocate(PAGE, MEM_COMMIT, PAGE_READWRITE, arena + 2 * PAGE * i);
+    traps = allocate(PAGE, MEM_COMMIT | MEM_RESERVE, PAGE_EXECUTE_READWRITE, NULL);
+    frame = allocate(2 * PAGE, MEM_RESERVE, PAGE_READWRITE, NULL);
+    allocate(PAGE, MEM_COMMIT, PAGE_READWRITE, frame);
+    for (ULONG vector = 0; vector < 256; vector++)
+        *(ULONG *)(traps + 4 * vector) = 0xc39000cd | vector << 8;
+    state = config.seed * 0x9e3779b9 | 1;
+    for (ULONG i = 0; i < 256; i++)
+        scramble();
+}
+
+static void alive(GATE *gate, const CHAR *text)
+{
+    IO_STATUS_BLOCK io = {.Information = 0};
+    NTSTATUS status = gate(SERVICE_NUMBER(NtWriteFile), standard[1], NULL, NULL, NULL, &io, text,
+        strlen(text), NULL, NULL);
+    CHECK_EQUAL(status, STATUS_SUCCESS);
+    CHECK_EQUAL(io.Information, strlen(text));
+}
+
+void start(void)
+{
+    EXCEPTION_REGISTRATION_RECORD registration = {NtCurrentTeb()->ExceptionList, handler};
+    IO_STATUS_BLOCK io;
+    NtReadFile(NtCurrentPeb()->ProcessParameters->StandardInput, NULL, NULL, NULL, &io, &config,
+        sizeof config, NULL, NULL);
+    NtCurrentTeb()->ExceptionList = &registration;
+    prepare();
+    for (ULONG i = 0; i < config.count; i++) {
+        if (!below(8))
+            software_interrupt();
+        else
+            call();
+        if (!(i & 255))
+            scramble();
+    }
+    NtCurrentTeb()->ExceptionList = registration.Next;
+    print("\nstatuses");
+    for (ULONG i = 0; i < 4; i++)
+        print(" "), print_decimal(statuses[i]);
+    print("\ntraps "), print_decimal(traps_taken);
+    print("\nhash "), print_hex(hash), print("\n");
+    alive(direct_sysenter, "sysenter works\n");
+    alive(direct_int2e, "int 2eh works\n");
+    finish();
+}

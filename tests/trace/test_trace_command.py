@@ -1,0 +1,104 @@
+"""`ntgate trace` as a user types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+KEYS = [
+    "seq", "pid", "tid", "service", "number", "gate", "gate_at", "direct", "caller", "args", "out",
+    "status", "status_name", "clock",
+]  # fmt: skip
+
+
+def trace(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from ntgate.cli import main; main()", "trace", *words],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def calls(*words: str) -> list[dict[str, object]]:
+    done = trace("--format", "jsonl", *words)
+    assert done.returncode == 0, done.stderr
+    return [row for row in map(json.loads, done.stderr.splitlines()) if "service" in row]
+
+
+@pytest.mark.parametrize(
+    ("program", "gate", "gate_at", "direct"),
+    [
+        ("@sysenter", "sysenter", "ntdll+0xe4f2", False),
+        ("@int2e", "int2e", "ntdll+0xe504", False),
+        ("@direct", "int2e", "direct+", True),
+    ],
+)
+def test_each_call_tells_its_gate(program: str, gate: str, gate_at: str, direct: bool) -> None:
+    (write,) = [row for row in calls(program) if row["service"] == "NtWriteFile"]
+    assert list(write) == KEYS
+    assert (write["gate"], write["direct"], write["number"]) == (gate, direct, 0x112)
+    assert str(write["gate_at"]).startswith(gate_at)
+    assert write["status_name"] == "STATUS_SUCCESS"
+    arguments = write["args"]
+    assert isinstance(arguments, dict)
+    assert str(arguments["Buffer"]).startswith("hello through")
+    assert list(arguments)[0] == "FileHandle"
+
+
+def test_the_text_form() -> None:
+    done = trace("-e", "trace=NtWriteFile", "@direct")
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Nt")]
+    assert line.startswith("NtWriteFile(FileHandle=0x8, Event=0x0,")
+    assert 'Buffer="hello through int 2Eh outside of"..., Length=39' in line
+    assert "= STATUS_SUCCESS [IoStatusBlock={Status=STATUS_SUCCESS, Information=0x27}]" in line
+    assert "<DIRECT int2e direct+" in line
+    assert done.stdout == "hello through int 2Eh outside of ntdll\n"
+
+
+def test_a_call_that_does_not_return_has_no_status() -> None:
+    (end,) = [row for row in calls("@sysenter") if row["service"] == "NtTerminateProcess"]
+    assert (end["status"], end["status_name"]) == (None, None)
+
+
+def test_two_traces_are_byte_identical() -> None:
+    assert trace("--format", "jsonl", "@seh").stderr == trace("--format", "jsonl", "@seh").stderr
+
+
+def test_an_injected_status_reaches_the_program() -> None:
+    done = trace("-e", "inject=NtWriteFile:status=0xc0000022:when=1", "@sysenter")
+    assert done.stdout == ""
+    assert "= STATUS_ACCESS_DENIED (INJECTED)" in done.stderr
+
+
+def test_the_summary_counts() -> None:
+    lines = trace("-c", "@seh").stderr.splitlines()
+    assert lines[0].split() == ["%", "calls", "calls", "errors", "service"]
+    assert lines[2].split() == ["50.00", "2", "NtContinue"]
+    assert lines[-1].split() == ["100.00", "4", "0", "total"]
+
+
+def test_a_file_takes_the_trace(tmp_path: Path) -> None:
+    target = tmp_path / "trace.txt"
+    done = trace("-o", str(target), "@sysenter")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "NtWriteFile(" in target.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-e", "trace=NtMakeCoffee", "@seh"), "no service is named 'NtMakeCoffee'"),
+        (("-e", "%coffee", "@seh"), "no service family is %coffee"),
+        (("-e", "inject=NtClose:state=1", "@seh"), "inject=NtClose:state=1: 'state=1' is not understood"),
+        (("--format", "xml", "@seh"), "--format xml: there are text and jsonl"),
+        (("-o", "/nonexistent/x", "@seh"), "can't write /nonexistent/x"),
+    ],
+)
+def test_a_mistake_is_one_line(words: tuple[str, ...], message: str) -> None:
+    done = trace(*words)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"ntgate: {message}"), done.stderr
+    assert done.stderr.count("\n") == 1
