@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes as C
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -27,13 +28,39 @@ from ntgate.cpu.unicorn_abi import const, x86
 from ntgate.image.assembler import assemble
 from ntgate.loader.userland.stubs import xp_stub
 
-# The engine's calls as ctypes makes them by default, with full prototypes and without the GIL.
+
+@dataclass(frozen=True)
+class Calls:
+    """How the engine is called, and how it calls back."""
+
+    start: Any
+    save: Any
+    restore: Any
+    pointer: Callable[[int | None], Any]
+    sysenter: Any
+    out: Any
+
+
 _lib = C.CDLL(uclib._name)
-emu_start = _lib["uc_emu_start"]
-emu_start.argtypes = (C.c_void_p, C.c_uint64, C.c_uint64, C.c_uint64, C.c_size_t)
-HOOK_INTR = C.CFUNCTYPE(None, C.c_void_p, C.c_uint32, C.c_void_p)
-HOOK_SYSENTER = C.CFUNCTYPE(None, C.c_void_p, C.c_void_p)
-HOOK_OUT = C.CFUNCTYPE(None, C.c_void_p, C.c_uint32, C.c_int, C.c_uint32, C.c_void_p)
+_lib.uc_emu_start.argtypes = (C.c_void_p, C.c_uint64, C.c_uint64, C.c_uint64, C.c_size_t)
+# With full prototypes, as ctypes is made for.
+PLAIN = Calls(
+    _lib.uc_emu_start,
+    abi.uc_context_save,
+    abi.uc_context_restore,
+    lambda pointer: pointer,
+    C.CFUNCTYPE(None, C.c_void_p, C.c_void_p),
+    C.CFUNCTYPE(None, C.c_void_p, C.c_uint32, C.c_int, C.c_uint32, C.c_void_p),
+)
+# As ntgate does: see cpu/unicorn_abi.py.
+TUNED = Calls(
+    abi.uc_emu_start,
+    abi.context_save,
+    abi.context_restore,
+    abi.argument,
+    abi.HOOK_SYSENTER,
+    abi.HOOK_OUT,
+)
 
 FOREVER = 1 << 40
 PRESENT, WRITABLE, USER, NO_EXECUTE = 1, 2, 4, 1 << 63
@@ -114,8 +141,9 @@ class BareMachine:
     slice_length: instructions in each call of the engine; 0 is one call without a count.
     """
 
-    def __init__(self, program: str, slice_length: int = 0) -> None:
+    def __init__(self, program: str, slice_length: int = 0, calls: Calls = PLAIN) -> None:
         self.slice_length = slice_length
+        self.calls = calls
         self.layout = _layout()
         self.engine, self.ram = _open(256)
         self.context = Context(self.engine)
@@ -125,16 +153,16 @@ class BareMachine:
         self._load(program)
         self._callbacks: list[Any] = []
         insn = const.UC_HOOK_INSN
-        self._hook(HOOK_SYSENTER, insn, self._make_sysenter(), x86.UC_X86_INS_SYSENTER)
-        self._hook(HOOK_OUT, insn, self._make_out(), x86.UC_X86_INS_OUT)
-        self._hook(HOOK_INTR, const.UC_HOOK_INTR, self._unexpected)
+        self._hook(calls.sysenter, insn, self._make_sysenter(), x86.UC_X86_INS_SYSENTER)
+        self._hook(calls.out, insn, self._make_out(), x86.UC_X86_INS_OUT)
+        self._hook(abi.HOOK_INTR, const.UC_HOOK_INTR, self._unexpected)
 
     def run_round(self) -> None:
         """Until the program's next call of MARK."""
         self.stopped = False
         while not self.stopped:
             abi.check(
-                emu_start(
+                self.calls.start(
                     self.engine, self.registers.eip, FOREVER, 0, self.slice_length
                 )
             )
@@ -220,21 +248,20 @@ class BareMachine:
         abi.hook_add(self.engine, kind, callback, insn=insn)
 
     def _make_sysenter(self) -> Callable[..., None]:
-        layout, engine = self.layout, self.engine.value
-        save, restore = abi.uc_context_save, abi.uc_context_restore
-        pointer, context = self.context.pointer.value, self.context.dwords
+        layout, engine = self.layout, self.calls.pointer(self.engine.value)
+        save, restore = self.calls.save, self.calls.restore
+        pointer = self.calls.pointer(self.context.pointer.value)
+        context = self.context.dwords
         eip, esp, eflags, hflags = layout.eip, layout.general[4], layout.eflags, layout.hflags
-        cs, ss = layout.segments[1], layout.segments[2]
+        segments = slice(layout.segments[1], layout.segments[2] + 6)
         msr_esp, msr_eip = layout.sysenter_esp, layout.sysenter_eip
-        code = memoryview(bytearray(24)).cast("I")
-        code[0], code[4], code[5] = 0x08, 0xFFFFFFFF, 0x00CF_9B00
-        stack = memoryview(bytearray(24)).cast("I")
-        stack[0], stack[4], stack[5] = 0x10, 0xFFFFFFFF, 0x00CF_9300
+        ring0 = memoryview(bytearray(48)).cast("I")
+        ring0[0], ring0[4], ring0[5] = 0x08, 0xFFFFFFFF, 0x00CF_9B00
+        ring0[6], ring0[10], ring0[11] = 0x10, 0xFFFFFFFF, 0x00CF_9300
 
-        def sysenter(_engine: object, _data: object) -> None:
+        def sysenter(_engine: object, _data: object = None) -> None:
             save(engine, pointer)
-            context[cs : cs + 6] = code
-            context[ss : ss + 6] = stack
+            context[segments] = ring0
             context[esp] = context[msr_esp]
             context[eip] = context[msr_eip] - 2  # the engine adds the instruction's length
             context[eflags] &= ~0x30200  # VM, RF, IF
@@ -256,14 +283,16 @@ class BareMachine:
         def null(a: int, b: int, c: int, d: int, e: int, f: int, g: int, h: int, i: int) -> int:
             return 0
 
-        services = {MARK_NUMBER: mark, NULL_NUMBER: null}
+        services: dict[int, Callable[..., int]] = {MARK_NUMBER: mark, NULL_NUMBER: null}
 
-        def out(_engine: object, _port: int, _size: int, value: int, _data: object) -> None:
+        def out(
+            _engine: object, _port: int, _size: int, value: int, _data: object = None
+        ) -> None:
             dwords[reply] = services[value](*dwords[first:last])
 
         return out
 
-    def _unexpected(self, _engine: object, vector: int, _data: object) -> None:
+    def _unexpected(self, _engine: object, vector: int) -> None:
         print(f"vector {vector:x} at eip {self.registers.eip:08x}")
         self.stopped = True
         abi.uc_emu_stop(self.engine)

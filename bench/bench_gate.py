@@ -9,7 +9,7 @@ KiIntSystemCall and returns by `iretd`.  The bare call is that of bare.py, by sy
 from __future__ import annotations
 
 import programs
-from bare import BareMachine
+from bare import TUNED, BareMachine
 from full import FullMachine
 from rounds import Contender, is_quick, print_costs, take_turns
 
@@ -23,8 +23,10 @@ def main() -> None:
     program = programs.calls(calls)
     rows = []
     for counted, slices in ((True, "counted slices"), (False, "slices by the clock")):
-        bare = Contender(f"bare, {slices}", BareMachine(program, SLICE if counted else 0))
-        rows.append(bare)
+        length = SLICE if counted else 0
+        bare = Contender(f"bare, {slices}", BareMachine(program, length))
+        tuned = Contender(f"bare, tuned, {slices}", BareMachine(program, length, TUNED), bare)
+        rows += [bare, tuned]
         for has_sep, gate in ((True, "sysenter"), (False, "int 2Eh")):
             machine = FullMachine(program, has_sep=has_sep, counted=counted)
             rows.append(Contender(f"{gate}, {slices}", machine, bare))

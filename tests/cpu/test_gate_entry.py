@@ -56,7 +56,8 @@ class GateMachine(SmallMachine):
         self.on_event = self._seen
 
     def _seen(self, event: sm.Event) -> None:
-        self.contexts.append(list(self.cpu.context.save(self.cpu.engine)))
+        # The engine allocates two dwords more than it saves.
+        self.contexts.append(self.cpu.context.save(self.cpu.engine)[:-2].tolist())
         if event.vector == PRIVILEGED:
             self.cpu.stop()
         elif len(self.events) == 2:

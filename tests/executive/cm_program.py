@@ -102,9 +102,16 @@ class Program:
         )  # fmt: skip
         return status, self.memory.u32(handle)
 
-    def key(self, name: str, root: int = 0, **options: int) -> int:
+    def key(
+        self,
+        name: str,
+        root: int = 0,
+        options: int = 0,
+        access: int = KEY_ALL_ACCESS,
+        class_name: str = "",
+    ) -> int:
         """A handle to a key that is made if need be."""
-        status, handle = self.create(name, root, **options)
+        status, handle = self.create(name, root, options, access, class_name=class_name)
         assert status == 0, f"{status!r}"
         return handle
 
@@ -136,7 +143,7 @@ class Program:
         return kind, data[12:size]
 
     def subkeys(self, key: int) -> list[str]:
-        names = []
+        names: list[str] = []
         while True:
             status, _size, data = self.query("NtEnumerateKey", key, len(names), 0)
             if status:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -32,7 +31,7 @@ SID = "S-1-5-21-1-2-3-500"
 HEAD = "Windows Registry Editor Version 5.00\n\n"
 KEY = "[HKEY_CURRENT_USER\\Test]\n"
 
-names = st.text(st.characters(exclude_characters="\\", codec="utf-16"), max_size=12)
+names = st.text(st.characters(codec="utf-16"), max_size=12)
 key_names = st.text(
     st.characters(exclude_characters="\\\r\n\0", codec="utf-16"), min_size=1, max_size=8
 )
@@ -223,7 +222,7 @@ def test_a_path_that_no_file_can_hold() -> None:
     tree.create(tree.find(rf"\Registry\User\{SID}"), "two\nlines")
     with pytest.raises(UsageError, match="can't hold the key"):
         files.write("HKCU")
-    with pytest.raises(UsageError, match="HKCU.x: STATUS_OBJECT_NAME_NOT_FOUND"):
+    with pytest.raises(UsageError, match=r"HKCU\\x: STATUS_OBJECT_NAME_NOT_FOUND"):
         files.write("HKCU\\x")
 
 
@@ -299,10 +298,8 @@ def test_the_default_file_is_read_when_it_is_asked_for() -> None:
     registry = machine.executive.registry
     assert registry.objects.lookup("\\REGISTRY")[0]
     assert not registry.is_filled
-    start = time.perf_counter()
     assert registry.tree.find(r"\Registry\Machine\Software").subkeys
     assert registry.is_filled
-    assert time.perf_counter() - start < 1
 
 
 def test_import_and_export_of_a_machine() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 import pytest
 from cm_program import (
@@ -21,6 +22,7 @@ from cm_program import (
     Program,
 )
 
+from ntgate.dispatch.outcome import Wait
 from ntgate.dispatch.service import SERVICES
 from ntgate.executive.cm.tree import QUOTA
 from ntgate.layout import ntstatus as s
@@ -318,11 +320,12 @@ def test_subkeys_are_listed_by_name_and_volatile_ones_last(p: Program) -> None:
 def test_last_write_time_is_the_virtual_clock(p: Program) -> None:
     key, clock = p.key(TEST), p.executive.clock
     sub = p.key("sub", key)
-    for change in (
+    changes: list[Callable[[], int | Wait]] = [
         lambda: p.set(key, "x", b""),
         lambda: p.call("NtDeleteValueKey", key, p.string("x")),
         lambda: p.call("NtDeleteKey", sub),
-    ):
+    ]
+    for change in changes:
         clock.tick()
         assert p.node(key).last_write_time < clock.system_time
         assert change() == 0

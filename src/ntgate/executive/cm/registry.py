@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
-from ntgate.executive.cm import defaults
 from ntgate.executive.cm.control_blocks import ControlBlocks
 from ntgate.executive.cm.hive_files import HiveFiles, NoHiveFiles
 from ntgate.executive.cm.node import KeyNode
 from ntgate.executive.cm.notify import Notifications, NotifyBlock
-from ntgate.executive.cm.reg_import import RegFiles
 from ntgate.executive.cm.tree import KeyTree
 from ntgate.executive.events import Event, Events, ThreadExit
 from ntgate.executive.ke.clock import Clock
@@ -19,6 +18,9 @@ from ntgate.executive.ob import attributes as a
 from ntgate.layout import lists, ntstatus
 from ntgate.layout.cm import CM_KEY_BODY, KEY_BODY_TYPE
 from ntgate.layout.ob import HANDLE_TABLE
+
+if TYPE_CHECKING:
+    from ntgate.executive.cm.reg_import import RegFiles
 
 USER_SID = "S-1-5-21-1645522239-1292428093-682003330-500"
 
@@ -52,10 +54,9 @@ class NewKey:
 
 
 class Registry:
-    """Made with the object \\REGISTRY; the content of the tree is read on first use.
+    """Made with the object \\REGISTRY; default.reg is read on first use (`is_filled`).
 
     user_sid: whose keys HKEY_CURRENT_USER are.  `files` is where hives are saved and loaded.
-    `is_filled` tells whether that has happened.
     """
 
     def __init__(
@@ -83,6 +84,8 @@ class Registry:
     def tree(self) -> KeyTree:
         """All keys, with the default content at least."""
         if not self.is_filled:
+            from ntgate.executive.cm import defaults
+
             self.is_filled = True
             defaults.fill(self._tree, self.user_sid)
         return self._tree
@@ -165,14 +168,19 @@ class Registry:
 
     def import_reg(self, text: str) -> None:
         """Carry out the text of a .reg file; raises UsageError that names the line."""
-        RegFiles(self.tree, self.user_sid).read(text)
+        self._reg_files().read(text)
 
     def export_reg(self, path: str) -> str:
         """A key and what is below it as a .reg file; path: HKEY_..., HKLM\\... or \\Registry\\...
 
         Raises UsageError where there is no such key.
         """
-        return RegFiles(self.tree, self.user_sid).write(path)
+        return self._reg_files().write(path)
+
+    def _reg_files(self) -> RegFiles:
+        from ntgate.executive.cm.reg_import import RegFiles
+
+        return RegFiles(self.tree, self.user_sid)
 
     # Within
 
