@@ -28,6 +28,7 @@ def main() -> None:
     rounds = 3 if is_quick(__doc__) else 10
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"XDG_CACHE_HOME": folder, "LOCALAPPDATA": folder}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled
         print(f"Seconds of a command, {rounds} times each")
         print(f"{'':34}{'minimum':>10}{'median':>10}")
         first = _seconds([*NTGATE, "run", "@sysenter"], environment)

@@ -32,7 +32,8 @@ def test_every_kd_example_succeeds(block: str) -> None:
 
 
 def test_the_session_of_the_readme() -> None:
-    (session,) = [block for block in blocks(ROOT / "README.md", "") if block.startswith("$ ntgate kd")]
+    sessions = blocks(ROOT / "README.md", "")
+    (session,) = [block for block in sessions if block.startswith("$ ntgate kd")]
     command, *expected = session.splitlines()
     done = ntgate(*shlex.split(command.removeprefix("$ ntgate ")))
     assert done.returncode == 0

@@ -17,6 +17,7 @@ from pathlib import Path
 import ntgate.services.all  # noqa: F401  (declares the services)
 from ntgate.boot.boot import boot
 from ntgate.devices.console import MemoryDevice
+from ntgate.devices.standard import attach_devices, mount_system_files
 from ntgate.dispatch.dispatcher import Dispatcher, Observer
 from ntgate.dispatch.tables import ServiceNumber
 from ntgate.entry.routines import HOST_PORT
@@ -81,6 +82,7 @@ class Machine:
             booted.memory.map,
         )  # fmt: skip
         self.executive.debugger = options.debugger
+        attach_devices(self.executive.io)
         self.dispatcher = Dispatcher(
             self.cpu, booted.symbols, self.executive.processes.threads, self.executive.mm
         )
@@ -96,6 +98,7 @@ class Machine:
         self._exited = False
         self._taken = False  # eip is at an int3 that was reported
         self._interrupted = False
+        self._userland: Userland | None = None  # that C: has been filled from
 
     @property
     def events(self) -> Events:
@@ -140,7 +143,14 @@ class Machine:
             raise UsageError(
                 f"{program.name} needs {others[0]} and other DLLs: run `ntgate userland install`"
             )
+        self._mount(userland)
         return userland_dll(userland)
+
+    def _mount(self, userland: Userland) -> None:
+        """The userland's files are C:\\WINDOWS\\system32."""
+        if self._userland is None:
+            self._userland = userland
+            mount_system_files(self.executive.io, userland.system_files())
 
     def _find(self, program: str | Path) -> Program:
         name = str(program)
@@ -189,8 +199,6 @@ class Machine:
         left = instructions
         first = True
         while True:
-            if self._interrupted:
-                return Cause.REQUEST
             if first:
                 amount = 1
             elif self._until_tick <= 0:
@@ -216,6 +224,8 @@ class Machine:
                 return Cause.EXIT
             if instructions and left <= 0:
                 return Cause.COUNT
+            if self._interrupted:
+                return Cause.REQUEST
             if self._until_tick <= 0 and self.cpu.interrupt(m.CLOCK_VECTOR):
                 self._until_tick = SLICE
 

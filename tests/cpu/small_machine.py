@@ -11,7 +11,13 @@ from dataclasses import dataclass
 
 from ntgate.cpu import mmu
 from ntgate.cpu.delivery import WITH_ERROR_CODE
-from ntgate.cpu.descriptors import INTERRUPT_GATE, gate_descriptor, segment_descriptor
+from ntgate.cpu.descriptors import (
+    FLAT_CODE,
+    FLAT_DATA,
+    INTERRUPT_GATE,
+    gate_descriptor,
+    segment_descriptor,
+)
 from ntgate.cpu.processor import Processor
 from ntgate.cpu.ram import PAGE_SIZE, PhysicalMemory
 from ntgate.cpu.unicorn_abi import x86
@@ -24,6 +30,8 @@ STACK0, SYSENTER_STACK = 0x80050000, 0x80058000  # tops
 USER, DATA, STACK3 = 0x00400000, 0x00500000, 0x00608000
 STUB_SIZE = 0x20
 EVENT_PORT = 0xE9
+CR4 = 1 << 5 | 1 << 9  # PAE, OSFXSR
+END = 0xFE  # vector of the `int` that ends a program
 
 R0_CODE, R0_DATA, R3_CODE, R3_DATA, TSS_SELECTOR = 0x08, 0x10, 0x1B, 0x23, 0x28
 TIMEOUT_US = 5_000_000  # a net under programs that never end
@@ -47,7 +55,7 @@ class Event:
 
 
 class SmallMachine:
-    """`on_event` sees every event and may stop the run or edit the frame in memory."""
+    """`on_event` sees every event but END, which stops; it may stop the run or edit the frame."""
 
     def __init__(self, *, has_sep: bool = True) -> None:
         self.cpu = Processor(PhysicalMemory(0x200), has_sep=has_sep)
@@ -97,11 +105,20 @@ class SmallMachine:
         return mmu.translate(self.ram.qwords, PDPT, linear)
 
     def write(self, linear: int, data: bytes) -> None:
-        for i, byte in enumerate(data):
-            self.ram.bytes[self.physical(linear + i)] = byte
+        while data:
+            part = min(len(data), PAGE_SIZE - (linear & 0xFFF))
+            start = self.physical(linear)
+            self.ram.bytes[start : start + part] = data[:part]
+            linear, data = linear + part, data[part:]
 
     def read(self, linear: int, size: int) -> bytes:
-        return bytes(self.ram.bytes[self.physical(linear + i)] for i in range(size))
+        out = b""
+        while size:
+            part = min(size, PAGE_SIZE - (linear & 0xFFF))
+            start = self.physical(linear)
+            out += bytes(self.ram.bytes[start : start + part])
+            linear, size = linear + part, size - part
+        return out
 
     def u32(self, linear: int) -> int:
         return int.from_bytes(self.read(linear, 4), "little")
@@ -130,24 +147,29 @@ class SmallMachine:
         self.set_u32(TSS + 8, R0_DATA)
         self.set_u32(TSS + 0x1C, PDPT)
         self.set_u32(TSS + 0x64, 0x20AC << 16)  # no I/O map
+        gates = b""
         for vector in range(0x100):
-            dpl = 3 if vector in (3, 4, 0x2E) else 0
-            self.gate(vector, gate_descriptor(R0_CODE, self.stub(vector), INTERRUPT_GATE, dpl))
+            dpl = 3 if vector in (3, 4, 0x2E, END) else 0
+            gate = gate_descriptor(R0_CODE, self.stub(vector), INTERRUPT_GATE, dpl)
+            gates += gate.to_bytes(8, "little")
+        self.write(IDT, gates)
 
     def _stubs(self) -> None:
         """[push 0] / push VECTOR / push eax / mov eax,esp / out PORT,eax / pop eax / return"""
+        stubs = b""
         for vector in range(0x100):
             code = b"" if vector in WITH_ERROR_CODE else b"\x6a\x00"
             code += b"\x68" + vector.to_bytes(4, "little")
             code += b"\x50\x8b\xc4\xe7" + bytes([EVENT_PORT]) + b"\x58\x83\xc4\x08\xcf"
-            self.write(self.stub(vector), code)
+            stubs += code.ljust(STUB_SIZE, b"\xcc")
+        self.write(STUBS, stubs)
 
     def _registers(self, has_sep: bool) -> None:
         registers = self.cpu.registers
         registers.write_msr(0xC0000080, 0x800)
-        registers.write("cr4", 1 << 5)
+        registers.write("cr4", CR4)
         registers.write("cr3", PDPT)
-        registers.write("cr0", 0x8001_003B)
+        registers.write("cr0", 0x8001_0033)
         registers.write_structured(x86.UC_X86_REG_GDTR, 0, GDT, 0x3FF)
         registers.write_structured(x86.UC_X86_REG_IDTR, 0, IDT, 0x7FF)
         registers.write_structured(x86.UC_X86_REG_TR, TSS_SELECTOR, TSS, 0x20AB, 0x8B00)
@@ -162,6 +184,8 @@ class SmallMachine:
         registers.write("efl", 2)
 
     def _event(self, stack: int) -> bool:
+        if self.cpu.cpl == 3:
+            return False
         saved = [self.u32(stack + 4 * i) for i in range(8)]
         _eax, vector, error, eip, cs, eflags, esp, ss = saved
         found = error if vector in WITH_ERROR_CODE else None
@@ -170,6 +194,9 @@ class SmallMachine:
             vector, found, eip, cs & 0xFFFF, eflags,
             esp if from_ring3 else 0, ss & 0xFFFF if from_ring3 else 0, stack + 12,
         )  # fmt: skip
+        if vector == END:
+            self.cpu.stop()
+            return True
         self.events.append(event)
         self.on_event(event)
         return True
@@ -197,8 +224,11 @@ class SmallMachine:
         cpu.flush_code()
         for name, value in registers.items():
             cpu.registers.write(name, value)
-        cpu.registers.write("cs", R0_CODE)
-        cpu.registers.write("ss", R0_DATA)
+        context = cpu.context.save(cpu.engine)
+        cpu.delivery.load(context, 1, R0_CODE, FLAT_CODE)
+        cpu.delivery.load(context, 2, R0_DATA, FLAT_DATA)
+        cpu.delivery.update_hflags(context, 0)
+        cpu.restore()
         cpu.registers.write("efl", 2)
         cpu.registers.write("esp", at)
         cpu.registers.write("eip", KERNEL + 0xFF0)
@@ -208,3 +238,19 @@ class SmallMachine:
 
     def run(self, instructions: int = 10_000) -> bool:
         return self.cpu.run(instructions, TIMEOUT_US)
+
+    def run_program(self, text: str, *, ring: int = 3, **registers: int) -> list[Event]:
+        """Run code that stands at USER (or KERNEL) until `int 0FEh`; returns its events."""
+        start = USER if ring == 3 else KERNEL
+        self.load(f";@org {start:x}h\nStart:\n{text}\n int {END}\n")
+        self.events.clear()
+        self.start(start, ring=ring, **registers)
+        self.run()
+        return self.events
+
+    def register(self, name: str) -> int:
+        return self.cpu.registers.read(name)
+
+    def skip(self, event: Event, length: int) -> None:
+        """Return behind an instruction that faulted."""
+        self.set_u32(event.frame, event.eip + length)

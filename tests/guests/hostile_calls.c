@@ -67,26 +67,67 @@ static ULONG pointer(void)
     }
 }
 
-static ULONG argument(ULONG number)
+/* Good arguments at the end of the first page, until a service writes over them. */
+typedef struct {
+    OBJECT_ATTRIBUTES attributes;
+    UNICODE_STRING name;
+    LARGE_INTEGER time;
+} TEMPLATE;
+
+static const WCHAR *const names[] = {
+    L"\\BaseNamedObjects\\one", L"\\Registry\\Machine\\two", L"\\??\\C:\\three", L"four"};
+
+static TEMPLATE *template(void) { return (TEMPLATE *)(arena + PAGE / 2) + below(4); }
+
+static void restore_templates(void)
 {
-    ULONG value;
+    for (ULONG i = 0; i < 4; i++) {
+        TEMPLATE *filled = (TEMPLATE *)(arena + PAGE / 2) + i;
+        USHORT length = 0;
+        while (names[i][length])
+            length++;
+        filled->name = (UNICODE_STRING){2 * length, 2 * length + 2, (PWSTR)names[i]};
+        filled->attributes = named(&filled->name);
+        filled->attributes.Attributes |= below(2) * OBJ_OPENIF;
+        filled->time.QuadPart = -1;
+    }
+}
+
+/* What a program could mean: a good pointer, NULL, a number, a handle. */
+static ULONG plausible(void)
+{
     switch (below(8)) {
     case 0:
+        return 0;
     case 1:
-        value = below(16);
-        break;
-    case 2: /* handles */
-        value = 4 * below(32);
-        break;
-    case 3: /* the pseudo handles */
-        value = (ULONG)-1 - below(2);
-        break;
-    case 4: /* flags and sizes */
-        value = 1u << below(32) | below(2) << below(32);
-        break;
+    case 2:
+        return below(16);
+    case 3:
+        return 4 * below(32);
+    case 4:
+        return (ULONG)-1 - below(2);
+    case 5:
+        return below(4) ? (ULONG)template() : (ULONG)&template()->name + 8 * below(2);
     default:
-        value = pointer();
+        return (ULONG)arena_page() + 4 * below(PAGE / 8);
     }
+}
+
+static ULONG absurd(void)
+{
+    switch (below(4)) {
+    case 0: /* flags and sizes */
+        return 1u << below(32) | below(2) << below(32);
+    case 1:
+        return 4 * below(0x100) + below(4);
+    default:
+        return pointer();
+    }
+}
+
+static ULONG argument(ULONG number, BOOLEAN is_plausible)
+{
+    ULONG value = is_plausible ? plausible() : absurd();
     for (ULONG i = 0; i < 3; i++)
         if (has(config.closing, number) && (value & ~3u) == (ULONG)standard[i])
             return 0x7ffc;
@@ -162,9 +203,10 @@ static void call(void)
         place = frame + (below(4) ? 0x100 + 4 * below(64) : PAGE - 8 - below(88));
         if (fast)
             *(ULONG *)place = (ULONG)sysenter_done;
+        BOOLEAN is_plausible = below(4) != 0;
         for (ULONG i = 2 * fast; i < 2u * fast + MOST_ARGUMENTS; i++)
             if (place + 4 * i + 4 <= frame + PAGE)
-                *(ULONG *)(place + 4 * i) = argument(number);
+                *(ULONG *)(place + 4 * i) = argument(number, is_plausible || below(2));
     } else {
         fast = FALSE;
         place = (UCHAR *)pointer();
@@ -213,7 +255,8 @@ static void scramble(void)
 {
     UCHAR *page = arena_page();
     for (ULONG i = 0; i < 64; i++)
-        *(ULONG *)(page + 4 * below(PAGE / 4)) = argument(0);
+        *(ULONG *)(page + 4 * below(PAGE / 4)) = argument(0, below(2));
+    restore_templates();
 }
 
 static PVOID allocate(SIZE_T size, ULONG type, ULONG protection, PVOID base)
@@ -265,7 +308,7 @@ void start(void)
             software_interrupt();
         else
             call();
-        if (!(i & 255))
+        if (!(i & 127))
             scramble();
     }
     NtCurrentTeb()->ExceptionList = registration.Next;

@@ -45,7 +45,7 @@ def test_each_call_tells_its_gate(program: str, gate: str, gate_at: str, direct:
     arguments = write["args"]
     assert isinstance(arguments, dict)
     assert str(arguments["Buffer"]).startswith("hello through")
-    assert list(arguments)[0] == "FileHandle"
+    assert next(iter(arguments)) == "FileHandle"
 
 
 def test_the_text_form() -> None:
@@ -92,7 +92,7 @@ def test_a_file_takes_the_trace(tmp_path: Path) -> None:
     [
         (("-e", "trace=NtMakeCoffee", "@seh"), "no service is named 'NtMakeCoffee'"),
         (("-e", "%coffee", "@seh"), "no service family is %coffee"),
-        (("-e", "inject=NtClose:state=1", "@seh"), "inject=NtClose:state=1: 'state=1' is not understood"),
+        (("-e", "inject=NtClose:x=1", "@seh"), "inject=NtClose:x=1: 'x=1' is not understood"),
         (("--format", "xml", "@seh"), "--format xml: there are text and jsonl"),
         (("-o", "/nonexistent/x", "@seh"), "can't write /nonexistent/x"),
     ],

@@ -52,7 +52,7 @@ def trace(
     arguments: Words = None,
     expressions: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option("-e", metavar="EXPR", help="trace=NAME,%family or inject=NAME:status=S:when=N"),
+        typer.Option("-e", metavar="EXPR", help="trace=NAME,%family, inject=NAME:status=S:when=N"),
     ] = None,
     output: Annotated[
         Optional[Path],  # noqa: UP045

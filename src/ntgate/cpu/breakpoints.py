@@ -2,40 +2,62 @@
 
 from __future__ import annotations
 
-import ctypes as C
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from ntgate.cpu import unicorn_abi as abi
 from ntgate.cpu.unicorn_abi import const
+
+if TYPE_CHECKING:
+    from ntgate.cpu.processor import Processor
 
 
 class CodeBreakpoints:
     """A set of linear addresses at which a run stops before the instruction."""
 
-    def __init__(self, engine: C.c_void_p) -> None:
-        self.engine = engine
+    def __init__(self, cpu: Processor) -> None:
+        self.cpu = cpu
         self.hits: list[int] = []
-        self.ignored = False  # while one instruction is stepped over
+        self._ignored = False
         self._hooks: dict[int, tuple[int, Any]] = {}
+        self._retired: list[tuple[int, Any]] = []  # translations may still call these
+
+    def __contains__(self, address: int) -> bool:
+        return address in self._hooks
 
     def add(self, address: int) -> None:
         if address in self._hooks:
             return
 
         def reached(_engine: object, _address: int, _size: int, _data: object) -> None:
-            if not self.ignored:
+            if not self._ignored and address in self._hooks:
                 self.hits.append(address)
-                abi.uc_emu_stop(self.engine)
+                self.cpu.break_off(before=True)
 
         callback = abi.HOOK_CODE(reached)
-        handle = abi.hook_add(self.engine, const.UC_HOOK_CODE, callback, address, address)
+        handle = abi.hook_add(self.cpu.engine, const.UC_HOOK_CODE, callback, address, address)
         self._hooks[address] = (handle, callback)
-        self._retranslate()
+        self.cpu.flush_code()
 
     def remove(self, address: int) -> None:
-        handle, _callback = self._hooks.pop(address)
-        abi.check(abi.uc_hook_del(self.engine, handle))
-        self._retranslate()
+        """Raises KeyError."""
+        self._retired.append(self._hooks.pop(address))
 
-    def _retranslate(self) -> None:
-        abi.control(self.engine, const.UC_CTL_TB_FLUSH, const.UC_CTL_IO_WRITE)
+    def begin(self) -> None:
+        """Before each run."""
+        self.hits.clear()
+        if self._retired:
+            for handle, _callback in self._retired:
+                self.cpu.remove_hook(handle)
+            self._retired.clear()
+            self.cpu.flush_code()
+
+    @contextmanager
+    def ignored(self) -> Iterator[None]:
+        """While one instruction is stepped over."""
+        before, self._ignored = self._ignored, True
+        try:
+            yield
+        finally:
+            self._ignored = before

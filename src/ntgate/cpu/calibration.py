@@ -7,6 +7,9 @@ and a ring change.  What is not found exactly once stops the start with Calibrat
 
 The parts that no marker can reach lie at fixed distances from parts that are found (a segment
 cache is selector, base, limit, flags in 24 bytes); the distances are checked by the markers.
+
+The engine's count of instructions is found the same way, in the engine's own structure: the
+trial runs with a marker for its limit, and the counter beside it must show what has run.
 """
 
 from __future__ import annotations
@@ -24,17 +27,23 @@ from ntgate.errors import CalibrationError
 
 SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
 GENERAL = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi")
+CC_OP_EFLAGS = 1
 DWORDS_PER_SEGMENT = 6  # selector, padding, base (8 bytes), limit, flags
 
 
 @dataclass(frozen=True)
 class ContextLayout:
-    """Dword indexes into a saved context of `size` bytes."""
+    """Dword indexes into a saved context of `size` bytes; `counter` is a byte offset from the
+    engine's handle, of how many instructions its last run with a limit has begun."""
 
     size: int
+    counter: int
     general: tuple[int, ...]  # in the order of GENERAL
     eip: int
-    eflags: int
+    eflags: int  # but for the arithmetic flags and DF, which are in the next three
+    cc_src: int
+    cc_op: int  # CC_OP_EFLAGS: the arithmetic flags stand in cc_src as in EFLAGS
+    df: int  # -1 for DF set, else 1
     hflags: int
     segments: tuple[int, ...]  # first dword of each cache, in the order of SEGMENTS
     tr: int
@@ -45,6 +54,7 @@ class ContextLayout:
     sysenter_cs: int
     sysenter_esp: int
     sysenter_eip: int
+    dr0: int  # then DR1-DR7, two dwords each
     dr6: int
     dr7: int
     error_code: int
@@ -78,6 +88,9 @@ _GDT, _CODE, _ABSENT = 0x4000, 0x5000, 0x6000
 _FRAMES = range(1, 9)
 _STACK = 0x8000
 _DR6 = 0xFFFF_AFFF
+_LIMIT = 0x5A1D_0000_C0DE  # of instructions, in the trial
+_TRIED = 5  # instructions that the trial begins; two of them fault
+_ENGINE_QWORDS = 0x400  # of the engine's structure, which is larger
 _PROGRAM = bytes.fromhex(
     "a100600000"  # 5000: mov eax,[6000]      read fault, resumed at 5005
     "a300600000"  # 5005: mov [6000],eax      write fault, resumed at 500a
@@ -88,7 +101,12 @@ _PROGRAM = bytes.fromhex(
 
 
 def calibrate(engine: C.c_void_p, ram: PhysicalMemory) -> ContextLayout:
-    """Find the layout on a new engine, and leave engine state that the boot sets anew."""
+    """The layout of a new engine, which no end address stops from now on.
+
+    Leaves registers that the boot sets anew.  Raises CalibrationError.
+    """
+    # With an end address each run ends with a fetch from it, which overwrites CR2.
+    abi.control(engine, const.UC_CTL_UC_USE_EXITS, const.UC_CTL_IO_WRITE, C.c_int(1))
     return _Calibration(engine, ram).run()
 
 
@@ -100,14 +118,15 @@ class _Calibration:
         self.saved: dict[str, list[int]] = {}
 
     def run(self) -> ContextLayout:
-        markers = self.find_markers()
-        self.prepare_trial()
-        self.run_trial()
-        for frame in _FRAMES:
-            self.ram.zero(frame)
-        layout = self.layout(markers)
-        self.context.free()
-        return layout
+        try:
+            markers = self.find_markers()
+            self.prepare_trial()
+            self.run_trial()
+            return self.layout(markers)
+        finally:
+            for frame in _FRAMES:
+                self.ram.zero(frame)
+            self.context.free()
 
     def write(self, register: int, value: int) -> None:
         cell = C.c_uint64(value)
@@ -137,6 +156,7 @@ class _Calibration:
             register = getattr(x86, f"UC_X86_REG_{name.upper()}")
             mark(name, lambda v, register=register: self.write(register, v))  # type: ignore[misc]
         mark("cr2", lambda v: self.write(x86.UC_X86_REG_CR2, v))
+        mark("dr0", lambda v: self.write(x86.UC_X86_REG_DR0, v))
         mark("gdt", lambda v: self.write_table(x86.UC_X86_REG_GDTR, v, 0x3FF))
         mark("idt", lambda v: self.write_table(x86.UC_X86_REG_IDTR, v, 0x7FF))
         mark("sysenter_esp", lambda v: self.write_msr(0x175, v))
@@ -147,11 +167,20 @@ class _Calibration:
         found = {name: _once(dwords, value, name) for name, value in wanted.items()}
         first = found["eax"]
         if [found[name] - first for name in GENERAL] != list(range(0, 16, 2)):
-            raise CalibrationError("the engine's registers are not where they were measured")
+            raise CalibrationError("the engine's registers are not where they should be")
+        self.check_flags(found["eip"] + 2)
         for table, limit in (("gdt", 0x3FF), ("idt", 0x7FF)):
             if dwords[found[table] + 2] != limit:
                 raise CalibrationError(f"the engine's {table} limit is not beside its base")
         return found
+
+    def check_flags(self, eflags: int) -> None:
+        for value, cc_src, df in ((0xCD7, 0x8D5, 0xFFFFFFFF), (0x2, 0, 1)):
+            self.write(x86.UC_X86_REG_EFLAGS, value)
+            dwords = self.context.save(self.engine)
+            found = (dwords[eflags + 4], dwords[eflags + 8], dwords[eflags + 9])
+            if found != (cc_src, CC_OP_EFLAGS, df):
+                raise CalibrationError("the engine's flags are not where they were measured")
 
     def prepare_trial(self) -> None:
         """PAE paging with one absent page, flat segments of both rings, and markers in FS, TR."""
@@ -188,6 +217,7 @@ class _Calibration:
         self.write_structured(
             x86.UC_X86_REG_TR, struct.pack("<HxxxxxxQII", 0x28, 0x00543000, 0x20AB, 0x8B00)
         )
+        self.write(x86.UC_X86_REG_DR0, 0)
         self.write(x86.UC_X86_REG_DR6, _DR6)
         self.write(x86.UC_X86_REG_DR7, 0)
         self.write(x86.UC_X86_REG_ESP, _STACK)
@@ -222,7 +252,7 @@ class _Calibration:
 
         callback = abi.HOOK_INTR(on_interrupt)
         hook = abi.hook_add(self.engine, const.UC_HOOK_INTR, callback)
-        abi.uc_emu_start(self.engine, _CODE, 0xFFFFFFFF, 0, 100)
+        abi.uc_emu_start(self.engine, _CODE, 0, 0, _LIMIT)
         abi.check(abi.uc_hook_del(self.engine, hook))
         if "int ring 3" not in self.saved:
             raise CalibrationError("the engine did not run the trial program to its end")
@@ -231,11 +261,22 @@ class _Calibration:
         self.write(x86.UC_X86_REG_EIP, 0x5A5A_7770)
         return list(self.context.save(self.engine))
 
+    def find_counter(self) -> int:
+        assert self.engine.value is not None
+        words = (C.c_uint64 * _ENGINE_QWORDS).from_address(self.engine.value)
+        found = [i for i, word in enumerate(words) if word == _LIMIT]
+        if len(found) != 1 or words[found[0] - 1] != _TRIED:
+            raise CalibrationError("the engine's count of instructions is not where it should be")
+        return 8 * (found[0] - 1)
+
     def layout(self, markers: dict[str, int]) -> ContextLayout:
         start, read = self.saved["start"], self.saved["read fault"]
         write, int0 = self.saved["write fault"], self.saved["int ring 0"]
         int3 = self.saved["int ring 3"]
         segments = self.find_segments(start)
+        dr6 = _once(start, _DR6, "dr6")
+        if dr6 != markers["dr0"] + 12:
+            raise CalibrationError("the engine's debug registers are not in a row")
         size = len(start)
         known = {index + offset for index in segments for offset in range(DWORDS_PER_SEGMENT)}
         eflags = markers["eip"] + 2
@@ -249,19 +290,31 @@ class _Calibration:
                 )
             return found[0]
 
+        old_exception = one(
+            "old exception", lambda i: (start[i], read[i]) == (0xFFFFFFFF, 14)
+        )
+        if old_exception != dr6 + 2 + 10:
+            raise CalibrationError("the engine's execution breakpoints are not behind dr7")
+        tr = one("tr", lambda i: start[i] == 0x00543000) - 2
+        if [markers[name] - tr for name in ("gdt", "idt")] != [8, 14]:
+            raise CalibrationError("the engine's tr, gdt and idt are not in a row")
         if int3[eflags] & 0x202 != 0x202 or start[eflags] & 0x202 != 0x002:
             raise CalibrationError("the engine's eflags are not beside its eip")
         return ContextLayout(
             size=size * 4,
+            counter=self.find_counter(),
             general=tuple(markers[name] for name in GENERAL),
             eip=markers["eip"],
             eflags=eflags,
+            cc_src=eflags + 4,
+            cc_op=eflags + 8,
+            df=eflags + 9,
             hflags=one(
                 "hflags",
                 lambda i: int0[i] & 0x33 == 0x30 and int3[i] == int0[i] | 3,
             ),
             segments=tuple(segments),
-            tr=one("tr", lambda i: start[i] == 0x00543000) - 2,
+            tr=tr,
             gdt=markers["gdt"],
             idt=markers["idt"],
             cr2=markers["cr2"],
@@ -269,8 +322,9 @@ class _Calibration:
             sysenter_cs=markers["sysenter_cs"],
             sysenter_esp=markers["sysenter_esp"],
             sysenter_eip=markers["sysenter_eip"],
-            dr6=_once(start, _DR6, "dr6"),
-            dr7=_once(start, _DR6, "dr6") + 2,
+            dr0=markers["dr0"],
+            dr6=dr6,
+            dr7=dr6 + 2,
             error_code=one(
                 "error code", lambda i: start[i] == 0 and read[i] == 0 and write[i] == 2
                 and i not in (markers["cr2"],)
@@ -283,9 +337,7 @@ class _Calibration:
                 "next eip",
                 lambda i: (int0[i], int3[i]) == (_CODE + 12, _CODE + 15) and i != markers["eip"],
             ),
-            old_exception=one(
-                "old exception", lambda i: (start[i], read[i]) == (0xFFFFFFFF, 14)
-            ),
+            old_exception=old_exception,
         )
 
     @staticmethod

@@ -2,14 +2,14 @@
 
 Written from the Intel SDM, volume 2 (SYSENTER, INT n) and volume 3 (6.12 to 6.15).  Everything
 works on a saved context (dwords, see calibration.py) and on RAM, so that it can be tested
-without an engine.  Known gaps: virtual-8086 mode, 16-bit gates (#GP here), and
-accessed bits of the pages that the processor itself touches here.
+without an engine.  Known gaps: virtual-8086 mode, 16-bit gates (#GP here), segment limits,
+and accessed and dirty bits of the pages that the processor itself touches here.
 """
 
 from __future__ import annotations
 
 from ntgate.cpu import mmu
-from ntgate.cpu.calibration import ContextLayout
+from ntgate.cpu.calibration import CC_OP_EFLAGS, ContextLayout
 from ntgate.cpu.descriptors import (
     BIG,
     CODE,
@@ -27,8 +27,10 @@ from ntgate.cpu.ram import PAGE_SIZE, PhysicalMemory
 from ntgate.cpu.task_switch import TaskSwitch
 from ntgate.errors import TripleFault
 
+ARITHMETIC = 0x8D5  # CF PF AF ZF SF OF
 TF = 1 << 8
 IF = 1 << 9
+DF = 1 << 10
 NT = 1 << 14
 RF = 1 << 16
 VM = 1 << 17
@@ -47,10 +49,13 @@ CONTRIBUTORY = frozenset((0, 10, 11, 12, 13))
 EXTERNAL = 1  # error code bit: not caused by an `int n`
 IN_IDT = 2  # error code bit: the selector index is an IDT vector
 
+NO_EXCEPTION = 0xFFFFFFFF  # in the engine's record of the last contributory one
+DR6_BS = 1 << 14
+
 GATE_KINDS = frozenset((TASK_GATE, INTERRUPT_GATE, TRAP_GATE))
 
 HFLAG_CPL = 3
-HFLAG_INHIBIT_IRQ = 1 << 3
+HFLAG_INHIBIT_IRQ = 1 << 3  # the last instruction was sti, or loaded ss
 HFLAG_CS32 = 1 << 4
 HFLAG_SS32 = 1 << 5
 HFLAG_ADDSEG = 1 << 6
@@ -74,6 +79,7 @@ class Delivery:
         self.ram = ram
         self.task_switch = TaskSwitch(self)
         self.tlb_is_stale = False  # a task switch has loaded CR3: the caller flushes
+        self.last: int | None = None  # the vector that was delivered last
 
     # Memory as the processor reads it for itself: supervisor rights, linear addresses.
 
@@ -134,11 +140,14 @@ class Delivery:
         """
         layout = self.layout
         first = vector
-        if vector in FAULTS and not software and not external:
+        if software:
+            eflags &= ~RF
+        elif vector in FAULTS and not external:
             eflags |= RF
         while True:
             try:
                 self.enter(context, vector, error, eflags, software, external)
+                self.last = vector
                 return
             except GuestFault as fault:
                 if vector == DOUBLE_FAULT and not software and not external:
@@ -270,16 +279,30 @@ class Delivery:
         context[index + 4] = segment.limit
         context[index + 5] = segment.flags
 
+    def eflags(self, context: memoryview) -> int:
+        """All of EFLAGS, where the context says CC_OP_EFLAGS."""
+        layout, elsewhere = self.layout, ARITHMETIC | DF
+        found = context[layout.cc_src] & ARITHMETIC | context[layout.df] & DF
+        return int(context[layout.eflags] & ~elsewhere | found)
+
+    def set_eflags(self, context: memoryview, eflags: int) -> None:
+        layout = self.layout
+        context[layout.eflags] = eflags
+        context[layout.cc_src] = eflags & ARITHMETIC
+        context[layout.cc_op] = CC_OP_EFLAGS
+        context[layout.df] = 0xFFFFFFFF if eflags & DF else 1
+
     def set_control_flags(self, context: memoryview, eflags: int) -> None:
-        """Change the flags that are not arithmetic; the engine keeps those elsewhere."""
-        lazy = 0x8D5  # CF PF AF ZF SF OF; DF (400h) stays with them
-        index = self.layout.eflags
-        context[index] = context[index] & (lazy | 0x400) | eflags & ~(lazy | 0x400)
+        """Change all flags but the arithmetic ones and DF, which the engine keeps elsewhere."""
+        index, elsewhere = self.layout.eflags, ARITHMETIC | DF
+        context[index] = context[index] & elsewhere | eflags & ~elsewhere
 
     def update_hflags(self, context: memoryview, cpl: int) -> None:
         layout = self.layout
         es, cs, ss, ds = layout.segments[:4]
-        hflags = context[layout.hflags] & ~(HFLAG_CPL | HFLAG_CS32 | HFLAG_SS32 | HFLAG_ADDSEG)
+        hflags = context[layout.hflags] & ~(
+            HFLAG_CPL | HFLAG_INHIBIT_IRQ | HFLAG_CS32 | HFLAG_SS32 | HFLAG_ADDSEG
+        )
         hflags |= cpl
         if context[cs + 5] & BIG:
             hflags |= HFLAG_CS32

@@ -36,6 +36,11 @@ class Segment:
         return bool(self.flags & PRESENT)
 
 
+# What sysenter loads, and a boot loader leaves.
+FLAT_CODE = Segment(0, 0xFFFFFFFF, 0x00CF_9B00)
+FLAT_DATA = Segment(0, 0xFFFFFFFF, 0x00CF_9300)
+
+
 def parse_segment(low: int, high: int) -> Segment:
     limit = low & 0xFFFF | high & 0x000F0000
     if high & 1 << 23:

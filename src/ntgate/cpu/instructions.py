@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntgate.cpu.delivery import DEBUG, GENERAL_PROTECTION, INVALID_OPCODE
-from ntgate.cpu.mmu import PageFault
 
 if TYPE_CHECKING:
     from ntgate.cpu.processor import Processor
 
 RDTSC, RDPMC, INT1 = b"\x0f\x31", b"\x0f\x33", b"\xf1"
-PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
+PREFIXES = bytes((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
 LONGEST_INSTRUCTION = 15
 
 # CPUID leaf 1, EDX.
@@ -49,33 +48,22 @@ def cpuid(leaf: int, *, has_sep: bool) -> tuple[int, int, int, int]:
     return 0, 0, 0, 0
 
 
-def refused_instruction(cpu: Processor, context: memoryview) -> tuple[int, int]:
+def refused_instruction(code: bytes) -> tuple[int, int]:
     """What the processor makes of an instruction that the engine calls invalid.
 
-    The vector, and the bytes to skip before it is delivered: `int1` (f1) is a trap, and `rdpmc`
-    needs ring 0 or CR4.PCE.
+    code: its bytes, as many as are mapped.  The vector, and the bytes to skip before it is
+    delivered: `int1` (f1) is a trap, and `rdpmc` needs ring 0 or CR4.PCE.
     """
-    code = b""
-    try:
-        while len(code) < LONGEST_INSTRUCTION:
-            code += cpu.fetch(context, 1, len(code))
-            if code[-1] not in PREFIXES and code[-1:] != RDPMC[:1]:
-                break
-    except PageFault:
-        pass
-    if code[-1:] == INT1:
-        return DEBUG, len(code)
-    if code[-2:] == RDPMC:
+    opcode = code.lstrip(PREFIXES)
+    if opcode[:1] == INT1:
+        return DEBUG, len(code) - len(opcode) + 1
+    if opcode[:2] == RDPMC:
         return GENERAL_PROTECTION, 0
     return INVALID_OPCODE, 0
 
 
 def software_interrupt_length(cpu: Processor, context: memoryview, vector: int) -> int:
     """Bytes of the instruction that ended at eip: int3 and into have one, `int n` two."""
-    if vector in (1, 3, 4):
-        try:
-            if cpu.fetch(context, 1, -1)[0] in (0xCC, 0xCE, 0xF1):
-                return 1
-        except PageFault:
-            return 1
+    if vector in (3, 4) and cpu.peek(context, 1, -1) in (b"\xcc", b"\xce"):
+        return 1
     return 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes as C
 import struct
+from collections.abc import Callable
 
 from ntgate.cpu import unicorn_abi as abi
 from ntgate.cpu.unicorn_abi import x86
@@ -15,6 +16,7 @@ PLAIN = {
         "cr0 cr2 cr3 cr4 dr0 dr1 dr2 dr3 dr6 dr7"
     ).split()
 }
+DEBUG = frozenset("dr0 dr1 dr2 dr3 dr6 dr7".split())
 PLAIN["efl"] = x86.UC_X86_REG_EFLAGS
 TABLES = {
     "gdtr": (x86.UC_X86_REG_GDTR, False),
@@ -30,8 +32,15 @@ _MSR = struct.Struct("<IxxxxQ")
 
 
 class Registers:
-    def __init__(self, engine: C.c_void_p) -> None:
+    """`load_debug_register(n, value)` sets DRn so that its breakpoints work, if given."""
+
+    def __init__(
+        self,
+        engine: C.c_void_p,
+        load_debug_register: Callable[[int, int], None] | None = None,
+    ) -> None:
         self.engine = engine
+        self.load_debug_register = load_debug_register
         self._cell = C.c_uint32()
         self._pointer = C.byref(self._cell)
         self._buffer = C.create_string_buffer(_SYSTEM_SEGMENT.size)
@@ -68,6 +77,9 @@ class Registers:
 
     def write(self, name: str, value: int) -> None:
         """Raises KeyError.  Segment registers only for selectors of the current ring."""
+        if name in DEBUG and self.load_debug_register is not None:
+            self.load_debug_register(int(name[2]), value & 0xFFFFFFFF)
+            return
         if name in PLAIN:
             self._write(PLAIN[name], value)
             return

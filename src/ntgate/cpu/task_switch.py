@@ -35,7 +35,13 @@ class TaskSwitch:
         ext: int,
     ) -> None:
         """Leave the current task for the one of `selector`, pushing its error code there."""
-        from ntgate.cpu.delivery import GENERAL_PROTECTION, INVALID_TSS, NOT_PRESENT, GuestFault
+        from ntgate.cpu.delivery import (
+            GENERAL_PROTECTION,
+            INVALID_TSS,
+            NOT_PRESENT,
+            NT,
+            GuestFault,
+        )
 
         delivery, layout = self.delivery, self.delivery.layout
         segment = delivery.segment(context, selector, ext)
@@ -62,7 +68,7 @@ class TaskSwitch:
         context[layout.eip] = new[EIP]
         for place, index in enumerate(layout.general):
             context[index] = new[EAX + place]
-        delivery.set_control_flags(context, new[EFLAGS] | 1 << 14)
+        delivery.set_eflags(context, new[EFLAGS] | NT)
         for place in range(6):
             wanted = new[ES + place] & 0xFFFF
             if wanted & 0xFFFC:

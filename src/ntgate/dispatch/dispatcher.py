@@ -18,13 +18,14 @@ from ntgate.dispatch.outcome import Leave, Outcome, Wait
 from ntgate.dispatch.service import KERNEL_ROUTINES, SERVICES, routine_id
 from ntgate.dispatch.tables import ServiceNumber, service_table
 from ntgate.entry.routines import FLUSH_ALL, FLUSH_PAGE, LEAVE, ROUTINES, WAIT
-from ntgate.errors import NtError
+from ntgate.errors import GuestBugCheck, NtError
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KPCR, KPRCB
 from ntgate.memory.user import AccessViolation, UserMemory
 
 CLOSED = 0xFFFFFFFF
+CRITICAL_STRUCTURE_CORRUPTION = 0x109  # KPRCB.CurrentThread, the parameter, is no thread
 MOST_ARGUMENTS = 63  # a stub's argument bytes are counted in a byte
 Invoke = Callable[..., Outcome]  # of the caller and the dwords of the arguments
 
@@ -143,7 +144,11 @@ class Dispatcher:
             if dwords[open_cell] != value:
                 return False
             dwords[open_cell] = CLOSED
-            caller = callers[dwords[current_cell]]
+            try:
+                caller = callers[dwords[current_cell]]
+            except KeyError as error:
+                thread = error.args[0]
+                raise GuestBugCheck(CRITICAL_STRUCTURE_CORRUPTION, (thread, 0, 0, 0)) from None
             outcome: Outcome
             if caller.pending is not None or self.observer is not None:
                 outcome = self._answer(caller, value)

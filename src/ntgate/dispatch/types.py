@@ -214,6 +214,21 @@ class OutOpt(Out[T]):
             super().probe()
 
 
+class InOutOpt(InOut[T]):
+    """NULL: `write` does nothing."""
+
+    __slots__ = ()
+    OPTIONAL = True
+
+    def write(self, value: T) -> None:
+        if self.address:
+            self._write(value)
+
+    def probe(self) -> None:
+        if self.address:
+            super().probe()
+
+
 @dataclass(frozen=True)
 class SizedBy:
     """A buffer's length in bytes is the value of another parameter."""

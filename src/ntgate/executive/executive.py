@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ntgate.cpu.processor import Processor
 from ntgate.executive.cm import Registry
 from ntgate.executive.events import Events
+from ntgate.executive.io.start import start_io
 from ntgate.executive.ke.clock import Clock
 from ntgate.executive.ke.scheduler import Scheduler
 from ntgate.executive.ke.wait import Waits
@@ -47,6 +48,7 @@ class Executive:
         self.mm = MemoryManager(cpu, kernel, frames, self.pool, system_space)
         self.processes = ProcessManager(self, map_page)
         self.waits = Waits(self)
+        self.io = start_io(self)
         self.registry = Registry(self.objects, self.clock, self.events)
         self.debugger = False  # a kernel debugger is attached
         cpu.timestamp = self.clock.timestamp

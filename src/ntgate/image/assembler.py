@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import re
 import struct
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ntgate.layout.offsets import offset_of, size_of
+from ntgate.layout.type_table import UnknownType
 
 _NUMBER = re.compile(r"(?<![\w.])([0-9][0-9A-Fa-f]*)[hH]\b")
 _MEMBER = re.compile(r"\b([A-Z][A-Z0-9_]*)\.([A-Za-z][\w.]*)")
@@ -45,11 +47,16 @@ class AssemblyError(Exception):
     """Text that can't be assembled: a bug in one of our own files."""
 
 
+Macros = dict[str, tuple[list[str], list[str]]]  # name: parameters, body
+
+
 @dataclass
 class Chunk:
+    """`places` says for each line where it stands, as FILE:NUMBER."""
+
     address: int
     lines: list[str] = field(default_factory=list)
-    source: str = ""
+    places: list[str] = field(default_factory=list)
 
     def labels(self) -> list[str]:
         return _LABEL.findall("\n".join(self.lines))
@@ -73,16 +80,19 @@ def assemble(sources: Mapping[str, str], known: Mapping[str, int]) -> Assembled:
     chunks = _parse(sources)
     engine = keystone.Ks(keystone.KS_ARCH_X86, keystone.KS_MODE_32)
     symbols = dict(known)
-    for chunk in chunks:
-        for label in chunk.labels():
-            if _is_shared(label):
-                symbols.setdefault(label, chunk.address)
+    shared = Counter(label for chunk in chunks for label in chunk.labels() if _is_shared(label))
+    for label, times in shared.items():
+        if times > 1:
+            raise AssemblyError(f"{label} is defined twice")
+        symbols.setdefault(label, 0)
     # A jump's length depends on the distance, so addresses settle after a few rounds.
     for _round in range(8):
         pieces: dict[int, bytes] = {}
         settled = True
         for chunk in chunks:
             code, found = _encode(engine, chunk, symbols)
+            if chunk.address in pieces:
+                raise AssemblyError(f"two chunks begin at {chunk.address:08x}")
             pieces[chunk.address] = code
             settled = settled and all(symbols.get(n) == a for n, a in found.items())
             symbols.update(found)
@@ -106,7 +116,7 @@ def _check_overlap(pieces: Mapping[int, bytes]) -> None:
 
 
 def _parse(sources: Mapping[str, str]) -> list[Chunk]:
-    macros: dict[str, tuple[list[str], list[str]]] = {}
+    macros: Macros = {}
     for name, text in sources.items():
         _collect_macros(name, text, macros)
     chunks: list[Chunk] = []
@@ -119,21 +129,21 @@ def _parse(sources: Mapping[str, str]) -> list[Chunk]:
             elif line.startswith("@end"):
                 in_macro = False
             elif (found := _ORG.match(line)) is not None:
-                chunk = Chunk(int(found[1], 16), source=name)
+                chunk = Chunk(int(found[1], 16))
                 chunks.append(chunk)
             elif not in_macro:
-                for piece in _expand(line, macros):
-                    translated = _translate(piece)
-                    if translated:
-                        if chunk is None:
-                            raise AssemblyError(f"{name}:{number}: code before the first ;@org")
-                        chunk.lines.append(translated)
+                place = f"{name}:{number}"
+                expanded = (_translate(piece, place) for piece in _expand(line, macros, place))
+                lines = [piece for piece in expanded if piece]
+                if lines and chunk is None:
+                    raise AssemblyError(f"{place}: code before the first ;@org")
+                if chunk is not None:
+                    chunk.lines += lines
+                    chunk.places += [place] * len(lines)
     return chunks
 
 
-def _collect_macros(
-    name: str, text: str, macros: dict[str, tuple[list[str], list[str]]]
-) -> None:
+def _collect_macros(name: str, text: str, macros: Macros) -> None:
     current: list[str] | None = None
     for line in text.splitlines():
         if line.startswith("@macro"):
@@ -148,31 +158,39 @@ def _collect_macros(
         raise AssemblyError(f"{name}: a macro has no @end")
 
 
-def _expand(line: str, macros: Mapping[str, tuple[list[str], list[str]]]) -> list[str]:
+def _expand(line: str, macros: Macros, place: str) -> list[str]:
     stripped = line.split(";", 1)[0].strip()
     if not stripped.startswith("@"):
         return [line]
     macro, *arguments = stripped[1:].split()
     if macro not in macros:
-        raise AssemblyError(f"no macro is named {macro}")
+        raise AssemblyError(f"{place}: no macro is named {macro}")
     parameters, body = macros[macro]
+    if len(arguments) != len(parameters):
+        takes = f"takes {len(parameters)} arguments, here are {len(arguments)}"
+        raise AssemblyError(f"{place}: {macro} {takes}")
     expanded = []
     for inner in body:
         text = inner
         for parameter, argument in zip(parameters, arguments, strict=True):
             text = re.sub(rf"\b{parameter}\b", argument, text)
-        expanded.extend(_expand(text, macros))
+        expanded.extend(_expand(text, macros, place))
     return expanded
 
 
-def _translate(line: str) -> str:
+def _translate(line: str, place: str) -> str:
     text = " ".join(line.split(";", 1)[0].split())
     if text.startswith(".ascii"):
         return text
     text = _EXACT.get(text, text)
     if _PUSHED_SYMBOL.match(text):
-        raise AssemblyError(f"{text!r}: Keystone would push 16 bits; load a register first")
-    text = _MEMBER.sub(lambda found: str(_member(found[1], found[2])), text)
+        raise AssemblyError(
+            f"{place}: {text!r}: Keystone would push 16 bits; load a register first"
+        )
+    try:
+        text = _MEMBER.sub(lambda found: str(_member(found[1], found[2])), text)
+    except UnknownType as error:
+        raise AssemblyError(f"{place}: {error}") from None
     return _NUMBER.sub(lambda found: hex(int(found[1], 16)), text)
 
 
@@ -205,22 +223,21 @@ def _keystone(engine: object, text: str, chunk: Chunk) -> bytes:
     try:
         code, _count = engine.asm(text, chunk.address, as_bytes=True)
     except keystone.KsError as error:
-        culprit = _find_bad_line(engine, text)
-        raise AssemblyError(f"{chunk.source}: {culprit}: {error}") from None
+        raise AssemblyError(f"{_bad_line(engine, text, chunk)}: {error}") from None
     return bytes(code or b"")
 
 
-def _find_bad_line(engine: object, text: str) -> str:
+def _bad_line(engine: object, text: str, chunk: Chunk) -> str:
+    """The first line that can't be assembled alone."""
     import keystone
 
     assert isinstance(engine, keystone.Ks)
-    labels = "".join(f"{label} = 0x80001000\n" for label in _LABEL.findall(text))
+    labels = "".join(f"{label} = {chunk.address:#x}\n" for label in chunk.labels())
     equates = "\n".join(line for line in text.splitlines() if " = 0x" in line)
-    for line in text.splitlines():
-        if line.endswith(":") or " = 0x" in line:
-            continue
-        try:
-            engine.asm(f"{equates}\n{labels}\n{line}", 0x80000000)
-        except keystone.KsError:
-            return repr(line)
-    return "the chunk as a whole"
+    for line, place in zip(chunk.lines, chunk.places, strict=True):
+        if not line.endswith(":"):
+            try:
+                engine.asm(f"{equates}\n{labels}\n{line}", chunk.address)
+            except keystone.KsError:
+                return f"{place}: {line!r}"
+    return f"{chunk.places[0] if chunk.places else ''}: the chunk as a whole"

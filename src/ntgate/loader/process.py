@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from ntgate.entry.context import FLOATING_POINT, FULL, SIZE
 from ntgate.executive.executive import Executive
-from ntgate.executive.io.device import ByteDevice, FileDevice
+from ntgate.executive.io.constants import FILE_ALL_ACCESS
+from ntgate.executive.io.device import ByteDevice, open_stream
 from ntgate.executive.mm import allocate as mm
 from ntgate.executive.ps.environment import (
     PEB_SIZE,
@@ -26,7 +27,6 @@ from ntgate.loader.system_dll import SystemDll
 
 MEM_COMMIT, MEM_RESERVE = 0x1000, 0x2000
 PAGE_READWRITE, PAGE_GUARD = 0x04, 0x100
-FILE_ALL_ACCESS, FILE_OBJECT_SIZE = 0x001F01FF, 0x70
 GRANULARITY = 0x10000
 
 
@@ -85,8 +85,7 @@ class ProgramLoader:
     def _open(self, process: Process, device: ByteDevice) -> int:
         """A handle of the process to a file object on the device."""
         objects = self.executive.objects
-        body = objects.create(objects.types["File"], FILE_OBJECT_SIZE)
-        objects.set_companion(body, FileDevice(device))
+        body = open_stream(self.executive.io, device)
         handle = objects.create_handle(process.handles, body, FILE_ALL_ACCESS)
         objects.dereference(body)
         return handle

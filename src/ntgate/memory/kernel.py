@@ -13,7 +13,8 @@ class KernelMemory:
 
     The first `direct` bytes map physical memory from 0 in order (image, boot structures,
     nonpaged pool): there an access is an index into RAM.  The rest goes through the system's
-    page tables at `pdpt`.  Raises mmu.PageFault where nothing is mapped.
+    page tables at `pdpt`.  Raises mmu.PageFault where nothing is mapped.  Numbers lie at
+    multiples of their size (64 bits: of 4), as NT aligns them.
     """
 
     def __init__(self, ram: PhysicalMemory, pdpt: int, direct: int) -> None:
@@ -36,7 +37,6 @@ class KernelMemory:
         return int(self.ram.dwords[self.physical(address) >> 2])
 
     def u64(self, address: int) -> int:
-        """`address` is a multiple of 4, as NT aligns its LARGE_INTEGERs."""
         index = self.physical(address) >> 2
         return int(self.ram.dwords[index] | self.ram.dwords[index + 1] << 32)
 

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from typing import NewType
 
 from ntgate.cpu.mmu import FAULT_USER, FAULT_WRITE, PageFault, translate
-from ntgate.cpu.processor import Processor
+from ntgate.cpu.protocol import Cpu
 from ntgate.cpu.ram import PAGE_SIZE
 
 UserPtr = NewType("UserPtr", int)
 
 MM_USER_PROBE_ADDRESS = 0x7FFF_0000
+ADDRESS_SPACE = 1 << 32
 
 
 class AccessViolation(Exception):
@@ -40,7 +41,7 @@ class UserMemory:
     kernel mode, whose pointers may lie in system space.
     """
 
-    def __init__(self, cpu: Processor, cr3: int, resolve: Callable[[int, int], int]) -> None:
+    def __init__(self, cpu: Cpu, cr3: int, resolve: Callable[[int, int], int]) -> None:
         self.cpu = cpu
         self.ram = cpu.ram
         self.cr3 = cr3
@@ -49,8 +50,9 @@ class UserMemory:
 
     def probe(self, address: int, size: int, *, write: bool = False) -> None:
         """The range check of ProbeForRead: nothing at or above 7fff0000, nothing wrapped."""
-        if size and not self.kernel and not 0 <= address <= MM_USER_PROBE_ADDRESS - size:
-            raise AccessViolation(max(address, MM_USER_PROBE_ADDRESS), write=write)
+        end = ADDRESS_SPACE if self.kernel else MM_USER_PROBE_ADDRESS
+        if size and not 0 <= address <= end - size:
+            raise AccessViolation(max(address, end & 0xFFFFFFFF), write=write)
 
     def _physical(self, address: int, access: int) -> int:
         if self.kernel:

@@ -1,31 +1,43 @@
 """Every family, so that importing this declares every service."""
 
 from ntgate.services import (
+    device_control,
     exception,
     file,
+    file_information,
+    file_open,
     kernel,
     memory,
+    nls,
     object,
     process,
     registry,
     registry_hive,
     registry_query,
+    section,
     sync,
     system,
     thread,
+    volume,
 )
 
 __all__ = [
+    "device_control",
     "exception",
     "file",
+    "file_information",
+    "file_open",
     "kernel",
     "memory",
+    "nls",
     "object",
     "process",
     "registry",
     "registry_hive",
     "registry_query",
+    "section",
     "sync",
     "system",
     "thread",
+    "volume",
 ]

@@ -1,4 +1,4 @@
-"""Files: reading and writing what a handle stands for."""
+"""Files: reading, writing, flushing, cancelling."""
 
 from __future__ import annotations
 
@@ -17,28 +17,53 @@ from ntgate.dispatch.types import (
     Scalar,
     SizedBy,
 )
-from ntgate.executive.io.device import FileDevice
+from ntgate.errors import NtError
+from ntgate.executive.io import constants as c
+from ntgate.executive.io.open_file import OpenFile
+from ntgate.executive.io.request import EVENT, Request
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.services.file_request import (
+    LARGEST_TRANSFER,
+    PIO_APC_ROUTINE,
+    answer,
+    either_access,
+    file_of,
+    start,
+)
 
-FILE_READ_DATA, FILE_WRITE_DATA, FILE_APPEND_DATA = 1, 2, 4
-LARGEST_TRANSFER = 0x1000000  # what is copied at once
+THREAD_TERMINATE = 1
 
 ReadBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length", "out")]
 WriteBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length")]
 
 
-def _device(caller: Thread, handle: int, access: int) -> FileDevice:
-    body = caller.object(handle, "File", access)
-    return caller.executive.objects.companion(body, FileDevice)
+def _place(file: OpenFile, byte_offset: InOpt[LARGE_INTEGER], *, synchronous: bool) -> int:
+    """Where in the file; -1 is its end.  Raises STATUS_INVALID_PARAMETER."""
+    if not file.positioned:
+        return 0
+    offset = byte_offset.read() if byte_offset else c.FILE_USE_FILE_POINTER_POSITION
+    if offset == c.FILE_USE_FILE_POINTER_POSITION:
+        if not synchronous:
+            raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+        return file.object.CurrentByteOffset
+    if offset < c.FILE_WRITE_TO_END_OF_FILE:
+        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+    return offset
 
 
-@service(partial="character devices only; Event, APC, ByteOffset and Key are ignored")
+def _is_append_only(caller: Thread, handle: int) -> bool:
+    objects = caller.executive.objects
+    granted = objects.query_handle(caller.process.handles, handle).granted_access
+    return not granted & c.FILE_WRITE_DATA
+
+
+@service()
 def NtWriteFile(
     caller: Thread,
     FileHandle: HANDLE,
     Event: HANDLE,
-    ApcRoutine: PVOID,
+    ApcRoutine: PIO_APC_ROUTINE,
     ApcContext: PVOID,
     IoStatusBlock: Out[IO_STATUS_BLOCK],
     Buffer: WriteBuffer,
@@ -47,22 +72,31 @@ def NtWriteFile(
     Key: InOpt[ULONG],
 ) -> Outcome:
     """Write Length bytes from Buffer to a file object."""
-    device = _device(caller, FileHandle, FILE_WRITE_DATA)
-    IoStatusBlock.probe()
+    file = either_access(caller, FileHandle, c.FILE_WRITE_DATA, c.FILE_APPEND_DATA)
+    synchronous = file.synchronous
+    offset = _place(file, ByteOffset, synchronous=synchronous)
+    if file.positioned and (offset < 0 or _is_append_only(caller, FileHandle)):
+        offset = file.size
     if Length > LARGEST_TRANSFER:
         return ntstatus.STATUS_INSUFFICIENT_RESOURCES
+    key = Key.read() if Key else 0
     data = caller.memory.read(Buffer, Length)
-    written = device.write(data)
-    IoStatusBlock.write(IO_STATUS_BLOCK(0, written))
-    return ntstatus.STATUS_SUCCESS
+
+    def write(request: Request) -> int | None:
+        written = file.write(request, offset, data)
+        if synchronous and written is not None and file.positioned:
+            file.object.CurrentByteOffset = offset + written
+        return written
+
+    return start(caller, file, Event, ApcRoutine, ApcContext, IoStatusBlock, write, key=key)
 
 
-@service(partial="character devices only; Event, APC, ByteOffset and Key are ignored")
+@service()
 def NtReadFile(
     caller: Thread,
     FileHandle: HANDLE,
     Event: HANDLE,
-    ApcRoutine: PVOID,
+    ApcRoutine: PIO_APC_ROUTINE,
     ApcContext: PVOID,
     IoStatusBlock: Out[IO_STATUS_BLOCK],
     Buffer: ReadBuffer,
@@ -71,15 +105,22 @@ def NtReadFile(
     Key: InOpt[ULONG],
 ) -> Outcome:
     """Read up to Length bytes from a file object into Buffer."""
-    device = _device(caller, FileHandle, FILE_READ_DATA)
-    IoStatusBlock.probe()
+    file = file_of(caller, FileHandle, c.FILE_READ_DATA)
+    synchronous = file.synchronous
+    offset = _place(file, ByteOffset, synchronous=synchronous)
+    if offset < 0:
+        return ntstatus.STATUS_INVALID_PARAMETER
     if Length > LARGEST_TRANSFER:
         return ntstatus.STATUS_INSUFFICIENT_RESOURCES
+    key = Key.read() if Key else 0
     caller.memory.probe_for_write(Buffer, Length)
-    data = device.read(Length)
-    if Length and not data:
-        IoStatusBlock.write(IO_STATUS_BLOCK(ntstatus.STATUS_END_OF_FILE, 0))
-        return ntstatus.STATUS_END_OF_FILE
-    caller.memory.write(Buffer, data)
-    IoStatusBlock.write(IO_STATUS_BLOCK(0, len(data)))
-    return ntstatus.STATUS_SUCCESS
+
+    def read(request: Request) -> bytes | None:
+        data = file.read(request, offset, Length)
+        if synchronous and data is not None and file.positioned:
+            file.object.CurrentByteOffset = offset + len(data)
+        return data
+
+    return start(
+        caller, file, Event, ApcRoutine, ApcContext, IoStatusBlock, read, buffer=Buffer, key=key
+    )

@@ -16,7 +16,7 @@ from ntgate.dispatch.types import (
     In,
     OutOpt,
 )
-from ntgate.executive.cm import hives, regf_writer
+from ntgate.executive.cm import hives
 from ntgate.executive.cm.registry import KEY_WRITE
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
@@ -141,11 +141,7 @@ def NtSaveMergedKeys(
     registry = caller.executive.registry
     high = key_of(caller, HighPrecedenceKeyHandle, 0).node
     low = key_of(caller, LowPrecedenceKeyHandle, 0).node
-    if high.deleted or low.deleted:
-        return ntstatus.STATUS_KEY_DELETED
-    if high.hive is low.hive:
-        return ntstatus.STATUS_INVALID_PARAMETER
-    data = regf_writer.write(hives.merge(high, low), registry.tree.now())
+    data = hives.save_merged(registry.tree, high, low)
     registry.files.write_handle(caller, FileHandle, data)
     return ntstatus.STATUS_SUCCESS
 

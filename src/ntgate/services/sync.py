@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 from ntgate.dispatch.outcome import Outcome, Wait
@@ -21,7 +22,6 @@ from ntgate.dispatch.types import (
     Out,
     OutOpt,
 )
-from ntgate.errors import NtError
 from ntgate.executive.ke.wait import MUTANT as MUTANT_OBJECT
 from ntgate.executive.ke.wait import (
     NOTIFICATION_EVENT,
@@ -329,23 +329,27 @@ def NtQuerySemaphore(
 # Waiting.
 
 
-def _waitable(caller: Thread, handle: int) -> int:
-    """The dispatcher header of a handle's object; STATUS_OBJECT_TYPE_MISMATCH without one."""
-    objects = caller.executive.objects
-    return objects.dispatcher_object(caller.object(handle, None, SYNCHRONIZE))
-
-
 def _begin(
-    caller: Thread, headers: list[int], wait_type: int, alertable: int, timeout: InOpt[Any]
+    caller: Thread, handles: Sequence[int], wait_type: int, alertable: int, timeout: InOpt[Any]
 ) -> Outcome:
+    """STATUS_OBJECT_TYPE_MISMATCH for a handle of an object that has no state to wait for."""
+    executive = caller.executive
+    bodies = [caller.object(handle, None, SYNCHRONIZE) for handle in handles]
+    headers = [executive.objects.dispatcher_object(body) for body in bodies]
+    if wait_type == WAIT_ALL and len(set(headers)) != len(headers):
+        return ntstatus.STATUS_INVALID_PARAMETER_MIX
     limit = timeout.read() if timeout else None
-    status = caller.executive.waits.begin(
+    status = executive.waits.begin(
         caller, headers, wait_type, limit, alertable=bool(alertable)
     )
-    return Wait(_done) if status is None else status
+    if status is not None:
+        return status
+    executive.waits.keep(caller, bodies)
+    return Wait(_done)
 
 
-def _done(_caller: Thread, status: int, _state: Any) -> Outcome:
+def _done(caller: Thread, status: int, _state: Any) -> Outcome:
+    caller.executive.waits.release(caller)
     return status
 
 
@@ -354,7 +358,7 @@ def NtWaitForSingleObject(
     caller: Thread, ObjectHandle: HANDLE, Alertable: BOOLEAN, TimeOut: InOpt[LARGE_INTEGER]
 ) -> Outcome:
     """Wait until an object is signalled."""
-    return _begin(caller, [_waitable(caller, ObjectHandle)], WAIT_ANY, Alertable, TimeOut)
+    return _begin(caller, [ObjectHandle], WAIT_ANY, Alertable, TimeOut)
 
 
 @service()
@@ -372,8 +376,5 @@ def NtWaitForMultipleObjects(
     if WaitType not in (WaitAll, WaitAny):
         return ntstatus.STATUS_INVALID_PARAMETER_3
     handles = struct.unpack(f"<{Count}I", caller.memory.read(Handles, 4 * Count))
-    headers = [_waitable(caller, handle) for handle in handles]
-    if WaitType == WaitAll and len(set(headers)) != len(headers):
-        raise NtError(ntstatus.STATUS_INVALID_PARAMETER_MIX)
     wait_type = WAIT_ANY if WaitType == WaitAny else WAIT_ALL
-    return _begin(caller, headers, wait_type, Alertable, Timeout)
+    return _begin(caller, handles, wait_type, Alertable, Timeout)

@@ -128,7 +128,7 @@ class Notifications:
         self._answer(post, status)
 
     def make_wake(self, thread: Thread) -> int:
-        """A notification event in pool for a synchronous caller; `free_wake` gives it back."""
+        """A notification event in pool for a synchronous caller; `finish_wait` frees it."""
         executive = thread.executive
         address = executive.objects.blocks.allocate(DISPATCHER_HEADER.SIZE, TAG)
         header = DISPATCHER_HEADER(executive.kernel, address)

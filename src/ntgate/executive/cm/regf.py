@@ -71,7 +71,6 @@ class _KeyCell:
     """What of a _CM_KEY_NODE leads on."""
 
     node: KeyNode
-    offset: int
     subkey_count: int
     subkeys: int
     value_count: int
@@ -146,7 +145,7 @@ class _Reader:
         )  # fmt: skip
         if security != NO_CELL:
             node.security = self._security(security)
-        return _KeyCell(node, offset, subkey_count, subkeys, value_count, values, level)
+        return _KeyCell(node, subkey_count, subkeys, value_count, values, level)
 
     def _class_name(self, offset: int, length: int) -> str:
         if offset == NO_CELL or not length:

@@ -1,8 +1,22 @@
-"""The companion of a FILE_OBJECT on a character device."""
+"""A host stream as an open file: what a program's standard handles are."""
 
 from __future__ import annotations
 
-from typing import Protocol
+import struct
+from typing import Protocol, runtime_checkable
+
+from ntgate.errors import NtError
+from ntgate.executive.io import constants as c
+from ntgate.executive.io import information_class as i
+from ntgate.executive.io.manager import Device, IoManager
+from ntgate.executive.io.open_file import Create, OpenFile
+from ntgate.executive.io.request import Request
+from ntgate.layout import ntstatus as s
+from ntgate.layout.io import FILE_OBJECT
+
+FILE_PIPE_FULL_DUPLEX, FILE_PIPE_CONNECTED_STATE, FILE_PIPE_SERVER_END = 2, 3, 1
+FSCTL_PIPE_PEEK = 0x11400C
+PIPE_QUOTA = 0x1000
 
 
 class ByteDevice(Protocol):
@@ -17,14 +31,75 @@ class ByteDevice(Protocol):
         ...
 
 
-class FileDevice:
-    """One open file on a character device."""
+@runtime_checkable
+class ConsoleDevice(ByteDevice, Protocol):
+    """A terminal: what a program sees as its console.  Other streams are pipes to it."""
 
-    def __init__(self, device: ByteDevice) -> None:
-        self.device = device
+    def control(self, code: int, data: bytes, room: int) -> bytes:
+        """NtDeviceIoControlFile; raises NtError."""
+        ...
 
-    def read(self, size: int) -> bytes:
-        return self.device.read(size)
 
-    def write(self, data: bytes) -> int:
-        return self.device.write(data)
+class StreamOpener:
+    """Opens the one stream that it was made for."""
+
+    def __init__(self, device: Device, stream: ByteDevice) -> None:
+        self._device = device
+        self._stream = stream
+
+    def open(self, create: Create, file: FILE_OBJECT) -> OpenFile:
+        return StreamFile(file, self._device, create.access, self._stream)
+
+
+def open_stream(io: IoManager, stream: ByteDevice) -> int:
+    """The body of a file object on a stream, as a program inherits it from its parent."""
+    console = io.console if isinstance(stream, ConsoleDevice) else None
+    device = console or io.pipes
+    create = Create("", c.FILE_ALL_ACCESS, options=c.FILE_SYNCHRONOUS_IO_NONALERT)
+    return io.attach(device, StreamOpener(device, stream), create)
+
+
+class StreamFile(OpenFile):
+    """One open file on a host stream."""
+
+    def __init__(
+        self, file: FILE_OBJECT, device: Device, access: int, stream: ByteDevice
+    ) -> None:
+        super().__init__(file, device, access)
+        self.stream = stream
+        self._console = stream if isinstance(stream, ConsoleDevice) else None
+
+    def read(self, request: Request, offset: int, size: int) -> bytes | None:
+        data = self.stream.read(size)
+        if not data and size and self._console is None:
+            # The other end of a pipe is closed; a console at its end gives nothing.
+            raise NtError(s.STATUS_PIPE_BROKEN)
+        return data
+
+    def write(self, request: Request, offset: int, data: bytes) -> int | None:
+        return self.stream.write(data)
+
+    def device_control(
+        self, request: Request, code: int, data: bytes, room: int
+    ) -> bytes | None:
+        if self._console is None:
+            raise NtError(s.STATUS_INVALID_DEVICE_REQUEST)
+        return self._console.control(code, data, room)
+
+    def file_control(self, request: Request, code: int, data: bytes, room: int) -> bytes | None:
+        """Looking into a pipe finds it connected; what it has shows when it is read."""
+        if code != FSCTL_PIPE_PEEK or self._console is not None:
+            raise NtError(s.STATUS_INVALID_DEVICE_REQUEST)
+        return struct.pack("<4I", FILE_PIPE_CONNECTED_STATE, 0, 0, 0)[:room]
+
+    def query(self, information_class: int) -> bytes:
+        if information_class == i.FileStandardInformation:
+            return struct.pack("<2QI2Bxx", 0, 0, 1, 0, 0)
+        if self._console is None and information_class == i.FilePipeInformation:
+            return struct.pack("<2I", 0, 0)
+        if self._console is None and information_class == i.FilePipeLocalInformation:
+            return struct.pack(
+                "<10I", 0, FILE_PIPE_FULL_DUPLEX, 1, 1, PIPE_QUOTA, 0, PIPE_QUOTA, PIPE_QUOTA,
+                FILE_PIPE_CONNECTED_STATE, FILE_PIPE_SERVER_END,
+            )  # fmt: skip
+        raise NtError(s.STATUS_INVALID_PARAMETER)

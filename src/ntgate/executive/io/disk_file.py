@@ -218,10 +218,22 @@ class DiskFile(OpenFile):
             stream.release()
         if entry.delete_pending and not self._entry_is_open():
             self._delete()
-        if not node.opens:
-            if not node.entries:
-                self.volume.tree.release(node)
-            self._close_streams()
+
+    def close(self) -> None:
+        """No handle and no section: what nobody else has open need not stay."""
+        node = self.node
+        segments = self.volume.mm.file_segments
+        mapped = any(
+            (stream, image) in segments
+            for stream in node.streams.values()
+            for image in (False, True)
+        )
+        if node.opens or mapped:
+            return
+        if not node.entries:
+            self.volume.tree.release(node)
+        for stream in node.streams.values():
+            stream.close()
 
     def _entry_is_open(self) -> bool:
         """Whether another file object came by this name; with one name all of them did."""
@@ -248,9 +260,3 @@ class DiskFile(OpenFile):
             self.volume.tree.remove(self.entry)
         except NtError:
             self.entry.delete_pending = False  # the host keeps it
-
-    def _close_streams(self) -> None:
-        segments = self.volume.mm.file_segments
-        for stream in self.node.streams.values():
-            mapped = (stream, True) in segments or (stream, False) in segments
-            stream.close(mapped=mapped)

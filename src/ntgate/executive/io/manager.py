@@ -15,6 +15,7 @@ from ntgate.executive.io import constants as c
 from ntgate.executive.io.completion import CompletionPorts
 from ntgate.executive.io.open_file import Create, Opener, OpenFile
 from ntgate.executive.io.request import Request
+from ntgate.executive.mm.section import Section, create_section, delete_section
 from ntgate.executive.ob import HandleClosing, ObjectAttributes
 from ntgate.executive.ob import attributes as a
 from ntgate.layout import io as layout
@@ -25,6 +26,7 @@ from ntgate.layout.ke import DISPATCHER_HEADER
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
+    from ntgate.executive.io.volume import Volume
     from ntgate.executive.ps.thread import Thread
 
 NOTIFICATION_EVENT, SYNCHRONIZATION_EVENT = 0, 1
@@ -59,7 +61,14 @@ class Device:
 
 
 class IoManager:
-    """One for the machine.  `pending` has the requests that wait, by the address of the IRP."""
+    """One for the machine, made by `start_io`.
+
+    `pending` has the requests that wait, by the address of the IRP.
+    """
+
+    volume: Volume
+    pipes: Device  # \\Device\\NamedPipe
+    console: Device | None = None  # what terminals are files of, once it is attached
 
     def __init__(self, executive: Executive) -> None:
         self.executive = executive
@@ -72,6 +81,7 @@ class IoManager:
         kind.delete = self._delete_file
         kind.close = self._close_handle
         kind.query_name = self.name_of
+        objects.types["Section"].delete = self._delete_section
 
     # Drivers and devices.
 
@@ -154,13 +164,17 @@ class IoManager:
         self.objects.set_companion(body, opened)
         return opened
 
-    def attach(self, device: Device, create: Create) -> OpenFile:
-        """A new file object on a device that nobody looked up by name."""
+    def close_object(self, file: OpenFile) -> None:
+        """End what `open_object` has begun."""
+        file.cleanup()
+        self.objects.dereference(file.object.address)
+
+    def attach(self, device: Device, opener: Opener, create: Create) -> int:
+        """The body of a new file object on a device that nobody looks up by name."""
         file = self._new_file(device, create)
-        opened = device.opener.open(create, file)
         device.view.ReferenceCount += 1
-        self.objects.set_companion(file.address, opened)
-        return opened
+        self.objects.set_companion(file.address, opener.open(create, file))
+        return file.address
 
     def file(self, body: int) -> OpenFile:
         """The companion of a file object; raises STATUS_OBJECT_TYPE_MISMATCH."""
@@ -211,6 +225,30 @@ class IoManager:
     def _event(self, header: DISPATCHER_HEADER, kind: int) -> None:
         header.Type, header.Size = kind, DISPATCHER_HEADER.SIZE // 4
         lists.initialize(self.kernel, header.WaitListHead.address)
+
+    # Sections.
+
+    def create_section(
+        self, file: OpenFile | None, protect: int, attributes: int, size: int
+    ) -> Section:
+        """A section that has no object yet; raises NtError.
+
+        The pages of a file hold a reference on the file object that they came by, as long as
+        a section or a view is there.
+        """
+        backing = file.section_file() if file is not None else None
+        body = file.object.address if file is not None else 0
+        section = create_section(
+            self.executive.mm, protect, attributes, size=size, file=backing, file_object=body
+        )
+        segment = section.segment
+        if body and segment.deleted is None:
+            self.objects.reference(body)
+            segment.deleted = lambda: self.objects.dereference(body)
+        return section
+
+    def _delete_section(self, body: int) -> None:
+        delete_section(self.objects.companion(body, Section))
 
     # Closing.
 

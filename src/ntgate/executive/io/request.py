@@ -85,7 +85,11 @@ class Request:
             objects.reference(self.event)
 
     def complete(self, status: int, information: int = 0, data: bytes = b"") -> None:
-        """End a request that waits."""
+        """End a request that waits.
+
+        The thread that waits for a synchronous one takes the status from the file object, on
+        which it drops the request's reference.
+        """
         io, objects = self.io, self.io.objects
         del io.pending[self.irp]
         io.pool.free(self.irp)
@@ -96,13 +100,14 @@ class Request:
                 self.thread.process.memory.write(self.buffer, data)
             except AccessViolation as violation:
                 status, information = violation.status, 0
-        self.status = status
-        if not self.thread.ethread.Terminated:
+        self.status = self.file.object.FinalStatus = status
+        ended = bool(self.thread.ethread.Terminated)
+        if not ended:
             self._answer(information)
-        body, event = self.file.object.address, self.event
-        if event:
-            objects.dereference(event)
-        objects.dereference(body)
+        if self.event:
+            objects.dereference(self.event)
+        if ended or not self.synchronous:
+            objects.dereference(self.file.object.address)
 
     def cancel(self) -> None:
         """Take the request back: STATUS_CANCELLED."""

@@ -176,10 +176,10 @@ class Stream:
         self._content = MemoryContent(node.tree.space, self.content)
         return self._content
 
-    def close(self, *, mapped: bool) -> None:
-        """The last file object is gone: a host file need not stay open, unless it is mapped."""
+    def close(self) -> None:
+        """Nobody has it open: a host file need not stay open either."""
         source = self.node.source
-        if source is None or self.stream_name or mapped:
+        if source is None or self.stream_name:
             return
         if isinstance(self._content, MemoryContent):
             return

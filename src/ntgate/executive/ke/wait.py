@@ -32,6 +32,7 @@ class Waits:
     def __init__(self, executive: Executive) -> None:
         self.executive = executive
         self.kernel = executive.kernel
+        executive.objects.types["Mutant"].delete = self.delete_mutant
 
     # What an object's state means.
 
@@ -127,6 +128,17 @@ class Waits:
                 self.kernel, header + DISPATCHER_HEADER.WaitListHead.offset, block.address
             )
 
+    def keep(self, thread: Thread, bodies: Sequence[int]) -> None:
+        """What the thread waits for stays until `release`, though every handle be closed."""
+        thread.waited = tuple(bodies)
+        for body in bodies:
+            self.executive.objects.reference(body)
+
+    def release(self, thread: Thread) -> None:
+        bodies, thread.waited = thread.waited, ()
+        for body in bodies:
+            self.executive.objects.dereference(body)
+
     def unlink(self, thread: Thread) -> None:
         """The wait is over, for whatever reason: take its blocks out of the objects."""
         tcb: KTHREAD = thread.ethread.Tcb
@@ -201,6 +213,12 @@ class Waits:
     def _disown(self, mutant: KMUTANT) -> None:
         lists.remove(self.kernel, mutant.address + KMUTANT.MutantListEntry.offset)
         mutant.OwnerThread = 0
+
+    def delete_mutant(self, body: int) -> None:
+        """The last reference is gone, perhaps before the owner has released it."""
+        mutant = KMUTANT(self.kernel, body)
+        if mutant.OwnerThread:
+            self._disown(mutant)
 
     def abandon_mutants(self, thread: Thread) -> None:
         """The thread ends: its mutants go to who waits, marked as abandoned."""

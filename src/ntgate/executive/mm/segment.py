@@ -9,6 +9,7 @@ the file and the list of the views.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
@@ -60,6 +61,7 @@ class Segment:
         self.file = file
         self.image = image
         self.views: dict[tuple[ProcessSpace, int], None] = {}
+        self.deleted: Callable[[], None] | None = None  # tells whoever holds the file
         committed = 0 if file is not None or reserve else self.pages
         manager.charge(committed)
         blocks: list[int] = []
@@ -238,3 +240,5 @@ class Segment:
         for block in (self._information, self.prototypes, self.address, self.control_area):
             if block:
                 manager.pool.free(block)
+        if self.deleted is not None:
+            self.deleted()

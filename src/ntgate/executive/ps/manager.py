@@ -250,6 +250,7 @@ class ProcessManager:
             thread.timer = None
         thread.pending = None
         self.executive.waits.unlink(thread)
+        self.executive.waits.release(thread)
         self.executive.waits.abandon_mutants(thread)
         apc.discard(thread)
         thread.ethread.Terminated = 1

@@ -63,6 +63,7 @@ class Thread:
         self.pending: Any = None  # dispatch.outcome.Wait of the service that waits
         self.pending_id = 0
         self.wait_status = 0
+        self.waited: tuple[int, ...] = ()  # bodies that the wait keeps
         self.timer: int | None = None  # of the clock, while a wait has a timeout
 
     @property

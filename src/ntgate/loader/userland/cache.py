@@ -156,6 +156,14 @@ class Userland:
         """The NLS table with this name (any case), such as ``"c_1252.nls"``, or None."""
         return self._path(f"{NLS_FOLDER}/{name.lower()}")
 
+    def system_files(self) -> dict[str, Path]:
+        """What system32 has: every PE file and NLS table, by name."""
+        return {
+            name: self.place / folder / name
+            for folder in (PE_FOLDER, NLS_FOLDER)
+            for name in self._names(folder)
+        }
+
     def services(self, table: int) -> tuple[ServiceRow, ...]:
         """The services of table 2 (ntdll's) or 3 (win32u's), by number."""
         rows = (row for row in self.manifest.services if row.number >> 12 == table)

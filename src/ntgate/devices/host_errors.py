@@ -1,0 +1,35 @@
+"""What the host's errors are to the guest."""
+
+from __future__ import annotations
+
+import errno
+
+from ntgate.errors import NtError
+from ntgate.layout import ntstatus as s
+
+_STATUSES = {
+    errno.ENOENT: s.STATUS_OBJECT_NAME_NOT_FOUND,
+    errno.ENOTDIR: s.STATUS_OBJECT_PATH_NOT_FOUND,
+    errno.ELOOP: s.STATUS_ACCESS_DENIED,
+    errno.EACCES: s.STATUS_ACCESS_DENIED,
+    errno.EPERM: s.STATUS_ACCESS_DENIED,
+    errno.EROFS: s.STATUS_MEDIA_WRITE_PROTECTED,
+    errno.EEXIST: s.STATUS_OBJECT_NAME_COLLISION,
+    errno.ENOTEMPTY: s.STATUS_DIRECTORY_NOT_EMPTY,
+    errno.EISDIR: s.STATUS_FILE_IS_A_DIRECTORY,
+    errno.ENOSPC: s.STATUS_DISK_FULL,
+    errno.EDQUOT: s.STATUS_DISK_FULL,
+    errno.EFBIG: s.STATUS_DISK_FULL,
+    errno.EMFILE: s.STATUS_TOO_MANY_OPENED_FILES,
+    errno.ENFILE: s.STATUS_TOO_MANY_OPENED_FILES,
+    errno.ENAMETOOLONG: s.STATUS_NAME_TOO_LONG,
+    errno.EXDEV: s.STATUS_NOT_SAME_DEVICE,
+    errno.EIO: s.STATUS_DATA_ERROR,
+    errno.EBUSY: s.STATUS_SHARING_VIOLATION,
+    errno.ETXTBSY: s.STATUS_SHARING_VIOLATION,
+}
+
+
+def nt_error(error: OSError) -> NtError:
+    """The NtError that stands for an error of the host's."""
+    return NtError(_STATUSES.get(error.errno or 0, s.STATUS_UNSUCCESSFUL))

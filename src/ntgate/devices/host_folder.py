@@ -1,0 +1,188 @@
+"""A host folder as a folder of the guest's volume: read-only, copy-on-write or write-through.
+
+What the guest can't name is left out: names that NT doesn't allow, the second of two that
+differ in letter case alone, links that lead out, and what is neither a file nor a folder.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ntgate.devices.host_errors import nt_error
+from ntgate.devices.host_file import HostContent
+from ntgate.devices.host_walk import HostRoot
+from ntgate.executive.io import constants as c
+from ntgate.executive.io.content import Content
+from ntgate.executive.io.names import is_valid
+from ntgate.executive.io.source import Metadata, Policy, Source
+from ntgate.executive.ob.names import upcase
+
+EPOCH = 116_444_736_000_000_000  # 1970 in 100 ns units since 1601
+WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+
+
+class HostNode(Source):
+    """A file or folder by its name in the folder above."""
+
+    is_directory = False
+
+    def __init__(
+        self, root: HostRoot, policy: Policy, above: HostFolder | None, name: str
+    ) -> None:
+        self._root = root
+        self.policy = policy
+        self._above = above
+        self._name = name
+
+    @property
+    def path(self) -> list[str]:
+        """Components below the root, as they are now."""
+        return [] if self._above is None else [*self._above.path, self._name]
+
+    def metadata(self) -> Metadata:
+        """The host's last write is every time: the others change by being looked at."""
+        try:
+            found = self._root.stat(self.path)
+        except OSError as error:
+            raise nt_error(error) from None
+        kind = c.FILE_ATTRIBUTE_DIRECTORY if self.is_directory else c.FILE_ATTRIBUTE_ARCHIVE
+        locked = not found.st_mode & WRITE_BITS and not self.is_directory
+        attributes = kind | (c.FILE_ATTRIBUTE_READONLY if locked else 0)
+        size = 0 if self.is_directory else found.st_size
+        return Metadata.at(found.st_mtime_ns // 100 + EPOCH, attributes, size)
+
+    def set_metadata(self, metadata: Metadata) -> None:
+        times = [max(0, (time - EPOCH) * 100) for time in (metadata.access, metadata.write)]
+        try:
+            self._root.set_times(self.path, *times)
+            if not self.is_directory:
+                mode = stat.S_IMODE(self._root.stat(self.path).st_mode)
+                locked = metadata.attributes & c.FILE_ATTRIBUTE_READONLY
+                wanted = mode & ~WRITE_BITS if locked else mode | stat.S_IWUSR
+                if wanted != mode:
+                    self._root.set_mode(self.path, wanted)
+        except OSError as error:
+            raise nt_error(error) from None
+
+    def open(self) -> Content:
+        raise AssertionError("a folder has no bytes")
+
+    def close(self) -> None:
+        """A folder holds nothing open."""
+
+    def stamp(self) -> int:
+        raise AssertionError("a file has no entries")
+
+    def entries(self) -> list[tuple[str, Source]]:
+        raise AssertionError("a file has no entries")
+
+    def create(self, name: str, *, directory: bool) -> Source:
+        raise AssertionError("a file has no entries")
+
+    def remove(self, name: str, *, directory: bool) -> None:
+        raise AssertionError("a file has no entries")
+
+    def rename(self, name: str, target: Source, new_name: str) -> None:
+        raise AssertionError("a file has no entries")
+
+
+class HostFile(HostNode):
+    """A regular file, open while the guest has it open."""
+
+    _content: HostContent | None = None
+
+    def open(self) -> Content:
+        if self._content is None:
+            try:
+                self._content = self._open()
+            except OSError as error:
+                raise nt_error(error) from None
+        return self._content
+
+    def _open(self) -> HostContent:
+        if self.policy is Policy.WRITE_THROUGH:
+            try:
+                return HostContent(self._root.open(self.path, os.O_RDWR), writable=True)
+            except PermissionError:
+                pass  # it can still be read
+        return HostContent(self._root.open(self.path, os.O_RDONLY), writable=False)
+
+    def close(self) -> None:
+        if self._content is not None:
+            self._content.close()
+            self._content = None
+
+
+class HostFolder(HostNode):
+    """A folder; below a write-through mount it is looked at again when it has changed."""
+
+    is_directory = True
+
+    def __init__(
+        self, root: HostRoot, policy: Policy, above: HostFolder | None = None, name: str = ""
+    ) -> None:
+        super().__init__(root, policy, above, name)
+        self._known: dict[str, HostNode] = {}
+
+    def stamp(self) -> int:
+        if self.policy is not Policy.WRITE_THROUGH:
+            return 0
+        try:
+            return self._root.stat(self.path).st_mtime_ns
+        except OSError as error:
+            raise nt_error(error) from None
+
+    def entries(self) -> list[tuple[str, Source]]:
+        try:
+            names = sorted(self._root.names(self.path))
+        except OSError as error:
+            raise nt_error(error) from None
+        found: list[tuple[str, Source]] = []
+        seen: set[str] = set()
+        for name in names:
+            if is_valid(name) and upcase(name) not in seen:
+                node = self._known.get(name) or self._node(name)
+                if node is not None:
+                    self._known[name] = node
+                    seen.add(upcase(name))
+                    found.append((name, node))
+        return found
+
+    def _node(self, name: str) -> HostNode | None:
+        try:
+            mode = self._root.stat([*self.path, name]).st_mode
+        except OSError:
+            return None
+        kind = HostFolder if stat.S_ISDIR(mode) else HostFile
+        return kind(self._root, self.policy, self, name)
+
+    def create(self, name: str, *, directory: bool) -> Source:
+        path = [*self.path, name]
+        try:
+            if directory:
+                self._root.make_directory(path)
+            else:
+                os.close(self._root.create(path, os.O_RDWR))
+        except OSError as error:
+            raise nt_error(error) from None
+        kind = HostFolder if directory else HostFile
+        node = self._known[name] = kind(self._root, self.policy, self, name)
+        return node
+
+    def remove(self, name: str, *, directory: bool) -> None:
+        try:
+            self._root.remove([*self.path, name])
+        except OSError as error:
+            raise nt_error(error) from None
+        self._known.pop(name, None)
+
+    def rename(self, name: str, target: Source, new_name: str) -> None:
+        assert isinstance(target, HostFolder)
+        try:
+            self._root.rename([*self.path, name], [*target.path, new_name])
+        except OSError as error:
+            raise nt_error(error) from None
+        node = self._known.pop(name)
+        node._above, node._name = target, new_name
+        target._known[new_name] = node

@@ -1,0 +1,88 @@
+"""A folder that consists of a list of host files: the userland's DLLs and tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from ntgate.devices.host_errors import nt_error
+from ntgate.devices.host_file import HostContent
+from ntgate.executive.io import constants as c
+from ntgate.executive.io.content import Content
+from ntgate.executive.io.source import Metadata, Policy, Source
+from ntgate.executive.ke.clock import BOOT_SYSTEM_TIME
+
+
+class _Fixed(Source):
+    """Copy-on-write, and as old as the machine on every host."""
+
+    is_directory = False
+    policy = Policy.COPY_ON_WRITE
+
+    def set_metadata(self, metadata: Metadata) -> None:
+        raise AssertionError("a copy-on-write source is not written")
+
+    def open(self) -> Content:
+        raise AssertionError("a folder has no bytes")
+
+    def close(self) -> None:
+        raise AssertionError("a folder is not open")
+
+    def stamp(self) -> int:
+        return 0
+
+    def entries(self) -> list[tuple[str, Source]]:
+        return []
+
+    def create(self, name: str, *, directory: bool) -> Source:
+        raise AssertionError("a copy-on-write source is not written")
+
+    def remove(self, name: str, *, directory: bool) -> None:
+        raise AssertionError("a copy-on-write source is not written")
+
+    def rename(self, name: str, target: Source, new_name: str) -> None:
+        raise AssertionError("a copy-on-write source is not written")
+
+
+class ListedFile(_Fixed):
+    """One of them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._content: HostContent | None = None
+
+    def metadata(self) -> Metadata:
+        try:
+            size = self._path.stat().st_size
+        except OSError as error:
+            raise nt_error(error) from None
+        return Metadata.at(BOOT_SYSTEM_TIME, c.FILE_ATTRIBUTE_ARCHIVE, size)
+
+    def open(self) -> Content:
+        try:
+            flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+            self._content = HostContent(os.open(self._path, flags), writable=False)
+        except OSError as error:
+            raise nt_error(error) from None
+        return self._content
+
+    def close(self) -> None:
+        if self._content is not None:
+            self._content.close()
+            self._content = None
+
+
+class ListedFolder(_Fixed):
+    """Names, valid on NT and different in more than letter case, to host files."""
+
+    is_directory = True
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = files
+
+    def metadata(self) -> Metadata:
+        return Metadata.at(BOOT_SYSTEM_TIME, c.FILE_ATTRIBUTE_DIRECTORY)
+
+    def entries(self) -> list[tuple[str, Source]]:
+        return [(name, ListedFile(self._files[name])) for name in sorted(self._files)]

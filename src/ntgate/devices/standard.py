@@ -1,0 +1,22 @@
+"""The devices of every machine, and what fills C: in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ntgate.devices.listed_files import ListedFolder
+from ntgate.devices.null import attach_null
+from ntgate.executive.io.manager import IoManager
+
+SYSTEM32 = ("WINDOWS", "system32")
+
+
+def attach_devices(io: IoManager) -> None:
+    r"""\Device\Null, ..."""
+    attach_null(io)
+
+
+def mount_system_files(io: IoManager, files: Mapping[str, Path]) -> None:
+    r"""Fill C:\WINDOWS\system32 with host files, which the guest changes for itself alone."""
+    io.volume.tree.mount(ListedFolder(files), *SYSTEM32)

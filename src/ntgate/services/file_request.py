@@ -1,0 +1,113 @@
+"""What the file services share: handles, status blocks, and requests that may have to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from ntgate.dispatch.outcome import Outcome, Wait
+from ntgate.dispatch.types import IO_STATUS_BLOCK, Out, Scalar
+from ntgate.errors import NtError
+from ntgate.executive.io.open_file import OpenFile
+from ntgate.executive.io.request import EVENT, Request
+from ntgate.executive.ke.wait import WAIT_ANY
+from ntgate.executive.ps.thread import Thread
+from ntgate.layout import ntstatus
+from ntgate.layout.io import FILE_OBJECT, FO_ALERTABLE_IO, FO_SYNCHRONOUS_IO
+from ntgate.layout.ke import DISPATCHER_HEADER
+
+EVENT_MODIFY_STATE = 2
+LARGEST_TRANSFER = 0x1000000  # bytes that are copied at once
+
+FILE_INFORMATION_CLASS = Annotated[int, Scalar("FILE_INFORMATION_CLASS")]
+FSINFOCLASS = Annotated[int, Scalar("FSINFOCLASS")]
+PIO_APC_ROUTINE = Annotated[int, Scalar("PIO_APC_ROUTINE", kind="pointer")]
+FILE_OPTIONS = Annotated[int, Scalar("ULONG", kind="hex")]
+CONTROL_CODE = Annotated[int, Scalar("ULONG", kind="hex")]
+
+# What carries a request out: the Information, or the data that goes into its buffer; None
+# when it waits.
+Operation = Callable[[Request], "int | bytes | None"]
+
+
+def file_of(caller: Thread, handle: int, access: int) -> OpenFile:
+    """The open file of a handle; raises NtError."""
+    return caller.executive.io.file(caller.object(handle, "File", access))
+
+
+def either_access(caller: Thread, handle: int, first: int, second: int) -> OpenFile:
+    """The open file of a handle with one of two rights."""
+    try:
+        return file_of(caller, handle, first)
+    except NtError as error:
+        if error.status != ntstatus.STATUS_ACCESS_DENIED:
+            raise
+        return file_of(caller, handle, second)
+
+
+def answer(block: Out[IO_STATUS_BLOCK], information: int, status: int = 0) -> int:
+    """Fill in the status block of a service that never waits."""
+    block.write(IO_STATUS_BLOCK(status, information))
+    return status
+
+
+def start(
+    caller: Thread,
+    file: OpenFile,
+    event: int,
+    apc_routine: int,
+    apc_context: int,
+    iosb: Out[IO_STATUS_BLOCK],
+    operation: Operation,
+    *,
+    buffer: int = 0,
+    key: int = 0,
+) -> Outcome:
+    """Carry a request out, at once or later, as its file object says.
+
+    A request that waits on a synchronous file object makes the thread wait; on another one the
+    service returns STATUS_PENDING.
+    """
+    io = caller.executive.io
+    view = file.object
+    body = caller.object(event, "Event", EVENT_MODIFY_STATE) if event else 0
+    iosb.probe()
+    if apc_routine and view.CompletionContext:
+        return ntstatus.STATUS_INVALID_PARAMETER
+    kernel = caller.executive.kernel
+    request = Request(io, caller, file, iosb.address, body, apc_routine, apc_context, buffer)
+    request.key = key
+    flags = view.Flags
+    request.synchronous = bool(flags & FO_SYNCHRONOUS_IO)
+    if body:
+        DISPATCHER_HEADER(kernel, body).SignalState = 0
+    file_event = DISPATCHER_HEADER(kernel, view.address + EVENT)
+    file_event.SignalState = 0
+    result = operation(request)
+    if result is None:
+        return _wait(caller, request, file_event.address, alertable=bool(flags & FO_ALERTABLE_IO))
+    if isinstance(result, bytes):
+        if result:
+            caller.memory.write(buffer, result)
+        result = len(result)
+    return request.finish(result)
+
+
+def _wait(caller: Thread, request: Request, event: int, *, alertable: bool) -> Outcome:
+    if not request.synchronous:
+        return ntstatus.STATUS_PENDING
+    state = (request.irp, request.file.object.address)
+    status = caller.executive.waits.begin(caller, [event], WAIT_ANY, None, alertable=alertable)
+    return Wait(_finished, state) if status is None else _finished(caller, status, state)
+
+
+def _finished(caller: Thread, _wait_status: int, state: Any) -> Outcome:
+    """The wait for a synchronous request is over; an APC takes the request back."""
+    irp, body = state
+    executive = caller.executive
+    request = executive.io.pending.get(irp)
+    if request is not None:
+        request.cancel()
+    status = FILE_OBJECT(executive.kernel, body).FinalStatus
+    executive.objects.dereference(body)
+    return status

@@ -1,0 +1,300 @@
+"""Sections: making, opening, mapping, unmapping, querying, extending."""
+
+from __future__ import annotations
+
+import struct
+from typing import Annotated
+
+from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.service import service
+from ntgate.dispatch.types import (
+    ACCESS_MASK,
+    HANDLE,
+    IO_STATUS_BLOCK,
+    LARGE_INTEGER,
+    MEMORY_TYPE,
+    OBJECT_ATTRIBUTES,
+    PAGE_PROTECTION,
+    PVOID,
+    SIZE_T,
+    ULONG,
+    In,
+    InOpt,
+    InOut,
+    InOutOpt,
+    Out,
+    OutOpt,
+    Scalar,
+    SizedBy,
+)
+from ntgate.errors import NtError
+from ntgate.executive.events import ModuleLoad, ModuleUnload
+from ntgate.executive.io import constants as c
+from ntgate.executive.mm import view
+from ntgate.executive.mm.file_data import flush
+from ntgate.executive.mm.protection import (
+    PAGE_EXECUTE,
+    PAGE_EXECUTE_READ,
+    PAGE_EXECUTE_READWRITE,
+    PAGE_EXECUTE_WRITECOPY,
+    PAGE_READWRITE,
+)
+from ntgate.executive.mm.section import (
+    SEC_IMAGE,
+    SECTION_BODY_SIZE,
+    Section,
+    delete_section,
+    extend_section,
+)
+from ntgate.executive.mm.view import MappedView
+from ntgate.executive.ps.thread import Process, Thread
+from ntgate.layout import ntstatus
+from ntgate.services.capture import object_attributes
+from ntgate.services.file_request import answer, either_access, file_of
+
+SECTION_QUERY, SECTION_MAP_WRITE, SECTION_MAP_READ = 1, 2, 4
+SECTION_MAP_EXECUTE, SECTION_EXTEND_SIZE = 8, 16
+PROCESS_VM_OPERATION = 0x0008
+SectionBasicInformation, SectionImageInformation = 0, 1
+PAGE_FLAGS = 0xFF  # without PAGE_GUARD and the like
+
+SECTION_INHERIT = Annotated[int, Scalar("SECTION_INHERIT")]
+SECTION_INFORMATION_CLASS = Annotated[int, Scalar("SECTION_INFORMATION_CLASS")]
+ALLOCATION_ATTRIBUTES = Annotated[int, Scalar("ULONG", kind="hex")]
+QueryBuffer = Annotated[
+    int, Scalar("PVOID", kind="pointer"), SizedBy("SectionInformationLength", "out")
+]
+
+# The right to a file, or to a section, that a protection needs.
+_FILE_ACCESS = {
+    PAGE_EXECUTE: c.FILE_EXECUTE,
+    PAGE_EXECUTE_READ: c.FILE_EXECUTE | c.FILE_READ_DATA,
+    PAGE_EXECUTE_WRITECOPY: c.FILE_EXECUTE | c.FILE_READ_DATA,
+    PAGE_READWRITE: c.FILE_READ_DATA | c.FILE_WRITE_DATA,
+    PAGE_EXECUTE_READWRITE: c.FILE_EXECUTE | c.FILE_READ_DATA | c.FILE_WRITE_DATA,
+}
+_VIEW_ACCESS = {
+    PAGE_EXECUTE: SECTION_MAP_EXECUTE,
+    PAGE_EXECUTE_READ: SECTION_MAP_EXECUTE | SECTION_MAP_READ,
+    PAGE_EXECUTE_WRITECOPY: SECTION_MAP_EXECUTE | SECTION_MAP_READ,
+    PAGE_READWRITE: SECTION_MAP_WRITE,
+    PAGE_EXECUTE_READWRITE: SECTION_MAP_EXECUTE | SECTION_MAP_WRITE,
+}
+
+
+@service()
+def NtCreateSection(
+    caller: Thread,
+    SectionHandle: Out[HANDLE],
+    DesiredAccess: ACCESS_MASK,
+    ObjectAttributes: InOpt[OBJECT_ATTRIBUTES],
+    MaximumSize: InOpt[LARGE_INTEGER],
+    SectionPageProtection: PAGE_PROTECTION,
+    AllocationAttributes: ALLOCATION_ATTRIBUTES,
+    FileHandle: HANDLE,
+) -> Outcome:
+    """Make a section of a file, of an image, or of the paging file."""
+    SectionHandle.probe()
+    size = MaximumSize.read() if MaximumSize else 0
+    if size < 0:
+        return ntstatus.STATUS_INVALID_PARAMETER_4
+    attributes = object_attributes(caller, ObjectAttributes)
+    executive = caller.executive
+    objects = executive.objects
+    file = None
+    if FileHandle:
+        if AllocationAttributes & SEC_IMAGE:
+            # XP's loader opens images to execute them, Wine's to read them.
+            file = either_access(caller, FileHandle, c.FILE_EXECUTE, c.FILE_READ_DATA)
+        else:
+            access = _FILE_ACCESS.get(SectionPageProtection & PAGE_FLAGS, c.FILE_READ_DATA)
+            file = file_of(caller, FileHandle, access)
+    section = executive.io.create_section(
+        file, SectionPageProtection, AllocationAttributes, size
+    )
+    try:
+        body = objects.create(objects.types["Section"], SECTION_BODY_SIZE, attributes)
+    except NtError:
+        delete_section(section)
+        raise
+    section.write_body(body)
+    objects.set_companion(body, section)
+    inserted = objects.insert(caller.process.handles, body, DesiredAccess, attributes)
+    SectionHandle.write(inserted.handle)
+    return inserted.status
+
+
+@service()
+def NtOpenSection(
+    caller: Thread,
+    SectionHandle: Out[HANDLE],
+    DesiredAccess: ACCESS_MASK,
+    ObjectAttributes: In[OBJECT_ATTRIBUTES],
+) -> Outcome:
+    """Open a section by name."""
+    SectionHandle.probe()
+    objects = caller.executive.objects
+    opened = objects.open_by_name(
+        caller.process.handles, objects.types["Section"], DesiredAccess,
+        object_attributes(caller, ObjectAttributes),
+    )  # fmt: skip
+    SectionHandle.write(opened)
+    return ntstatus.STATUS_SUCCESS
+
+
+def _section(caller: Thread, handle: int, access: int) -> Section:
+    return caller.executive.objects.companion(caller.object(handle, "Section", access), Section)
+
+
+def _process(caller: Thread, handle: int) -> Process:
+    body = caller.object(handle, "Process", PROCESS_VM_OPERATION)
+    return caller.executive.objects.companion(body, Process)
+
+
+@service(partial="CommitSize is ignored")
+def NtMapViewOfSection(
+    caller: Thread,
+    SectionHandle: HANDLE,
+    ProcessHandle: HANDLE,
+    BaseAddress: InOut[PVOID],
+    ZeroBits: ULONG,
+    CommitSize: SIZE_T,
+    SectionOffset: InOutOpt[LARGE_INTEGER],
+    ViewSize: InOut[SIZE_T],
+    InheritDisposition: SECTION_INHERIT,
+    AllocationType: MEMORY_TYPE,
+    Win32Protect: PAGE_PROTECTION,
+) -> Outcome:
+    """Map a section, or a part of it, into a process."""
+    base, size = BaseAddress.read(), ViewSize.read()
+    offset = SectionOffset.read() if SectionOffset else 0
+    for pointer in (BaseAddress, ViewSize, SectionOffset):
+        pointer.probe()
+    access = _VIEW_ACCESS.get(Win32Protect & PAGE_FLAGS, SECTION_MAP_READ)
+    section = _section(caller, SectionHandle, access)
+    process = _process(caller, ProcessHandle)
+    if offset < 0:
+        return ntstatus.STATUS_INVALID_VIEW_SIZE
+    mapped = view.map_view(
+        process.space, section, Win32Protect, base=base, zero_bits=ZeroBits, offset=offset,
+        size=size, inherit=InheritDisposition, allocation_type=AllocationType,
+    )  # fmt: skip
+    BaseAddress.write(mapped.base)
+    ViewSize.write(mapped.size)
+    if SectionOffset:
+        SectionOffset.write(mapped.offset)
+    if section.is_image:
+        _emit_load(caller, process, section, mapped)
+    return mapped.status
+
+
+def _emit_load(caller: Thread, process: Process, section: Section, mapped: MappedView) -> None:
+    file = section.segment.file
+    assert file is not None
+    name = file.name.rpartition("\\")[2]
+    caller.executive.events.emit(
+        ModuleLoad(
+            process.pid, caller.tid, name, mapped.base, mapped.size,
+            process.space.tables.pdpt, file.read(0, file.size),
+        )
+    )  # fmt: skip
+
+
+@service()
+def NtUnmapViewOfSection(
+    caller: Thread, ProcessHandle: HANDLE, BaseAddress: PVOID
+) -> Outcome:
+    """Take a view out of a process."""
+    process = _process(caller, ProcessHandle)
+    gone = view.unmap_view(process.space, BaseAddress)
+    if gone.is_image:
+        caller.executive.events.emit(
+            ModuleUnload(process.pid, caller.tid, gone.first << 12)
+        )
+    return ntstatus.STATUS_SUCCESS
+
+
+@service(partial="Flags are ignored")
+def NtUnmapViewOfSectionEx(
+    caller: Thread, ProcessHandle: HANDLE, BaseAddress: PVOID, Flags: ULONG
+) -> Outcome:
+    """Take a view out of a process."""
+    return NtUnmapViewOfSection(caller, ProcessHandle, BaseAddress)
+
+
+@service()
+def NtQuerySection(
+    caller: Thread,
+    SectionHandle: HANDLE,
+    SectionInformationClass: SECTION_INFORMATION_CLASS,
+    SectionInformation: QueryBuffer,
+    SectionInformationLength: ULONG,
+    ReturnLength: OutOpt[ULONG],
+) -> Outcome:
+    """SECTION_BASIC_INFORMATION or SECTION_IMAGE_INFORMATION."""
+    if SectionInformationClass not in (SectionBasicInformation, SectionImageInformation):
+        return ntstatus.STATUS_INVALID_INFO_CLASS
+    section = _section(caller, SectionHandle, SECTION_QUERY)
+    if SectionInformationClass == SectionBasicInformation:
+        data = struct.pack("<2IQ", *section.information())
+    elif section.is_image:
+        data = section.segment.image_information()
+    else:
+        return ntstatus.STATUS_SECTION_NOT_IMAGE
+    if SectionInformationLength < len(data):
+        return ntstatus.STATUS_INFO_LENGTH_MISMATCH
+    ReturnLength.probe()
+    caller.memory.write(SectionInformation, data)
+    ReturnLength.write(len(data))
+    return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtExtendSection(
+    caller: Thread, SectionHandle: HANDLE, NewSectionSize: InOut[LARGE_INTEGER]
+) -> Outcome:
+    """Make the section of a data file larger, and the file with it."""
+    size = NewSectionSize.read()
+    NewSectionSize.probe()
+    section = _section(caller, SectionHandle, SECTION_EXTEND_SIZE)
+    if size < 0:
+        return ntstatus.STATUS_INVALID_PARAMETER
+    NewSectionSize.write(extend_section(section, size))
+    return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtAreMappedFilesTheSame(
+    caller: Thread, File1MappedAsAnImage: PVOID, File2MappedAsFile: PVOID
+) -> Outcome:
+    """Whether two views are of one file that is mapped as an image."""
+    return view.are_mapped_files_the_same(
+        caller.process.space, File1MappedAsAnImage, File2MappedAsFile
+    )
+
+
+@service()
+def NtFlushVirtualMemory(
+    caller: Thread,
+    ProcessHandle: HANDLE,
+    BaseAddress: InOut[PVOID],
+    RegionSize: InOut[SIZE_T],
+    IoStatusBlock: Out[IO_STATUS_BLOCK],
+) -> Outcome:
+    """Write the changed pages of a mapped file to the file."""
+    base, size = BaseAddress.read(), RegionSize.read()
+    BaseAddress.probe()
+    RegionSize.probe()
+    IoStatusBlock.probe()
+    space = _process(caller, ProcessHandle).space
+    vad = space.vad_at(base >> 12)
+    if vad is None or vad.is_private:
+        return ntstatus.STATUS_NOT_MAPPED_VIEW
+    last = min(base + size - 1 >> 12, vad.last) if size else vad.last
+    segment = space.manager.segments[vad.control_area]
+    if segment.file is not None and not vad.is_image:
+        behind = (vad.first_prototype - segment.prototypes) // 8 - vad.first
+        flush(segment, (base >> 12) + behind, last + behind)
+    BaseAddress.write(base & ~0xFFF)
+    RegionSize.write((last + 1 << 12) - (base & ~0xFFF))
+    return answer(IoStatusBlock, 0)

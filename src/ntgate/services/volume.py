@@ -1,0 +1,82 @@
+"""Volumes: queries by class."""
+
+from __future__ import annotations
+
+import struct
+from typing import Annotated
+
+from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.service import service
+from ntgate.dispatch.types import HANDLE, IO_STATUS_BLOCK, ULONG, Out, Scalar, SizedBy
+from ntgate.executive.io import constants as c
+from ntgate.executive.io import information_class as i
+from ntgate.executive.io.disk_file import DiskFile
+from ntgate.executive.ps.thread import Thread
+from ntgate.layout import ntstatus
+from ntgate.services.file_request import FSINFOCLASS, answer, file_of
+
+LONGEST_LABEL = 64  # bytes
+
+QueryBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length", "out")]
+SetBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length")]
+
+
+@service()
+def NtQueryVolumeInformationFile(
+    caller: Thread,
+    FileHandle: HANDLE,
+    IoStatusBlock: Out[IO_STATUS_BLOCK],
+    FsInformation: QueryBuffer,
+    Length: ULONG,
+    FsInformationClass: FSINFOCLASS,
+) -> Outcome:
+    """What is known of the volume or device that a file is on, by class."""
+    known = i.QUERY_VOLUME.get(FsInformationClass)
+    if known is None:
+        return ntstatus.STATUS_INVALID_INFO_CLASS
+    least, is_variable = known
+    if Length < least:
+        return ntstatus.STATUS_INFO_LENGTH_MISMATCH
+    IoStatusBlock.probe()
+    caller.memory.probe_for_write(FsInformation, Length)
+    file = file_of(caller, FileHandle, 0)
+    if FsInformationClass == i.FileFsDeviceInformation:
+        device = file.device
+        data = struct.pack("<2I", device.device_type, device.characteristics)
+    else:
+        data = file.query_volume(FsInformationClass)
+    status = ntstatus.STATUS_SUCCESS
+    if len(data) > Length:
+        if not is_variable:
+            return ntstatus.STATUS_INFO_LENGTH_MISMATCH
+        status, data = ntstatus.STATUS_BUFFER_OVERFLOW, data[:Length]
+    caller.memory.write(FsInformation, data)
+    return answer(IoStatusBlock, len(data), status)
+
+
+@service(partial="the label only")
+def NtSetVolumeInformationFile(
+    caller: Thread,
+    FileHandle: HANDLE,
+    IoStatusBlock: Out[IO_STATUS_BLOCK],
+    FileSystemInformation: SetBuffer,
+    Length: ULONG,
+    FileSystemInformationClass: FSINFOCLASS,
+) -> Outcome:
+    """Change a volume's label."""
+    if FileSystemInformationClass != i.FileFsLabelInformation:
+        return ntstatus.STATUS_INVALID_INFO_CLASS
+    if Length < struct.calcsize("<I"):
+        return ntstatus.STATUS_INFO_LENGTH_MISMATCH
+    IoStatusBlock.probe()
+    data = caller.memory.read(FileSystemInformation, Length)
+    file = file_of(caller, FileHandle, c.FILE_WRITE_DATA)
+    (length,) = struct.unpack_from("<I", data)
+    if length > Length - 4 or length & 1:
+        return ntstatus.STATUS_INVALID_PARAMETER
+    if length > LONGEST_LABEL:
+        return ntstatus.STATUS_INVALID_VOLUME_LABEL
+    if not isinstance(file, DiskFile):
+        return ntstatus.STATUS_INVALID_DEVICE_REQUEST
+    file.volume.label = data[4 : 4 + length].decode("utf-16-le", "surrogatepass")
+    return answer(IoStatusBlock, 0)

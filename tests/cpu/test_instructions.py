@@ -1,0 +1,79 @@
+"""cpuid and rdtsc: what the guest reads is the machine's, not the host's."""
+
+from __future__ import annotations
+
+import pytest
+from small_machine import CR4, DATA, KERNEL, USER, SmallMachine
+
+from ntgate.cpu.instructions import NX, SEP, cpuid
+
+CR4_TSD = 1 << 2
+
+
+@pytest.mark.parametrize("ring", [0, 3])
+@pytest.mark.parametrize("tsd", [False, True])
+def test_rdtsc_reads_the_virtual_clock(machine: SmallMachine, ring: int, tsd: bool) -> None:
+    if tsd:
+        machine.cpu.registers.write("cr4", CR4 | CR4_TSD)
+    machine.cpu.timestamp = lambda: 0x1122334455667788
+    assert machine.run_program("stc\n rdtsc\n pushfd\n pop ebx\n mov ecx, eax", ring=ring) == []
+    assert (machine.register("edx"), machine.register("ecx")) == (0x11223344, 0x55667788)
+    assert machine.register("ebx") & 1
+
+
+@pytest.mark.parametrize("tsd", [False, True])
+def test_a_single_step_over_rdtsc(machine: SmallMachine, tsd: bool) -> None:
+    if tsd:
+        machine.cpu.registers.write("cr4", CR4 | CR4_TSD)
+    machine.on_event = lambda event: machine.set_u32(event.frame + 8, 0x202)
+    machine.load(f";@org {USER:x}h\nStart:\n rdtsc\n nop\n int 0FEh\n")
+    machine.start(USER, eflags=0x302)
+    machine.run()
+    assert [(event.vector, event.eip) for event in machine.events] == [(1, USER + 2)]
+    assert machine.register("dr6") & 0x4000
+
+
+def test_a_gp_of_another_instruction_stays_one(machine: SmallMachine) -> None:
+    machine.cpu.registers.write("cr4", CR4 | CR4_TSD)
+    (event,) = machine.run_program("wrmsr")
+    assert event.vector == 13
+
+
+@pytest.mark.parametrize("has_sep", [True, False])
+def test_cpuid(has_sep: bool) -> None:
+    machine = SmallMachine(has_sep=has_sep)
+    machine.load(f"""
+;@org {KERNEL:x}h
+Start:
+    mov edi, {DATA}
+    mov esi, Leaves
+next:
+    mov eax, [esi]
+    cpuid
+    mov [edi], eax
+    mov [edi+4], ebx
+    mov [edi+8], ecx
+    mov [edi+12], edx
+    add esi, 4
+    add edi, 16
+    cmp esi, {KERNEL + 0x800 + 16}
+    jne next
+    int 0FEh
+;@org {KERNEL + 0x800:x}h
+Leaves:
+    .long 0, 1, 80000001h, 80000004h
+""")
+    machine.start(KERNEL, ring=0)
+    machine.run()
+    words = [machine.u32(DATA + 4 * i) for i in range(16)]
+    expected = [cpuid(leaf, has_sep=has_sep) for leaf in (0, 1, 0x80000001, 0x80000004)]
+    assert words == [word for row in expected for word in row]
+    assert machine.read(DATA + 4, 4) + machine.read(DATA + 12, 4) == b"Genuinel"[:4] + b"ineI"
+    assert bool(words[7] & SEP) == has_sep
+    assert words[11] & NX
+    hypervisor, rdrand = 1 << 31, 1 << 30
+    assert not words[6] & (hypervisor | rdrand)
+
+
+def test_unknown_leaves_are_empty() -> None:
+    assert cpuid(0x40000000, has_sep=True) == (0, 0, 0, 0)
