@@ -31,7 +31,9 @@ def test_names_and_directions_are_those_of_the_prototype(name: str) -> None:
     for parameter, (_type, _name, direction, optional) in zip(declared, prototype, strict=True):
         if parameter.pointer is not None:
             assert direction == parameter.pointer.DIRECTION, parameter.name
-            assert optional or not parameter.pointer.OPTIONAL, parameter.name
+            # Of services newer than XP the prototypes do not know what Wine passes as NULL.
+            is_xp = SERVICES[name].number.number < len(service_table(NT))
+            assert optional or not (is_xp and parameter.pointer.OPTIONAL), parameter.name
 
 
 def test_every_kernel_routine_has_a_function() -> None:

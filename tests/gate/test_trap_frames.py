@@ -226,7 +226,7 @@ def test_a_service_gets_its_arguments_from_the_kernel_stack(program: str) -> Non
         else:
             machine.kernel.set_u32(kernel + 4 * 6, 5)
         run.finish()
-        assert watcher.raw[0] == arguments[:6] + [length if place == "user" else 5, 0, 0]
+        assert watcher.raw[0] == [*arguments[:6], length if place == "user" else 5, 0, 0]
         assert run.output == {"user": run.output.strip("\0"), "kernel": "hello"}[place]
         assert len(run.output) == watcher.raw[0][6]
 

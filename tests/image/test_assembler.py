@@ -25,7 +25,7 @@ def code(text: str, **known: int) -> str:
         ("mov eax, 0x10", "b8 10 00 00 00"),
         ("push 30h", "6a 30"),
         (".long 0BADB0D00h, 1", "00 0d db ba 01 00 00 00"),
-        ('.ascii "10h ; KTHREAD.Teb"', "10h ; KTHREAD.Teb".encode().hex(" ")),
+        ('.ascii "10h ; KTHREAD.Teb"', b"10h ; KTHREAD.Teb".hex(" ")),
         # The encodings of the study, and of what Keystone gets wrong.
         ("mov edi, edi\n mov ebp, esp\n mov edx, esp\n mov esp, ebp", "8b ff 8b ec 8b d4 8b e5"),
         ("int3", "cc"),

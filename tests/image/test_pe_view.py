@@ -33,7 +33,8 @@ def test_a_kernel_image_is_mapped_as_pefile_maps_it(image: KernelImage) -> None:
         if section.Characteristics & 0x20000000
     ]
     for section in parsed.sections:
-        assert section_rva(image.file, section.Name.rstrip(b"\0").decode()) == section.VirtualAddress
+        name = section.Name.rstrip(b"\0").decode()
+        assert section_rva(image.file, name) == section.VirtualAddress
 
 
 def test_a_section_that_is_larger_in_memory_is_zero_filled() -> None:
@@ -60,5 +61,6 @@ def test_exports() -> None:
 def test_forwarded_exports_are_left_out() -> None:
     pe = PeWriter("sample.dll", 0x10000000, 0)
     pe.add_section(".text", b"\xc3\xc3", CODE)
-    pe.export({"Here": 0x1001, "Elsewhere": "NTDLL.NtClose"})
+    exports: dict[str, int | str] = {"Here": 0x1001, "Elsewhere": "NTDLL.NtClose"}
+    pe.export(exports)
     assert exports_of(pe.build()) == {"Here": 0x1001}

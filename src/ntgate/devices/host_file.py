@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from ntgate.devices.host_errors import nt_error
 
-if not hasattr(os, "pread"):  # a Windows host
-    def _pread(descriptor: int, size: int, offset: int) -> bytes:
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        return os.read(descriptor, size)
 
-    def _pwrite(descriptor: int, data: bytes, offset: int) -> int:
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        return os.write(descriptor, data)
-else:
-    _pread, _pwrite = os.pread, os.pwrite
+def _pread(descriptor: int, size: int, offset: int) -> bytes:
+    if sys.platform != "win32":
+        return os.pread(descriptor, size, offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.read(descriptor, size)
+
+
+def _pwrite(descriptor: int, data: bytes, offset: int) -> int:
+    if sys.platform != "win32":
+        return os.pwrite(descriptor, data, offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.write(descriptor, data)
 
 
 class HostContent:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import Literal
 
 from ntgate.devices.host_errors import nt_error
 from ntgate.devices.host_file import HostContent
@@ -15,17 +16,17 @@ from ntgate.devices.host_walk import HostRoot
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.content import Content
 from ntgate.executive.io.names import is_valid
-from ntgate.executive.io.source import Metadata, Policy, Source
+from ntgate.executive.io.source import FolderSource, Metadata, Policy, Source
 from ntgate.executive.ob.names import upcase
 
 EPOCH = 116_444_736_000_000_000  # 1970 in 100 ns units since 1601
 WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
-class HostNode(Source):
+class HostNode:
     """A file or folder by its name in the folder above."""
 
-    is_directory = False
+    is_directory: bool
 
     def __init__(
         self, root: HostRoot, policy: Policy, above: HostFolder | None, name: str
@@ -39,6 +40,10 @@ class HostNode(Source):
     def path(self) -> list[str]:
         """Components below the root, as they are now."""
         return [] if self._above is None else [*self._above.path, self._name]
+
+    def moved(self, above: HostFolder, name: str) -> None:
+        """It has another name now."""
+        self._above, self._name = above, name
 
     def metadata(self) -> Metadata:
         """The host's last write is every time: the others change by being looked at."""
@@ -65,31 +70,11 @@ class HostNode(Source):
         except OSError as error:
             raise nt_error(error) from None
 
-    def open(self) -> Content:
-        raise AssertionError("a folder has no bytes")
-
-    def close(self) -> None:
-        """A folder holds nothing open."""
-
-    def stamp(self) -> int:
-        raise AssertionError("a file has no entries")
-
-    def entries(self) -> list[tuple[str, Source]]:
-        raise AssertionError("a file has no entries")
-
-    def create(self, name: str, *, directory: bool) -> Source:
-        raise AssertionError("a file has no entries")
-
-    def remove(self, name: str, *, directory: bool) -> None:
-        raise AssertionError("a file has no entries")
-
-    def rename(self, name: str, target: Source, new_name: str) -> None:
-        raise AssertionError("a file has no entries")
-
 
 class HostFile(HostNode):
     """A regular file, open while the guest has it open."""
 
+    is_directory: Literal[False] = False
     _content: HostContent | None = None
 
     def open(self) -> Content:
@@ -117,13 +102,13 @@ class HostFile(HostNode):
 class HostFolder(HostNode):
     """A folder; below a write-through mount it is looked at again when it has changed."""
 
-    is_directory = True
+    is_directory: Literal[True] = True
 
     def __init__(
         self, root: HostRoot, policy: Policy, above: HostFolder | None = None, name: str = ""
     ) -> None:
         super().__init__(root, policy, above, name)
-        self._known: dict[str, HostNode] = {}
+        self._known: dict[str, HostFile | HostFolder] = {}
 
     def stamp(self) -> int:
         if self.policy is not Policy.WRITE_THROUGH:
@@ -149,7 +134,7 @@ class HostFolder(HostNode):
                     found.append((name, node))
         return found
 
-    def _node(self, name: str) -> HostNode | None:
+    def _node(self, name: str) -> HostFile | HostFolder | None:
         try:
             mode = self._root.stat([*self.path, name]).st_mode
         except OSError:
@@ -157,32 +142,35 @@ class HostFolder(HostNode):
         kind = HostFolder if stat.S_ISDIR(mode) else HostFile
         return kind(self._root, self.policy, self, name)
 
-    def create(self, name: str, *, directory: bool) -> Source:
-        path = [*self.path, name]
+    def create_file(self, name: str) -> HostFile:
         try:
-            if directory:
-                self._root.make_directory(path)
-            else:
-                os.close(self._root.create(path, os.O_RDWR))
+            os.close(self._root.create([*self.path, name], os.O_RDWR))
         except OSError as error:
             raise nt_error(error) from None
-        kind = HostFolder if directory else HostFile
-        node = self._known[name] = kind(self._root, self.policy, self, name)
+        node = self._known[name] = HostFile(self._root, self.policy, self, name)
         return node
 
-    def remove(self, name: str, *, directory: bool) -> None:
+    def create_folder(self, name: str) -> HostFolder:
+        try:
+            self._root.make_directory([*self.path, name])
+        except OSError as error:
+            raise nt_error(error) from None
+        node = self._known[name] = HostFolder(self._root, self.policy, self, name)
+        return node
+
+    def remove(self, name: str) -> None:
         try:
             self._root.remove([*self.path, name])
         except OSError as error:
             raise nt_error(error) from None
         self._known.pop(name, None)
 
-    def rename(self, name: str, target: Source, new_name: str) -> None:
+    def rename(self, name: str, target: FolderSource, new_name: str) -> None:
         assert isinstance(target, HostFolder)
         try:
             self._root.rename([*self.path, name], [*target.path, new_name])
         except OSError as error:
             raise nt_error(error) from None
         node = self._known.pop(name)
-        node._above, node._name = target, new_name
+        node.moved(target, new_name)
         target._known[new_name] = node

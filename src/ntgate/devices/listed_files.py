@@ -5,48 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from ntgate.devices.host_errors import nt_error
 from ntgate.devices.host_file import HostContent
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.content import Content
-from ntgate.executive.io.source import Metadata, Policy, Source
+from ntgate.executive.io.source import FileSource, FolderSource, Metadata, Policy, Source
 from ntgate.executive.ke.clock import BOOT_SYSTEM_TIME
 
+NOT_WRITTEN = "a copy-on-write source is not written"
 
-class _Fixed(Source):
-    """Copy-on-write, and as old as the machine on every host."""
 
-    is_directory = False
+class ListedFile:
+    """One of them: copy-on-write, and as old as the machine on every host."""
+
+    is_directory: Literal[False] = False
     policy = Policy.COPY_ON_WRITE
-
-    def set_metadata(self, metadata: Metadata) -> None:
-        raise AssertionError("a copy-on-write source is not written")
-
-    def open(self) -> Content:
-        raise AssertionError("a folder has no bytes")
-
-    def close(self) -> None:
-        raise AssertionError("a folder is not open")
-
-    def stamp(self) -> int:
-        return 0
-
-    def entries(self) -> list[tuple[str, Source]]:
-        return []
-
-    def create(self, name: str, *, directory: bool) -> Source:
-        raise AssertionError("a copy-on-write source is not written")
-
-    def remove(self, name: str, *, directory: bool) -> None:
-        raise AssertionError("a copy-on-write source is not written")
-
-    def rename(self, name: str, target: Source, new_name: str) -> None:
-        raise AssertionError("a copy-on-write source is not written")
-
-
-class ListedFile(_Fixed):
-    """One of them."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -58,6 +33,9 @@ class ListedFile(_Fixed):
         except OSError as error:
             raise nt_error(error) from None
         return Metadata.at(BOOT_SYSTEM_TIME, c.FILE_ATTRIBUTE_ARCHIVE, size)
+
+    def set_metadata(self, metadata: Metadata) -> None:
+        raise AssertionError(NOT_WRITTEN)
 
     def open(self) -> Content:
         try:
@@ -73,10 +51,11 @@ class ListedFile(_Fixed):
             self._content = None
 
 
-class ListedFolder(_Fixed):
+class ListedFolder:
     """Names, valid on NT and different in more than letter case, to host files."""
 
-    is_directory = True
+    is_directory: Literal[True] = True
+    policy = Policy.COPY_ON_WRITE
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = files
@@ -84,5 +63,23 @@ class ListedFolder(_Fixed):
     def metadata(self) -> Metadata:
         return Metadata.at(BOOT_SYSTEM_TIME, c.FILE_ATTRIBUTE_DIRECTORY)
 
+    def set_metadata(self, metadata: Metadata) -> None:
+        raise AssertionError(NOT_WRITTEN)
+
+    def stamp(self) -> int:
+        return 0
+
     def entries(self) -> list[tuple[str, Source]]:
         return [(name, ListedFile(self._files[name])) for name in sorted(self._files)]
+
+    def create_file(self, name: str) -> FileSource:
+        raise AssertionError(NOT_WRITTEN)
+
+    def create_folder(self, name: str) -> FolderSource:
+        raise AssertionError(NOT_WRITTEN)
+
+    def remove(self, name: str) -> None:
+        raise AssertionError(NOT_WRITTEN)
+
+    def rename(self, name: str, target: FolderSource, new_name: str) -> None:
+        raise AssertionError(NOT_WRITTEN)

@@ -20,13 +20,12 @@ from ntgate.dispatch.types import (
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.open_file import OpenFile
-from ntgate.executive.io.request import EVENT, Request
+from ntgate.executive.io.request import Request
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.services.file_request import (
     LARGEST_TRANSFER,
     PIO_APC_ROUTINE,
-    answer,
     either_access,
     file_of,
     start,

@@ -58,9 +58,8 @@ def NtQueryInformationFile(
     elif FileInformationClass == i.FileAllInformation:
         data = _all(caller, FileHandle, file)
     else:
-        data = _own(file, FileInformationClass)
-        if data is None:
-            data = _device_information(file, FileInformationClass)
+        own = _own(file, FileInformationClass)
+        data = own if own is not None else _device_information(file, FileInformationClass)
     status = ntstatus.STATUS_SUCCESS
     if len(data) > Length:
         if FileInformationClass not in i.VARIABLE:

@@ -12,7 +12,6 @@ from ntgate.dispatch.types import (
     IO_STATUS_BLOCK,
     LARGE_INTEGER,
     OBJECT_ATTRIBUTES,
-    PVOID,
     ULONG,
     In,
     InOpt,

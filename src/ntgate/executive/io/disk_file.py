@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
-from ntgate.executive.io import constants as c
 from ntgate.executive.io import disk_information, disk_set
 from ntgate.executive.io.directory_scan import DirectoryScan
 from ntgate.executive.io.locks import Lock

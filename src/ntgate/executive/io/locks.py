@@ -91,7 +91,7 @@ class LockTable:
         for held in self.locks:
             if held.overlaps(offset, offset + size):
                 own = held.is_owned_by(file, process, key)
-                if not (own and held.exclusive or not held.exclusive and not write):
+                if not ((own and held.exclusive) or (not held.exclusive and not write)):
                     raise NtError(STATUS_FILE_LOCK_CONFLICT)
 
     def _grant(self) -> None:

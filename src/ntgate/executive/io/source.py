@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ntgate.executive.io.content import Content
 
@@ -38,30 +38,39 @@ class Metadata:
         return cls(attributes, time, time, time, time, size)
 
 
-class Source(Protocol):
-    """A file or a folder somewhere else."""
+class FileSource(Protocol):
+    """A file somewhere else."""
 
     @property
-    def is_directory(self) -> bool: ...
+    def is_directory(self) -> Literal[False]: ...
     @property
     def policy(self) -> Policy: ...
     def metadata(self) -> Metadata: ...
     def set_metadata(self, metadata: Metadata) -> None:
         """Take over times and the read-only attribute; with WRITE_THROUGH only."""
-
-    # Of a file.
-
     def open(self) -> Content:
         """Its bytes; they can be written with WRITE_THROUGH only."""
     def close(self) -> None:
         """Nobody has it open; `open` may come again."""
 
-    # Of a folder; what changes it, with WRITE_THROUGH only.
 
+class FolderSource(Protocol):
+    """A folder somewhere else; what changes it is called with WRITE_THROUGH only."""
+
+    @property
+    def is_directory(self) -> Literal[True]: ...
+    @property
+    def policy(self) -> Policy: ...
+    def metadata(self) -> Metadata: ...
+    def set_metadata(self, metadata: Metadata) -> None: ...
     def stamp(self) -> int:
         """Changes when `entries` would answer anew; never, with a policy that keeps changes."""
     def entries(self) -> list[tuple[str, Source]]: ...
-    def create(self, name: str, *, directory: bool) -> Source: ...
-    def remove(self, name: str, *, directory: bool) -> None: ...
-    def rename(self, name: str, target: Source, new_name: str) -> None:
+    def create_file(self, name: str) -> FileSource: ...
+    def create_folder(self, name: str) -> FolderSource: ...
+    def remove(self, name: str) -> None: ...
+    def rename(self, name: str, target: FolderSource, new_name: str) -> None:
         """Move an entry to `target`, a folder of the same mount, in place of what is there."""
+
+
+Source = FileSource | FolderSource

@@ -14,7 +14,7 @@ from ntgate.executive.io.content import Content, MemoryContent, Space
 from ntgate.executive.io.locks import LockTable
 from ntgate.executive.io.names import short_name
 from ntgate.executive.io.share import ShareAccess
-from ntgate.executive.io.source import Metadata, Policy, Source
+from ntgate.executive.io.source import FileSource, FolderSource, Metadata, Policy, Source
 from ntgate.executive.ob.names import upcase
 from ntgate.layout.ntstatus import STATUS_ACCESS_DENIED
 
@@ -47,12 +47,10 @@ class Node:
     """A file or directory.  `opens` counts the file objects on it and its streams."""
 
     is_directory = False
+    source: Source | None
 
-    def __init__(
-        self, tree: Tree, source: Source | None, metadata: Metadata | None = None
-    ) -> None:
+    def __init__(self, tree: Tree, metadata: Metadata | None) -> None:
         self.tree = tree
-        self.source = source
         self.file_id = tree.next_file_id()
         self.entries: list[Entry] = []
         self.streams: dict[str, Stream] = {}
@@ -114,7 +112,7 @@ class Stream:
     @property
     def content(self) -> Content:
         if self._content is None:
-            assert self.node.source is not None
+            assert isinstance(self.node, File) and self.node.source is not None
             self._content = self.node.source.open()
         return self._content
 
@@ -178,15 +176,15 @@ class Stream:
 
     def close(self) -> None:
         """Nobody has it open: a host file need not stay open either."""
-        source = self.node.source
-        if source is None or self.stream_name:
+        node = self.node
+        if not isinstance(node, File) or node.source is None or self.stream_name:
             return
         if isinstance(self._content, MemoryContent):
             return
         if self._content is not None:
-            self.node.metadata.size = self._content.size
+            node.metadata.size = self._content.size
             self._content = None
-        source.close()
+        node.source.close()
 
     def release(self) -> None:
         """The file is deleted and nobody has it open."""
@@ -197,10 +195,13 @@ class Stream:
 class File(Node):
     """A file; its main stream has the name ""."""
 
+    source: FileSource | None
+
     def __init__(
-        self, tree: Tree, source: Source | None, metadata: Metadata | None = None
+        self, tree: Tree, source: FileSource | None, metadata: Metadata | None = None
     ) -> None:
-        super().__init__(tree, source, metadata)
+        super().__init__(tree, metadata)
+        self.source = source
         content = MemoryContent(tree.space) if source is None else None
         self.streams[""] = Stream(self, "", content)
 
@@ -209,11 +210,13 @@ class Directory(Node):
     """Entries by name in capitals."""
 
     is_directory = True
+    source: FolderSource | None
 
     def __init__(
-        self, tree: Tree, source: Source | None, metadata: Metadata | None = None
+        self, tree: Tree, source: FolderSource | None, metadata: Metadata | None = None
     ) -> None:
-        super().__init__(tree, source, metadata)
+        super().__init__(tree, metadata)
+        self.source = source
         self._children: dict[str, Entry] = {}
         self._stamp = -1
         self._short: dict[str, Entry] | None = None  # made when it is first asked for
@@ -281,7 +284,7 @@ class Directory(Node):
         self._short[short] = entry
         self._short_of[entry] = short
 
-    def _load(self, source: Source) -> None:
+    def _load(self, source: FolderSource) -> None:
         found = dict(source.entries())
         for entry in list(self._children.values()):
             known = entry.node.source
@@ -290,7 +293,7 @@ class Directory(Node):
                 entry.directory = None
         for name, child in found.items():
             if upcase(name) not in self._children:
-                node = (Directory if child.is_directory else File)(self.tree, child)
+                node = Directory(self.tree, child) if child.is_directory else File(self.tree, child)
                 entry = Entry(name, self, node)
                 self._children[upcase(name)] = entry
                 node.entries.append(entry)
@@ -336,7 +339,7 @@ class Tree:
             directory = entry.node
         return directory
 
-    def mount(self, source: Source, *names: str) -> Directory:
+    def mount(self, source: FolderSource, *names: str) -> Directory:
         """Fill a directory from a source; what was there is gone.  `names` is its path."""
         above = self.make_directories(*names[:-1])
         there = above.find(names[-1])
@@ -352,12 +355,13 @@ class Tree:
         Raises STATUS_ACCESS_DENIED below a read-only mount, and what the host answers.
         """
         directory.check_writable()
-        kind = Directory if attributes & c.FILE_ATTRIBUTE_DIRECTORY else File
-        source = None
-        if directory.policy is Policy.WRITE_THROUGH:
-            assert directory.source is not None
-            source = directory.source.create(name, directory=kind is Directory)
-        node = kind(self, source, Metadata.at(self.now(), attributes))
+        above = directory.source if directory.policy is Policy.WRITE_THROUGH else None
+        metadata = Metadata.at(self.now(), attributes)
+        node: Node
+        if attributes & c.FILE_ATTRIBUTE_DIRECTORY:
+            node = Directory(self, above.create_folder(name) if above else None, metadata)
+        else:
+            node = File(self, above.create_file(name) if above else None, metadata)
         entry = Entry(name, directory, node)
         directory.add(entry)
         directory.touch()
@@ -378,7 +382,7 @@ class Tree:
         directory.check_writable()
         if directory.policy is Policy.WRITE_THROUGH and node.source is not None:
             assert directory.source is not None
-            directory.source.remove(entry.name, directory=node.is_directory)
+            directory.source.remove(entry.name)
         directory.discard(entry)
         entry.directory = None
         directory.touch()

@@ -83,7 +83,7 @@ def deliver(thread: Thread, frame_address: int) -> None:
     try:
         thread.memory.write(place, struct.pack("<4I", *values) + context)
     except AccessViolation as violation:
-        raise_status(thread, violation.status)
+        raise_status(thread, violation.status, frame_address)
         return
     frame.HardwareEsp = place
     frame.Eip = thread.process.apc_entry

@@ -122,8 +122,8 @@ def _push(thread: Thread, record: ExceptionRecord, context: TrapContext) -> None
     context.redirect(thread.process.exception_entry, pointers_at)
 
 
-def raise_status(thread: Thread, status: int) -> None:
-    """Raise a status in a thread as an exception at its current user eip."""
-    context = TrapContext(thread.executive.kernel, thread.ethread.Tcb, thread.frame)
+def raise_status(thread: Thread, status: int, frame: int) -> None:
+    """Raise a status as an exception at the eip of the frame, from ring 3, at `frame`."""
+    context = TrapContext(thread.executive.kernel, thread.ethread.Tcb, frame)
     record = ExceptionRecord(status, 0, 0, context.frame.Eip, ())
     deliver(thread, record, context, first_chance=True)
