@@ -177,7 +177,7 @@ def test_a_stack_segment_that_may_not_be_used(machine: GateMachine, ss0: int, er
         seen.append((vector, code))
         enter(context, vector, code, *rest)  # type: ignore[arg-type]
 
-    machine.cpu.delivery.enter = watched  # type: ignore[method-assign]
+    machine.cpu.delivery.enter = watched  # type: ignore[assignment, method-assign]
     with pytest.raises(Exception, match="triple fault"):
         machine.go()
     assert seen[:2] == [(0x2E, 0), (10, error)]

@@ -33,7 +33,7 @@ def code(text: str, **known: int) -> str:
         # Structures of XP.
         ("mov eax, [esi+KTHREAD.TrapFrame]", "8b 86 34 01 00 00"),
         ("or byte ptr [ebp+KTRAP_FRAME.EFlags+1], 2", "80 4d 71 02"),
-        ("mov eax, fs:[KPCR.PrcbData.CurrentThread]", "64 8b 05 24 01 00 00"),
+        ("mov eax, fs:[KPCR.PrcbData.CurrentThread]", "64 a1 24 01 00 00"),
         ("sub esp, EXCEPTION_RECORD.size", "83 ec 50"),
         ("mov al, [ecx+KTHREAD.ApcState.UserApcPending]", "8a 41 4a"),
     ],
@@ -44,7 +44,7 @@ def test_the_dialect(text: str, expected: str) -> None:
 
 def test_known_symbols_are_addresses() -> None:
     assert code("call KiCallHost", KiCallHost=0x80541000) == "e8 fb ff ff ff"
-    assert code("mov eax, [KiHostReply]", KiHostReply=0x80553008) == "8b 05 08 30 55 80"
+    assert code("mov eax, [KiHostReply]", KiHostReply=0x80553008) == "a1 08 30 55 80"
 
 
 def test_macros() -> None:
@@ -99,7 +99,7 @@ def test_jumps_take_the_length_of_their_distance(padding: int, chain: int) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("nop\n mov eax, ebq\n nop", "b.asm:3: 'mov eax, ebq': Invalid operand"),
+        ("nop\n mov eax, ebq\n nop", "b.asm:3: 'mov eax, ebq': Cannot find a symbol"),
         ("again:\n frob\n jmp again", "b.asm:3: 'frob': Invalid mnemonic"),
         ("jmp nowhere", "b.asm:2: 'jmp nowhere'"),
         ("@macro twice R\n inc R\n frob R\n@end\n nop\n @twice eax", "b.asm:7: 'frob eax'"),
@@ -108,6 +108,7 @@ def test_jumps_take_the_length_of_their_distance(padding: int, chain: int) -> No
         ("@macro m\n nop", "b.asm: a macro has no @end"),
         ("mov eax, [ecx+KTHREAD.Nothing]", "b.asm:2: _KTHREAD has no field Nothing"),
         ("mov eax, NOTHING.size", "b.asm:2: Symbol _NOTHING not found"),
+        ('.ascii "abc ; no end', "b.asm:2: a string has no end"),
         ("push Somewhere", "b.asm:2: 'push Somewhere': Keystone would push 16 bits"),
         ("Twice:\n nop\nTwice:\n nop", "Twice is defined twice"),
         ("First:\n nop", "First is defined twice"),

@@ -81,8 +81,8 @@ class GateEntry:
             (4 * layout.eip, "I"),
             (4 * layout.eflags, "I"),
             (4 * layout.hflags, "I"),
-            (4 * layout.segments[1], "I"),
-            (4 * layout.segments[2], "I"),
+            (4 * layout.segments[1], "H"),
+            (4 * layout.segments[2], "H"),
             (4 * tables, f"{4 * (end - tables)}s"),
             (4 * layout.cr3, "I"),
             (4 * layout.exception_is_int, "I"),
@@ -110,14 +110,15 @@ class GateEntry:
         judgements, push = self._judgements, FRAME.pack_into
         save, restore, read_register = abi.context_save, abi.context_restore, abi.reg_read
         cpu, pointer = abi.argument(engine.value), abi.argument(self.context.pointer.value)
-        flags, flags_register = C.c_uint32(), abi.x86.UC_X86_REG_EFLAGS
-        flags_pointer = abi.argument(C.addressof(flags))
+        flags_cell, flags_register = C.c_uint32(), abi.x86.UC_X86_REG_EFLAGS
+        flags = memoryview(flags_cell).cast("B").cast("I")
+        flags_pointer = abi.argument(C.addressof(flags_cell))
 
         def hook(_engine: object, vector: int) -> None:
             try:
                 save(cpu, pointer)
                 esp, eip, eflags, hflags, cs, ss, tables, cr3, is_int = unpack(state, state_at)
-                if not is_int or hflags & MODE != FLAT_RING3 or vector == BREAKPOINT:
+                if not is_int or hflags & MODE != FLAT_RING3:
                     other(vector)
                     return
                 try:
@@ -135,7 +136,7 @@ class GateEntry:
                     other(vector)
                     return
                 read_register(cpu, flags_register, flags_pointer)
-                push(memory, physical, eip, cs & 0xFFFF, flags.value, esp, ss & 0xFFFF)
+                push(memory, physical, eip, cs, flags[0], esp, ss)
                 context[esp_at] = bottom
                 context[eip_at] = target
                 context[eflags_at] = eflags & kept_flags
@@ -159,6 +160,8 @@ class GateEntry:
     def _judgement(
         self, vector: int, places: dict[int, StackPlace]
     ) -> Judgement | None:
+        if vector == BREAKPOINT:
+            return None  # a debugger may take it
         delivery, context, layout = self.delivery, self.context.dwords, self.delivery.layout
         idt, gdt = context[layout.idt], context[layout.gdt]
         if 8 * vector + 7 > context[layout.idt + 2] or (idt | gdt) & 7:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from ntgate.layout.offsets import offset_of, size_of
 from ntgate.layout.type_table import UnknownType
 
+_CODE = re.compile(r'(?:"[^"]*"|[^;"])*')  # what stands before a comment
 _NUMBER = re.compile(r"(?<![\w.])([0-9][0-9A-Fa-f]*)[hH]\b")
 _MEMBER = re.compile(r"\b([A-Z][A-Z0-9_]*)\.([A-Za-z][\w.]*)")
 _LABEL = re.compile(r"^([A-Za-z_]\w*):", re.MULTILINE)
@@ -179,9 +180,14 @@ def _expand(line: str, macros: Macros, place: str) -> list[str]:
 
 
 def _translate(line: str, place: str) -> str:
-    text = " ".join(line.split(";", 1)[0].split())
-    if text.startswith(".ascii"):
-        return text
+    found = _CODE.match(line)
+    assert found is not None
+    if line[found.end() :].startswith('"'):
+        raise AssemblyError(f"{place}: a string has no end")  # Keystone would look for it forever
+    code = found[0].strip()
+    if code.startswith(".ascii"):
+        return code
+    text = " ".join(code.split())
     text = _EXACT.get(text, text)
     if _PUSHED_SYMBOL.match(text):
         raise AssemblyError(

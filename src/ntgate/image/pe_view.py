@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
+from functools import lru_cache
 
 _SECTION = struct.Struct("<8sIIIIIIHHI")
 _EXECUTE = 0x2000_0000
@@ -15,7 +17,8 @@ def size_of_image(file: bytes) -> int:
     return size
 
 
-def exports_of(file: bytes) -> dict[str, int]:
+@lru_cache(maxsize=16)
+def exports_of(file: bytes) -> Mapping[str, int]:
     """The RVA of each name that a PE file exports, forwarders left out."""
     import pefile
 
