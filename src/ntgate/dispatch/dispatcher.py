@@ -141,7 +141,7 @@ class Dispatcher:
         }
 
         def host_call(value: int) -> bool:
-            if dwords[open_cell] != value:
+            if value == CLOSED or dwords[open_cell] != value:
                 return False
             dwords[open_cell] = CLOSED
             try:
