@@ -17,6 +17,7 @@ from pathlib import Path
 import ntgate.services.all  # noqa: F401  (declares the services)
 from ntgate.boot.boot import boot
 from ntgate.devices.console import MemoryDevice
+from ntgate.devices.mounts import Mounts
 from ntgate.devices.standard import attach_devices, mount_system_files
 from ntgate.dispatch.dispatcher import Dispatcher, Observer
 from ntgate.dispatch.tables import ServiceNumber
@@ -39,6 +40,7 @@ SLICE = 500_000  # instructions in one clock tick
 # Instructions between two looks at IF, when a tick finds it clear; a prime, so that no short loop
 # keeps in step with it.
 MASKED_STEP = 17
+MASKED_US = 100  # the same where time is the host's
 # Instructions that a run counts for when something stops it: the engine does not tell, and time
 # has to pass for a program that a breakpoint stops again and again.
 CUT_SHORT = 1000
@@ -115,17 +117,25 @@ class Machine:
         stdout: ByteDevice | None = None,
         stderr: ByteDevice | None = None,
         environment: dict[str, str] | None = None,
+        mounts: Mounts | None = None,
     ) -> Process:
         """Make a process of a PE file, or of a built-in program named with an @.
 
-        Raises UsageError for a program that is not there or can't be started.
+        mounts: the host's folders that it sees, those of Mounts.standard when None.  Raises
+        UsageError for a program that is not there or can't be started.
         """
         found = self._find(program)
         ntdll = self._system_dll(found)
+        on_host = None if str(program).startswith("@") else Path(program)
+        if mounts is None:
+            mounts = Mounts.standard(on_host) if on_host is not None else Mounts()
+        mounts.apply(self.executive.io.volume.tree)
+        image_path = mounts.guest_path(on_host) if on_host is not None else None
         quoted = [f'"{part}"' if " " in part or not part else part for part in arguments]
         parameters = ProcessParameters(
-            image_path=f"C:\\{found.name}",
+            image_path=image_path or f"C:\\{found.name}",
             command_line=" ".join([found.name, *quoted]),
+            current_directory=mounts.guest_path(Path.cwd()) or "C:\\",
             environment=environment or {"SystemRoot": "C:\\WINDOWS", "PATH": "C:\\WINDOWS"},
         )
         devices = [device or MemoryDevice() for device in (stdin, stdout, stderr)]
@@ -201,10 +211,10 @@ class Machine:
         while True:
             if first:
                 amount = 1
-            elif self._until_tick <= 0:
-                amount = MASKED_STEP
             elif not self.options.counted and not instructions:
                 amount = 0
+            elif self._until_tick <= 0:
+                amount = MASKED_STEP
             else:
                 amount = self._until_tick
             if instructions:
@@ -236,7 +246,8 @@ class Machine:
             return True
         if amount:
             return self.cpu.run(amount)
-        return self.cpu.run(timeout_us=m.TICK_100NS // 10)
+        # Not MASKED_STEP for a tick that has to wait: a change to counting translates all anew.
+        return self.cpu.run(timeout_us=m.TICK_100NS // 10 if self._until_tick > 0 else MASKED_US)
 
     def request_stop(self) -> None:
         """Make `resume` return soon; from a signal handler or another thread."""

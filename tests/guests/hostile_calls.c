@@ -7,8 +7,7 @@ enum { NUMBERS = 0x4000, PAGE = 0x1000, ARENA_PAGES = 8, MOST_ARGUMENTS = 12 };
 
 static struct {
     ULONG seed, count;
-    UCHAR excluded[NUMBERS / 8]; /* service numbers that are not called */
-    UCHAR closing[NUMBERS / 8];  /* those that are not given the standard handles */
+    UCHAR excluded[NUMBERS / 8]; /* bits of service numbers that are not called */
 } config;
 
 /* Marsaglia's xorshift. */
@@ -27,13 +26,13 @@ static ULONG below(ULONG limit) { return (ULONG)((ULONGLONG)draw() * limit >> 32
 static UCHAR *arena;
 static UCHAR *traps; /* cd NN 90 c3 for each NN */
 static UCHAR *frame; /* a page of arguments, which no argument points to; none behind it */
-static HANDLE standard[3];
+static HANDLE output;
 
 static UCHAR *arena_page(void) { return arena + 2 * PAGE * below(ARENA_PAGES); }
 
-static BOOLEAN has(const UCHAR *set, ULONG number)
+static BOOLEAN is_excluded(ULONG number)
 {
-    return set[(number & (NUMBERS - 1)) >> 3] >> (number & 7) & 1;
+    return config.excluded[(number & (NUMBERS - 1)) >> 3] >> (number & 7) & 1;
 }
 
 /* Neither the program's own memory nor its stack, PEB or TEB. */
@@ -125,14 +124,7 @@ static ULONG absurd(void)
     }
 }
 
-static ULONG argument(ULONG number, BOOLEAN is_plausible)
-{
-    ULONG value = is_plausible ? plausible() : absurd();
-    for (ULONG i = 0; i < 3; i++)
-        if (has(config.closing, number) && (value & ~3u) == (ULONG)standard[i])
-            return 0x7ffc;
-    return value;
-}
+static ULONG argument(BOOLEAN is_plausible) { return is_plausible ? plausible() : absurd(); }
 
 static ULONG service_number(void)
 {
@@ -154,7 +146,7 @@ static ULONG service_number(void)
         default:
             number = below(0x11c) | (below(16) ? 0 : draw() << 14);
         }
-    while (has(config.excluded, number));
+    while (is_excluded(number));
     return number;
 }
 
@@ -206,7 +198,7 @@ static void call(void)
         BOOLEAN is_plausible = below(4) != 0;
         for (ULONG i = 2 * fast; i < 2u * fast + MOST_ARGUMENTS; i++)
             if (place + 4 * i + 4 <= frame + PAGE)
-                *(ULONG *)(place + 4 * i) = argument(number, is_plausible || below(2));
+                *(ULONG *)(place + 4 * i) = argument(is_plausible || below(2));
     } else {
         fast = FALSE;
         place = (UCHAR *)pointer();
@@ -255,7 +247,7 @@ static void scramble(void)
 {
     UCHAR *page = arena_page();
     for (ULONG i = 0; i < 64; i++)
-        *(ULONG *)(page + 4 * below(PAGE / 4)) = argument(0, below(2));
+        *(ULONG *)(page + 4 * below(PAGE / 4)) = argument(below(2));
     restore_templates();
 }
 
@@ -268,10 +260,7 @@ static PVOID allocate(SIZE_T size, ULONG type, ULONG protection, PVOID base)
 
 static void prepare(void)
 {
-    RTL_USER_PROCESS_PARAMETERS *parameters = NtCurrentPeb()->ProcessParameters;
-    standard[0] = parameters->StandardInput;
-    standard[1] = parameters->StandardOutput;
-    standard[2] = parameters->StandardError;
+    output = NtCurrentPeb()->ProcessParameters->StandardOutput;
     /* High enough to be safe from is_safe. */
     arena = allocate(2 * PAGE * ARENA_PAGES, MEM_RESERVE, PAGE_READWRITE, (PVOID)0x20000000);
     for (ULONG i = 0; i < ARENA_PAGES; i++)
@@ -289,7 +278,7 @@ static void prepare(void)
 static void alive(GATE *gate, const CHAR *text)
 {
     IO_STATUS_BLOCK io = {.Information = 0};
-    NTSTATUS status = gate(SERVICE_NUMBER(NtWriteFile), standard[1], NULL, NULL, NULL, &io, text,
+    NTSTATUS status = gate(SERVICE_NUMBER(NtWriteFile), output, NULL, NULL, NULL, &io, text,
         strlen(text), NULL, NULL);
     CHECK_EQUAL(status, STATUS_SUCCESS);
     CHECK_EQUAL(io.Information, strlen(text));

@@ -27,12 +27,15 @@ from ntgate.cpu.delivery import (
 from ntgate.cpu.descriptors import FLAT_CODE, FLAT_DATA
 from ntgate.cpu.instructions import (
     LONGEST_INSTRUCTION,
+    PREFIXES,
     RDTSC,
+    SYSENTER_WORD,
+    VEX_LENGTHS,
     cpuid,
     refused_instruction,
     software_interrupt_length,
 )
-from ntgate.cpu.mmu import FAULT_FETCH, FAULT_USER
+from ntgate.cpu.mmu import FAULT_FETCH, FAULT_USER, FRAME_MASK, entries
 from ntgate.cpu.unicorn_abi import const, x86
 
 if TYPE_CHECKING:
@@ -46,6 +49,8 @@ class EventHooks:
         self.layout = cpu.layout
         self.delivery = cpu.delivery
         self.cr2 = 0  # of the last fault that the guest has seen
+        # By eip: CR3, index and value of the page's PDE and PTE, index of the word.
+        self.plain: dict[int, tuple[int, int, int, int, int, int]] = {}
 
     def install(self) -> None:
         cpu, insn = self.cpu, const.UC_HOOK_INSN
@@ -72,6 +77,7 @@ class EventHooks:
         ring0 = memoryview(bytearray(48)).cast("I")
         ring0[4], ring0[5] = FLAT_CODE.limit, FLAT_CODE.flags
         ring0[10], ring0[11] = FLAT_DATA.limit, FLAT_DATA.flags
+        qwords, words, plain, cr3 = cpu.ram.qwords, cpu.ram.words, self.plain, layout.cr3
 
         def sysenter(_engine: object) -> None:
             try:
@@ -79,17 +85,28 @@ class EventHooks:
                 if cpu.on_sysenter is not None:
                     cpu.on_sysenter(context[eip])
                 selector = context[msr_cs] & 0xFFFC
-                if selector:
+                at = plain.get(context[eip])
+                if (
+                    at is not None
+                    and context[cr3] == at[0]
+                    and qwords[at[1]] == at[2]
+                    and qwords[at[3]] == at[4]
+                    and words[at[5]] == SYSENTER_WORD
+                ):
+                    length, is_valid = 2, True
+                else:
+                    length, is_valid = self._encoding(context)
+                if selector and is_valid:
                     ring0[0], ring0[6] = selector, selector + 8
                     context[segments] = ring0
                     context[esp] = context[msr_esp]
-                    # The engine adds the length of the instruction, 2, to what it finds.
-                    context[eip] = (context[msr_eip] - 2) & 0xFFFFFFFF
+                    # The engine adds the length of the instruction to what it finds.
+                    context[eip] = (context[msr_eip] - length) & 0xFFFFFFFF
                     context[eflags] &= cleared
                     context[hflags] = context[hflags] & ~3 | 0x30
                     restore(engine, pointer)
                 else:
-                    self._fault_in_two_bytes(GENERAL_PROTECTION)
+                    self._fault_with_length(GENERAL_PROTECTION if is_valid else INVALID_OPCODE)
             except BaseException as error:
                 cpu.fail(error)
 
@@ -97,17 +114,38 @@ class EventHooks:
 
     def _undefined(self, _engine: object) -> None:
         """`syscall`, which a 32-bit Intel processor has not, or `sysenter` without SEP."""
-        self._fault_in_two_bytes(INVALID_OPCODE)
+        self._fault_with_length(INVALID_OPCODE)
 
-    def _fault_in_two_bytes(self, vector: int) -> None:
-        """Of an instruction whose length, 2, the engine adds to EIP afterwards."""
+    def _encoding(self, context: memoryview) -> tuple[int, bool]:
+        """The length of the sysenter or syscall at eip, which the engine does not tell.
+
+        And whether it is one: the engine takes what VEX makes of it (c4, c5) for it as well.
+        Where a sysenter of two bytes was found is kept, with what shows that it is still there.
+        """
+        code = self.cpu.peek(context, LONGEST_INSTRUCTION)
+        opcode = code.lstrip(PREFIXES)
+        own_length = VEX_LENGTHS.get(opcode[:1], 2)
+        length = len(code) - len(opcode) + own_length
+        eip, cr3 = context[self.layout.eip], context[self.layout.cr3]
+        if length == 2 and not eip & 1 and not context[self.layout.segments[1] + 2]:
+            qwords = self.cpu.ram.qwords
+            places = entries(qwords, cr3, eip)
+            if places is not None:
+                pde, pte = places
+                word = qwords[pte] & FRAME_MASK | eip & 0xFFF
+                self.plain[eip] = (cr3, pde, qwords[pde], pte, qwords[pte], word >> 1)
+        return length, own_length == 2
+
+    def _fault_with_length(self, vector: int) -> None:
+        """Of an instruction whose length the engine adds to EIP afterwards."""
         cpu = self.cpu
         if cpu.ports.refused is not None:
             return
         context = cpu.context.save(self.engine)
+        length, _ = self._encoding(context)
         self.delivery.deliver(context, vector, eflags=cpu.flags(context, in_instruction=True))
         eip = self.layout.eip
-        context[eip] = (context[eip] - 2) & 0xFFFFFFFF
+        context[eip] = (context[eip] - length) & 0xFFFFFFFF
         cpu.restore()
 
     def _interrupt(self, vector: int) -> None:

@@ -74,6 +74,15 @@ def walk(qwords: memoryview, cr3: int, linear: int) -> Mapping | None:
     return Mapping(pte & FRAME_MASK | linear & 0xFFF, pte, index << 3, False, rights & pte)
 
 
+def entries(qwords: memoryview, cr3: int, linear: int) -> tuple[int, int] | None:
+    """Where in RAM, in qwords, the PDE and the PTE of a 4 KB page are; None without such a page."""
+    mapping = walk(qwords, cr3, linear)
+    if mapping is None or mapping.large:
+        return None
+    pdpte = qwords[((cr3 & 0xFFFFFFE0) >> 3) + (linear >> 30)]
+    return ((pdpte & FRAME_MASK) >> 3) + (linear >> 21 & 0x1FF), mapping.entry_physical >> 3
+
+
 def translate(qwords: memoryview, cr3: int, linear: int, access: int = 0) -> int:
     """Physical address for one access, on the processor's terms.
 

@@ -292,14 +292,16 @@ class Processor:
     def peek(self, context: memoryview, size: int, offset: int = 0) -> bytes:
         """Code bytes at eip+offset, as many of `size` as are mapped."""
         layout = self.layout
-        base = context[layout.segments[1] + 2] + context[layout.eip] + offset
+        linear = context[layout.segments[1] + 2] + context[layout.eip] + offset & 0xFFFFFFFF
         found = bytearray()
-        for i in range(size):
+        while len(found) < size:
             try:
-                place = translate(self.ram.qwords, context[layout.cr3], (base + i) & 0xFFFFFFFF)
+                place = translate(self.ram.qwords, context[layout.cr3], linear)
             except PageFault:
                 break
-            found.append(self.ram.bytes[place])
+            part = min(size - len(found), PAGE_SIZE - (linear & 0xFFF))
+            found += self.ram.bytes[place : place + part]
+            linear = linear + part & 0xFFFFFFFF
         return bytes(found)
 
     # The engine's hooks.

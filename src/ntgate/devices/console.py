@@ -1,26 +1,85 @@
-"""The host's standard streams as the console of a machine."""
+"""The host's standard streams as those of a program."""
 
 from __future__ import annotations
 
+import io
+import select
+import sys
+from functools import cached_property
 from typing import BinaryIO
+
+from ntgate.devices.terminal import Terminal, terminal_size
+from ntgate.errors import NtError
+from ntgate.layout.ntstatus import STATUS_PIPE_BROKEN, STATUS_UNSUCCESSFUL
 
 
 class StreamDevice:
-    """A host stream: input, output, or nothing in one direction."""
+    """A host stream: input or output.
+
+    A terminal is a console to the program; a file or pipe of the host is a pipe.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._rest = b""  # read from the host, with its line ends made Windows's
+
+    @cached_property
+    def is_terminal(self) -> bool:
+        return self._stream.isatty()
+
+    @cached_property
+    def is_input(self) -> bool:
+        return self._stream.readable()
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Columns and lines of a terminal."""
+        return terminal_size(self._stream.fileno())
+
+    @cached_property
+    def _terminal(self) -> Terminal:
+        return Terminal(self)
 
     def read(self, size: int) -> bytes:
         """As much as the host has at once, as a console gives a line."""
+        if not self.is_terminal:
+            return self._read(size)
+        if not self._rest:
+            self._rest = self._read(size).replace(b"\n", b"\r\n")
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+    def _read(self, size: int) -> bytes:
         reader = getattr(self._stream, "read1", self._stream.read)
-        data: bytes = reader(size)
+        try:
+            data: bytes = reader(size)
+        except OSError:
+            raise NtError(STATUS_UNSUCCESSFUL) from None
         return data
 
     def write(self, data: bytes) -> int:
-        self._stream.write(data)
-        self._stream.flush()
+        """Raises STATUS_PIPE_BROKEN when nobody reads any more."""
+        try:
+            self._stream.write(data)
+            self._stream.flush()
+        except BrokenPipeError:
+            raise NtError(STATUS_PIPE_BROKEN) from None
+        except OSError:
+            raise NtError(STATUS_UNSUCCESSFUL) from None
         return len(data)
+
+    def is_ready(self) -> bool:
+        """Whether a read would not wait."""
+        if self._rest or sys.platform == "win32":
+            return True
+        try:
+            return bool(select.select([self._stream], [], [], 0)[0])
+        except (OSError, io.UnsupportedOperation):
+            return True
+
+    def control(self, code: int, data: bytes, room: int) -> bytes:
+        """What a program asks of its console."""
+        return self._terminal.control(code, data, room)
 
 
 class MemoryDevice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ntgate.devices.condrv import attach_console
 from ntgate.devices.listed_files import ListedFolder
 from ntgate.devices.null import attach_null
 from ntgate.executive.io.manager import IoManager
@@ -13,8 +14,9 @@ SYSTEM32 = ("WINDOWS", "system32")
 
 
 def attach_devices(io: IoManager) -> None:
-    r"""\Device\Null, ..."""
+    r"""\Device\Null and \Device\ConDrv."""
     attach_null(io)
+    attach_console(io)
 
 
 def mount_system_files(io: IoManager, files: Mapping[str, Path]) -> None:

@@ -26,6 +26,7 @@ from ntgate.layout import ntstatus
 from ntgate.services.file_request import (
     LARGEST_TRANSFER,
     PIO_APC_ROUTINE,
+    answer,
     either_access,
     file_of,
     start,
@@ -123,3 +124,55 @@ def NtReadFile(
     return start(
         caller, file, Event, ApcRoutine, ApcContext, IoStatusBlock, read, buffer=Buffer, key=key
     )
+
+
+@service()
+def NtFlushBuffersFile(
+    caller: Thread, FileHandle: HANDLE, IoStatusBlock: Out[IO_STATUS_BLOCK]
+) -> Outcome:
+    """Have written what is on its way."""
+    file = either_access(caller, FileHandle, c.FILE_WRITE_DATA, c.FILE_APPEND_DATA)
+    return start(caller, file, 0, 0, 0, IoStatusBlock, file.flush)
+
+
+@service()
+def NtCancelIoFile(
+    caller: Thread, FileHandle: HANDLE, IoStatusBlock: Out[IO_STATUS_BLOCK]
+) -> Outcome:
+    """Take back what the calling thread waits for on a file."""
+    file = file_of(caller, FileHandle, 0)
+    IoStatusBlock.probe()
+    caller.executive.io.cancel(caller, file)
+    return answer(IoStatusBlock, 0)
+
+
+@service()
+def NtCancelIoFileEx(
+    caller: Thread,
+    FileHandle: HANDLE,
+    IoRequestToCancel: InOpt[IO_STATUS_BLOCK],
+    IoStatusBlock: Out[IO_STATUS_BLOCK],
+) -> Outcome:
+    """Take back what any thread waits for on a file: all, or one by its status block."""
+    file = file_of(caller, FileHandle, 0)
+    IoStatusBlock.probe()
+    if not caller.executive.io.cancel(None, file, IoRequestToCancel.address):
+        return answer(IoStatusBlock, 0, ntstatus.STATUS_NOT_FOUND)
+    return answer(IoStatusBlock, 0)
+
+
+@service()
+def NtCancelSynchronousIoFile(
+    caller: Thread,
+    ThreadHandle: HANDLE,
+    IoRequestToCancel: InOpt[IO_STATUS_BLOCK],
+    IoStatusBlock: Out[IO_STATUS_BLOCK],
+) -> Outcome:
+    """Take back what a thread waits for in a service."""
+    executive = caller.executive
+    body = caller.object(ThreadHandle, "Thread", THREAD_TERMINATE)
+    thread = executive.objects.companion(body, Thread)
+    IoStatusBlock.probe()
+    if not executive.io.cancel(thread, None, IoRequestToCancel.address):
+        return answer(IoStatusBlock, 0, ntstatus.STATUS_NOT_FOUND)
+    return answer(IoStatusBlock, 0)

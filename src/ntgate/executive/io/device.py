@@ -33,11 +33,19 @@ class ByteDevice(Protocol):
 
 @runtime_checkable
 class ConsoleDevice(ByteDevice, Protocol):
-    """A terminal: what a program sees as its console.  Other streams are pipes to it."""
+    """What may be a terminal, a program's console.  Other streams are pipes to it."""
 
+    @property
+    def is_terminal(self) -> bool: ...
+    @property
+    def is_input(self) -> bool: ...
     def control(self, code: int, data: bytes, room: int) -> bytes:
         """NtDeviceIoControlFile; raises NtError."""
         ...
+
+
+def _console(stream: ByteDevice) -> ConsoleDevice | None:
+    return stream if isinstance(stream, ConsoleDevice) and stream.is_terminal else None
 
 
 class StreamOpener:
@@ -53,8 +61,10 @@ class StreamOpener:
 
 def open_stream(io: IoManager, stream: ByteDevice) -> int:
     """The body of a file object on a stream, as a program inherits it from its parent."""
-    console = io.console if isinstance(stream, ConsoleDevice) else None
-    device = console or io.pipes
+    console = _console(stream)
+    device = io.pipes if console is None else io.console or io.pipes
+    if console is not None:
+        io.terminals.setdefault(console.is_input, console)
     create = Create("", c.FILE_ALL_ACCESS, options=c.FILE_SYNCHRONOUS_IO_NONALERT)
     return io.attach(device, StreamOpener(device, stream), create)
 
@@ -67,7 +77,7 @@ class StreamFile(OpenFile):
     ) -> None:
         super().__init__(file, device, access)
         self.stream = stream
-        self._console = stream if isinstance(stream, ConsoleDevice) else None
+        self._console = _console(stream)
 
     def read(self, request: Request, offset: int, size: int) -> bytes | None:
         data = self.stream.read(size)

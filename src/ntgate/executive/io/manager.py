@@ -26,6 +26,7 @@ from ntgate.layout.ke import DISPATCHER_HEADER
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
+    from ntgate.executive.io.device import ConsoleDevice
     from ntgate.executive.io.volume import Volume
     from ntgate.executive.ps.thread import Thread
 
@@ -76,6 +77,7 @@ class IoManager:
         self.pool = executive.pool
         self.objects = objects = executive.objects
         self.pending: dict[int, Request] = {}
+        self.terminals: dict[bool, ConsoleDevice] = {}  # True: for input; of standard handles
         self.ports = CompletionPorts(executive)
         kind = self.file_type = objects.types["File"]
         kind.delete = self._delete_file

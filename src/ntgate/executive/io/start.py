@@ -57,7 +57,7 @@ def start_io(executive: Executive) -> IoManager:
     """The I/O manager with C: and the named pipes."""
     io = IoManager(executive)
     _start_volume(io)
-    pipes = PipeDevice()
+    pipes = PipeDevice(io)
     driver = io.create_driver("\\FileSystem\\Npfs")
     io.pipes = pipes.device = io.create_device(driver, PIPES, c.FILE_DEVICE_NAMED_PIPE, pipes, 0)
     for name, target in LINKS.items():

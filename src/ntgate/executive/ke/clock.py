@@ -15,6 +15,8 @@ FIRST_TICKS = 0x6590  # TickCountLow of the study at the initial break
 PERFORMANCE_FREQUENCY = 3_579_545  # Hz, the ACPI timer that XP counts with
 READ_COST = 10  # 100 ns units that one look at the clock takes, so that a waiting loop ends
 CPU_MHZ = 2400
+FEWEST_SWEPT = 64  # cancelled timers that may stay in the queue of a quiet machine
+END_OF_TIME = 1 << 62  # of interrupt time: later, a signed system time could not say it
 
 Expired = Callable[[], None]
 
@@ -73,14 +75,22 @@ class Clock:
         return True
 
     def set_timer(self, due: int, expired: Expired) -> int:
-        """Call `expired` at interrupt time `due`; returns a handle for `cancel`."""
+        """Call `expired` at interrupt time `due`; returns a handle for `cancel`.
+
+        A time beyond END_OF_TIME never comes.
+        """
         order = next(self._order)
-        heapq.heappush(self._timers, (due, order, expired))
+        if due <= END_OF_TIME:
+            heapq.heappush(self._timers, (due, order, expired))
         return order
 
     def cancel(self, handle: int) -> None:
         """Only for a timer that has not expired."""
         self._cancelled.add(handle)
+        if len(self._cancelled) > FEWEST_SWEPT + len(self._timers) // 2:
+            self._timers = [timer for timer in self._timers if timer[1] not in self._cancelled]
+            heapq.heapify(self._timers)
+            self._cancelled.clear()
 
     def due_time(self, timeout: int) -> int:
         """Interrupt time of an NT timeout: negative is relative, positive is system time."""

@@ -254,6 +254,7 @@ class ProcessManager:
         self.executive.waits.abandon_mutants(thread)
         apc.discard(thread)
         thread.ethread.Terminated = 1
+        self.executive.io.cancel(thread)
         tcb.State = TERMINATED
         thread.ethread.ExitStatus = status
         thread.ethread.ExitTime = self.executive.clock.system_time

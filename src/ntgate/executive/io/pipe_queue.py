@@ -1,0 +1,142 @@
+"""One direction of a pipe: what was written and not read yet, and the readers that wait."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ntgate.layout import ntstatus as s
+
+if TYPE_CHECKING:
+    from ntgate.executive.io.request import Request
+
+
+class _Entry:
+    """What one write has put in: `request` when it waits to be read to its end."""
+
+    __slots__ = ("data", "request", "size")
+
+    def __init__(self, data: bytes, request: Request | None) -> None:
+        self.data = memoryview(data)
+        self.size = len(data)
+        self.request = request
+
+
+class PipeQueue:
+    """`quota` bytes are kept without anybody waiting.  `messages`: writes keep their borders."""
+
+    def __init__(self, quota: int, *, messages: bool) -> None:
+        self.quota = quota
+        self.messages = messages
+        self.available = 0  # bytes that can be read
+        self._entries: deque[_Entry] = deque()
+        self._readers: deque[tuple[Request, int, bool]] = deque()
+
+    @property
+    def room(self) -> int:
+        return max(0, self.quota - self.available)
+
+    @property
+    def is_empty(self) -> bool:
+        """A message of no bytes is something."""
+        return not self._entries
+
+    @property
+    def count(self) -> int:
+        """How many messages there are."""
+        return len(self._entries)
+
+    @property
+    def first_length(self) -> int:
+        """What is left of the first message."""
+        return len(self._entries[0].data) if self._entries else 0
+
+    # Reading.
+
+    def read(self, size: int, *, message: bool) -> tuple[int, bytes]:
+        """Status and data of a queue that is not empty.
+
+        message: one message at most; STATUS_BUFFER_OVERFLOW when it has more than fits.
+        """
+        parts = []
+        status = s.STATUS_SUCCESS
+        while self._entries:
+            entry = self._entries[0]
+            part = bytes(entry.data[:size])
+            parts.append(part)
+            size -= len(part)
+            self.available -= len(part)
+            entry.data = entry.data[len(part) :]
+            if entry.data:
+                status = s.STATUS_BUFFER_OVERFLOW if message else status
+                break
+            self._entries.popleft()
+            if entry.request is not None:
+                entry.request.complete(s.STATUS_SUCCESS, entry.size)
+            if message or not size:
+                break
+        return status, b"".join(parts)
+
+    def peek(self, size: int, *, message: bool) -> bytes:
+        """What a read would give, left where it is."""
+        if message:
+            return bytes(self._entries[0].data[:size]) if self._entries else b""
+        parts = []
+        for entry in self._entries:
+            part = bytes(entry.data[:size])
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def wait(self, request: Request, size: int, *, message: bool) -> None:
+        """Have a read wait for data."""
+        waiting = (request, size, message)
+        self._readers.append(waiting)
+        request.pend(lambda: self._readers.remove(waiting))
+
+    # Writing.
+
+    def write(self, data: bytes) -> None:
+        """Put in what fits; readers that wait get it."""
+        self._put(_Entry(data, None))
+
+    def write_waiting(self, data: bytes, request: Request) -> None:
+        """Put in more than the quota; the write waits until it is read."""
+        entry = _Entry(data, request)
+        request.pend(lambda: self._take_back(entry))
+        self._put(entry)
+
+    def accepts(self, size: int) -> bool:
+        """Whether a write of that size need not wait: it fits, or readers take it."""
+        wanted = sum(reader_size for _, reader_size, _ in self._readers)
+        return size <= self.room + wanted
+
+    def _put(self, entry: _Entry) -> None:
+        if not entry.size and not self.messages:
+            return
+        self._entries.append(entry)
+        self.available += entry.size
+        while self._readers and self._entries:
+            request, size, message = self._readers.popleft()
+            status, data = self.read(size, message=message)
+            request.complete(status, len(data), data)
+
+    def _take_back(self, entry: _Entry) -> None:
+        self._entries.remove(entry)
+        self.available -= len(entry.data)
+
+    # The end.
+
+    def break_readers(self, status: int) -> None:
+        """Nothing will come any more."""
+        while self._readers:
+            request, _, _ = self._readers.popleft()
+            request.complete(status)
+
+    def discard(self, status: int) -> None:
+        """Nobody will read: what was written is gone, and writes that wait fail."""
+        entries, self._entries = self._entries, deque()
+        self.available = 0
+        for entry in entries:
+            if entry.request is not None:
+                entry.request.complete(status)
