@@ -117,8 +117,8 @@ def create_user_thread(
 ) -> Thread:
     """A thread with a stack, a guard page and a TEB of its own."""
     space = process.space
+    commit = max(commit, process.least_stack, 0x2000) + 0xFFF & ~0xFFF
     reserve = max(reserve, commit + 0x3000) + GRANULARITY - 1 & -GRANULARITY
-    commit = max(commit, 0x2000) + 0xFFF & ~0xFFF
     stack, _ = mm.allocate(space, 0, reserve, MEM_RESERVE, PAGE_READWRITE)
     top = stack + reserve
     mm.allocate(space, top - commit, commit, MEM_COMMIT, PAGE_READWRITE)

@@ -16,6 +16,8 @@ from ntgate.loader.programs import Program
 from ntgate.loader.userland import Userland
 
 PAGE_READWRITE = 0x04
+# Wine's signal_start_thread zeroes 0f0000h bytes below a page of its own.
+WINE_STACK = 0xF2000
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,14 @@ class SystemDll:
     entries: Mapping[str, int]
     binds: bool  # the kernel resolves a program's imports: this ntdll has no loader
     api_sets: bytes | None = None  # apisetschema.dll, for an ntdll that looks names up in it
+    least_stack: int = 0  # bytes of a stack that a new thread uses before its first call
 
     def prepare(self, process: Process) -> None:
         """Tell a process where its ring-3 routines are."""
         process.user_entry = self.entries["LdrInitializeThunk"]
         process.exception_entry = self.entries["KiUserExceptionDispatcher"]
         process.apc_entry = self.entries["KiUserApcDispatcher"]
+        process.least_stack = self.least_stack
 
     def bind(self, process: Process, program: Program) -> None:
         """Fill the IAT of a program that imports ntdll alone."""
@@ -62,5 +66,6 @@ def userland_dll(userland: Userland) -> SystemDll:
         path.read_bytes(),
         userland.entries,
         binds=False,
+        least_stack=WINE_STACK,
         api_sets=api_sets.read_bytes() if api_sets is not None else None,
     )

@@ -27,6 +27,7 @@ class Process:
         self.user_entry = 0  # where threads start in ring 3: ntdll!LdrInitializeThunk
         self.exception_entry = 0  # ntdll!KiUserExceptionDispatcher
         self.apc_entry = 0  # ntdll!KiUserApcDispatcher
+        self.least_stack = 0  # bytes of each stack that its ntdll finds committed
         self.image_path = ""  # NT path, \\Device\\...
         self.image_name = ""
         self.command_line = ""
