@@ -26,7 +26,7 @@ class ProcessParameters:
     command_line: str
     current_directory: str = "C:\\"
     environment: dict[str, str] = field(default_factory=dict)
-    dll_path: str = "C:\\WINDOWS\\system32"
+    dll_path: str = ""  # empty: where CreateProcess looks for DLLs
     window_title: str = ""
     standard_input: int = 0
     standard_output: int = 0
@@ -37,6 +37,20 @@ class ProcessParameters:
         ordered = sorted(self.environment.items(), key=lambda item: item[0].upper())
         text = "".join(f"{name}={value}\0" for name, value in ordered) + "\0"
         return text.encode("utf-16-le", "surrogatepass")
+
+    def search_path(self) -> str:
+        """Where DLLs are looked for: DllPath, or what CreateProcess makes it by default.
+
+        The program's folder, the system's folders, the current folder, PATH: XP SP2's order.
+        """
+        if self.dll_path:
+            return self.dll_path
+        root = self.environment.get("SystemRoot", "C:\\WINDOWS")
+        folders = [
+            self.image_path.rpartition("\\")[0] + "\\", f"{root}\\system32", f"{root}\\system",
+            root, ".", self.environment.get("PATH", ""),
+        ]  # fmt: skip
+        return ";".join(filter(None, folders))
 
     def pack(self, address: int, environment: int) -> bytes:
         """RTL_USER_PROCESS_PARAMETERS for `address`, with the strings behind it."""
@@ -53,7 +67,7 @@ class ProcessParameters:
         directory = self.current_directory
         string(0x24, directory if directory.endswith("\\") else directory + "\\",
                CURRENT_DIRECTORY_ROOM)  # fmt: skip
-        string(0x30, self.dll_path)
+        string(0x30, self.search_path())
         string(0x38, self.image_path)
         string(0x40, self.command_line)
         string(0x70, self.window_title or self.image_path)
