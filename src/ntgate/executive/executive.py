@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 from ntgate.cpu.processor import Processor
 from ntgate.executive.cm import Registry
+from ntgate.executive.cm.registry import USER_SID
 from ntgate.executive.events import Events
 from ntgate.executive.io.start import start_io
 from ntgate.executive.ke.clock import Clock
 from ntgate.executive.ke.scheduler import Scheduler
+from ntgate.executive.ke.time_zone import TimeZone
 from ntgate.executive.ke.wait import Waits
 from ntgate.executive.mm.manager import MemoryManager
 from ntgate.executive.ob import ObjectManager
 from ntgate.executive.pool import Pool
 from ntgate.executive.ps.manager import ProcessManager
+from ntgate.executive.se import Security
+from ntgate.executive.se.sids import parse
+from ntgate.executive.uuids import Uuids
 from ntgate.layout import machine as m
 from ntgate.memory.frames import FrameAllocator
 from ntgate.memory.kernel import KernelMemory
 from ntgate.memory.paging import AddressSpace
+
+
+RANDOM_SEED = 2600
 
 
 class Executive:
@@ -42,9 +51,13 @@ class Executive:
         self.symbols = symbols
         self.events = Events()
         self.clock = Clock(kernel)
+        self.time_zone = TimeZone()
+        self.random = Random(RANDOM_SEED)  # equal runs draw equal numbers
         self.pool = Pool(kernel, m.NONPAGED_POOL, m.NONPAGED_POOL_END)
         self.scheduler = Scheduler(kernel, symbols, self.clock)
         self.objects = ObjectManager(kernel, self.pool, symbols)
+        self.security = Security(self, parse(USER_SID))
+        self.uuids = Uuids(self.clock)
         self.mm = MemoryManager(cpu, kernel, frames, self.pool, system_space)
         self.processes = ProcessManager(self, map_page)
         self.waits = Waits(self)

@@ -12,6 +12,7 @@ from ntgate.services import (
     io_completion,
     kernel,
     memory,
+    memory_query,
     nls,
     object,
     pipe,
@@ -22,7 +23,11 @@ from ntgate.services import (
     section,
     sync,
     system,
+    system_information,
     thread,
+    unix_call,
+    token,
+    unique_id,
     volume,
 )
 
@@ -38,6 +43,7 @@ __all__ = [
     "io_completion",
     "kernel",
     "memory",
+    "memory_query",
     "nls",
     "object",
     "pipe",
@@ -48,6 +54,10 @@ __all__ = [
     "section",
     "sync",
     "system",
+    "system_information",
     "thread",
+    "unix_call",
+    "token",
+    "unique_id",
     "volume",
 ]

@@ -15,6 +15,7 @@ from ntgate.executive.events import ProcessExit, ProcessStart, ThreadExit, Threa
 from ntgate.executive.ke.scheduler import INITIALIZED, READY, RUNNING, TERMINATED, WAITING
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.ps import apc
+from ntgate.executive.ps.modules import LoadedModules
 from ntgate.executive.ps.stacks import KernelStacks
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import lists, ntstatus
@@ -41,6 +42,9 @@ class ProcessManager:
         self.threads: dict[int, Thread] = {}  # companions by the address of the ETHREAD
         self._dead: list[Thread] = []  # ended, but perhaps still on their kernel stack
         self.process_head = executive.symbols["PsActiveProcessHead"]
+        self.modules = LoadedModules(
+            executive.kernel, executive.pool, executive.symbols["PsLoadedModuleList"]
+        )
         self.on_exit: Callable[[Process], None] = lambda _process: None
 
     # Companions.
@@ -78,6 +82,8 @@ class ProcessManager:
         space = mm.spaces[eprocess.address] = ProcessSpace(mm, eprocess, mm.system_space)
         eprocess.Pcb.DirectoryTableBase = mm.system_space.pdpt
         system = self._add(eprocess, space, "System")
+        security = self.executive.security
+        security.assign_primary(eprocess, security.system_token)
         objects.kernel_table = system.handles
         objects.current_process = lambda: self.current.process.eprocess.address
         objects.current_thread = lambda: self.current.ethread.address
@@ -97,6 +103,7 @@ class ProcessManager:
         eprocess = self._new_eprocess(name, parent.pid if parent else SYSTEM_PID)
         space = self.executive.mm.create_space(eprocess)
         process = self._add(eprocess, space, name)
+        self.executive.security.inherit_primary(eprocess, parent.eprocess if parent else None)
         self.executive.events.emit(
             ProcessStart(process.pid, 0, name, eprocess.InheritedFromUniqueProcessId)
         )

@@ -1,0 +1,265 @@
+"""The security reference monitor of one machine: LUIDs, tokens of processes and threads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ntgate.errors import NtError
+from ntgate.executive.ob import UNNAMED, ObjectAttributes
+from ntgate.executive.ob import attributes as a
+from ntgate.executive.se import privileges as p
+from ntgate.executive.se import sids, token
+from ntgate.executive.se.acl import allow, make_acl
+from ntgate.executive.se.sids import Sid
+from ntgate.executive.se.token import (
+    MANDATORY,
+    SE_GROUP_ENABLED,
+    SE_GROUP_ENABLED_BY_DEFAULT,
+    SE_GROUP_LOGON_ID,
+    SE_GROUP_OWNER,
+    Group,
+    Privilege,
+    Token,
+    TokenContents,
+    TokenExtra,
+)
+from ntgate.layout import ntstatus
+from ntgate.layout.ps import EPROCESS, ETHREAD
+from ntgate.layout.se import PS_IMPERSONATION_INFORMATION
+
+if TYPE_CHECKING:
+    from ntgate.executive.executive import Executive
+
+SYSTEM_LUID = 0x3E7
+ANONYMOUS_LUID = 0x3E6
+FIRST_LUID = 0x3E9
+DOMAIN_USERS_RID = 513
+FAST_REF_MASK = 7  # of EX_FAST_REF: references that the pointer holds in advance
+
+
+class Security:
+    """Made once at boot, before the System process.
+
+    user: the SID of the administrator whose programs the machine runs.
+    """
+
+    def __init__(self, executive: Executive, user: Sid) -> None:
+        self.executive = executive
+        self.user = user
+        self.objects = executive.objects
+        self._luid = FIRST_LUID
+        self.kind = self.objects.types["Token"]
+        self.kind.delete = self._delete_token
+        self.objects.types["Process"].delete = self._release_process
+        self.objects.types["Thread"].delete = self._release_thread
+        self.system_token = self._create(self._system_contents())
+        self.user_token = self._create(self._user_contents())
+        self.anonymous_token = self._create(self._anonymous_contents())
+
+    def allocate_luid(self) -> int:
+        """A number that no other LUID of this boot has."""
+        luid = self._luid
+        self._luid += 1
+        return luid
+
+    # Tokens
+
+    def token(self, body: int) -> Token:
+        """Raises STATUS_OBJECT_TYPE_MISMATCH for an object that is no token."""
+        extra = self.objects.companion(body, TokenExtra)
+        return Token(self.objects.blocks, body, extra)
+
+    def create_token(
+        self, contents: TokenContents, attributes: ObjectAttributes = UNNAMED
+    ) -> int:
+        """A token object that isn't inserted yet, with one reference."""
+        return self._create(contents, attributes)
+
+    def duplicate(
+        self,
+        source: Token,
+        kind: int,
+        level: int,
+        attributes: ObjectAttributes = UNNAMED,
+        *,
+        effective_only: bool = False,
+    ) -> int:
+        """A copy as a primary or an impersonation token of that level.
+
+        Raises STATUS_BAD_IMPERSONATION_LEVEL for a level above the source's, and for a primary
+        token of a source that may not act.
+        """
+        view = source.view
+        if not source.is_primary:
+            too_much = kind == token.TokenImpersonation and level > view.ImpersonationLevel
+            passive = view.ImpersonationLevel < token.SecurityImpersonation
+            if too_much or (kind == token.TokenPrimary and passive):
+                raise NtError(ntstatus.STATUS_BAD_IMPERSONATION_LEVEL)
+        contents = source.contents()
+        if effective_only:
+            contents = token.effective_only(contents)
+        own_level = level if kind == token.TokenImpersonation else token.SecurityAnonymous
+        return self._create(replace(contents, type=kind, level=own_level), attributes)
+
+    def modified(self, changed: Token) -> None:
+        """A token has been changed: its ModifiedId says so."""
+        changed.view.ModifiedId = self.allocate_luid()
+
+    def _create(
+        self, contents: TokenContents, attributes: ObjectAttributes = UNNAMED
+    ) -> int:
+        if not contents.modified:
+            contents = replace(contents, modified=self.allocate_luid())
+        body = self.objects.create(self.kind, token.body_size(contents), attributes)
+        extra = TokenExtra(contents.label)
+        self.objects.set_companion(body, extra)
+        Token(self.objects.blocks, body, extra).fill(contents, self.allocate_luid())
+        return body
+
+    def _delete_token(self, body: int) -> None:
+        self.token(body).free_dynamic()
+
+    # Processes
+
+    def assign_primary(self, eprocess: EPROCESS, body: int) -> None:
+        """Make a primary token the process's own, in place of the one that it had."""
+        self._drop_primary(eprocess)
+        for _ in range(FAST_REF_MASK + 1):
+            self.objects.reference(body)
+        eprocess.Token = body | FAST_REF_MASK
+        self.token(body).view.TokenInUse = 1
+
+    def inherit_primary(self, eprocess: EPROCESS, parent: EPROCESS | None) -> None:
+        """Give a new process a copy of its parent's token; the user's where it has none."""
+        source = self.primary(parent) if parent is not None else self.token(self.user_token)
+        body = self.duplicate(source, token.TokenPrimary, token.SecurityAnonymous)
+        self.assign_primary(eprocess, body)
+        self.objects.dereference(body)
+
+    def primary(self, eprocess: EPROCESS) -> Token:
+        """The primary token of a process; raises STATUS_NO_TOKEN where it has lost it."""
+        body = eprocess.Token & ~FAST_REF_MASK
+        if not body:
+            raise NtError(ntstatus.STATUS_NO_TOKEN)
+        return self.token(body)
+
+    def _drop_primary(self, eprocess: EPROCESS) -> None:
+        value = eprocess.Token
+        eprocess.Token = 0
+        body = value & ~FAST_REF_MASK
+        if body:
+            self.token(body).view.TokenInUse = 0
+            for _ in range((value & FAST_REF_MASK) + 1):
+                self.objects.dereference(body)
+
+    def _release_process(self, body: int) -> None:
+        self._drop_primary(EPROCESS(self.executive.kernel, body))
+
+    # Threads
+
+    def impersonation(self, ethread: ETHREAD) -> PS_IMPERSONATION_INFORMATION | None:
+        """What a thread impersonates with; None for one that acts as its process."""
+        if not ethread.ActiveImpersonationInfo or not ethread.ImpersonationInfo:
+            return None
+        return PS_IMPERSONATION_INFORMATION(self.executive.kernel, ethread.ImpersonationInfo)
+
+    def effective(self, ethread: ETHREAD) -> Token:
+        """The token that a thread acts with: its own, else its process's."""
+        info = self.impersonation(ethread)
+        if info is not None:
+            return self.token(info.Token)
+        return self.primary(EPROCESS(self.executive.kernel, ethread.ThreadsProcess))
+
+    def impersonate(
+        self, ethread: ETHREAD, body: int, level: int, *, effective_only: bool = False
+    ) -> None:
+        """Let a thread act with a token, at a level of the token's or below."""
+        self.objects.reference(body)
+        self.revert(ethread)
+        kernel = self.executive.kernel
+        at = ethread.ImpersonationInfo or self.objects.blocks.allocate(
+            PS_IMPERSONATION_INFORMATION.SIZE, b"PsIm"
+        )
+        info = PS_IMPERSONATION_INFORMATION(kernel, at)
+        info.Token, info.ImpersonationLevel = body, level
+        info.CopyOnOpen, info.EffectiveOnly = 0, int(effective_only)
+        ethread.ImpersonationInfo = at
+        ethread.ActiveImpersonationInfo = 1
+
+    def revert(self, ethread: ETHREAD) -> None:
+        """End a thread's impersonation."""
+        info = self.impersonation(ethread)
+        if info is None:
+            return
+        ethread.ActiveImpersonationInfo = 0
+        body, info.Token = info.Token, 0
+        self.objects.dereference(body)
+
+    def _release_thread(self, body: int) -> None:
+        ethread = ETHREAD(self.executive.kernel, body)
+        self.revert(ethread)
+        if ethread.ImpersonationInfo:
+            self.objects.blocks.free(ethread.ImpersonationInfo)
+            ethread.ImpersonationInfo = 0
+
+    # The tokens that are there from the start
+
+    def _system_contents(self) -> TokenContents:
+        standard = SE_GROUP_ENABLED_BY_DEFAULT | SE_GROUP_ENABLED | SE_GROUP_OWNER
+        read = a.GENERIC_READ | a.GENERIC_EXECUTE | a.READ_CONTROL
+        return TokenContents(
+            groups=(
+                Group(sids.LOCAL_SYSTEM, 0),
+                Group(sids.ADMINISTRATORS, standard),
+                Group(sids.WORLD),
+                Group(sids.AUTHENTICATED_USERS),
+            ),
+            privileges=tuple(Privilege(*held) for held in p.LOCAL_SYSTEM),
+            primary_group=sids.LOCAL_SYSTEM,
+            default_dacl=make_acl(
+                (allow(sids.LOCAL_SYSTEM, a.GENERIC_ALL), allow(sids.ADMINISTRATORS, read))
+            ),
+            authentication_id=SYSTEM_LUID,
+            owner=1,
+            source_name=b"*SYSTEM*",
+        )
+
+    def _user_contents(self) -> TokenContents:
+        """An administrator at the machine's console, the owner of what he makes."""
+        session = self.allocate_luid()
+        primary_group = sids.in_domain_of(self.user, DOMAIN_USERS_RID)
+        return TokenContents(
+            groups=(
+                Group(self.user, 0),
+                Group(primary_group),
+                Group(sids.WORLD),
+                Group(sids.ADMINISTRATORS, MANDATORY | SE_GROUP_OWNER),
+                Group(sids.USERS),
+                Group(sids.INTERACTIVE),
+                Group(sids.AUTHENTICATED_USERS),
+                Group(sids.logon_session(session), MANDATORY | SE_GROUP_LOGON_ID),
+                Group(sids.LOCAL),
+            ),
+            privileges=tuple(Privilege(*held) for held in p.ADMINISTRATOR),
+            primary_group=primary_group,
+            default_dacl=make_acl(
+                (allow(self.user, a.GENERIC_ALL), allow(sids.LOCAL_SYSTEM, a.GENERIC_ALL))
+            ),
+            authentication_id=self.allocate_luid(),
+            source_name=b"User32 ",
+            source_id=self.allocate_luid(),
+            origin=SYSTEM_LUID,
+        )
+
+    def _anonymous_contents(self) -> TokenContents:
+        return TokenContents(
+            groups=(Group(sids.ANONYMOUS_LOGON, 0), Group(sids.WORLD)),
+            privileges=(),
+            primary_group=sids.ANONYMOUS_LOGON,
+            default_dacl=make_acl((allow(sids.WORLD, a.GENERIC_ALL),)),
+            authentication_id=ANONYMOUS_LUID,
+            type=token.TokenImpersonation,
+            level=token.SecurityImpersonation,
+            source_name=b"*SYSTEM*",
+        )
