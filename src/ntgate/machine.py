@@ -9,10 +9,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from subprocess import list2cmdline
 
 import ntgate.services.all  # noqa: F401  (declares the services)
 from ntgate.boot.boot import boot
@@ -29,7 +30,9 @@ from ntgate.executive.io.device import ByteDevice
 from ntgate.executive.mm.execute import first_fetch
 from ntgate.executive.ps.environment import ProcessParameters
 from ntgate.executive.ps.thread import Process, Thread
+from ntgate.image.pe_view import entry_rva, size_of_image
 from ntgate.layout import machine as m
+from ntgate.loader import variables
 from ntgate.loader.builtin.images import builtin_program, program_names
 from ntgate.loader.process import ProgramLoader
 from ntgate.loader.programs import Program, load_program
@@ -59,13 +62,15 @@ class Cause(Enum):
 @dataclass
 class MachineOptions:
     """pages: RAM in 4 KB frames; has_sep: a processor with sysenter; debugger: kd is attached;
-    counted: slices by instruction count, so that equal runs are equal (else by the host's clock).
+    counted: slices by instruction count, so that equal runs are equal (else by the host's clock);
+    memory_limit: what programs may commit, and the clusters of C:, in 4 KB pages each.
     """
 
     pages: int = m.MEMORY_PAGES
     has_sep: bool = True
     debugger: bool = False
     counted: bool = True
+    memory_limit: int | None = None
 
 
 class Machine:
@@ -85,6 +90,9 @@ class Machine:
         )  # fmt: skip
         self.executive.debugger = options.debugger
         attach_devices(self.executive.io)
+        if options.memory_limit is not None:
+            self.executive.mm.commit_limit = options.memory_limit
+            self.executive.io.volume.tree.space.total = options.memory_limit
         self.dispatcher = Dispatcher(
             self.cpu, booted.symbols, self.executive.processes.threads, self.executive.mm
         )
@@ -94,6 +102,11 @@ class Machine:
         self.cpu.intercept = self._intercept
         self.executive.scheduler.idle = self._nothing_runs
         self.executive.processes.create_system()
+        for image in booted.images:
+            self.executive.processes.modules.add(
+                image.base, size_of_image(image.file), image.base + entry_rva(image.file),
+                f"\\SystemRoot\\system32\\{image.name}",
+            )  # fmt: skip
         self._enter_idle_thread()
         self.loader = ProgramLoader(self.executive)
         self._until_tick = SLICE
@@ -116,27 +129,27 @@ class Machine:
         stdin: ByteDevice | None = None,
         stdout: ByteDevice | None = None,
         stderr: ByteDevice | None = None,
-        environment: dict[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
         mounts: Mounts | None = None,
     ) -> Process:
         """Make a process of a PE file, or of a built-in program named with an @.
 
-        mounts: the host's folders that it sees, those of Mounts.standard when None.  Raises
-        UsageError for a program that is not there or can't be started.
+        environment: variables besides the standard ones.  mounts: the host's folders that it
+        sees, those of Mounts.standard when None.  Raises UsageError for a program that is not
+        there or can't be started.
         """
         found = self._find(program)
         ntdll = self._system_dll(found)
         on_host = None if str(program).startswith("@") else Path(program)
         if mounts is None:
             mounts = Mounts.standard(on_host) if on_host is not None else Mounts()
-        mounts.apply(self.executive.io.volume.tree)
+        mounts.apply(self.executive.io.volume)
         image_path = mounts.guest_path(on_host) if on_host is not None else None
-        quoted = [f'"{part}"' if " " in part or not part else part for part in arguments]
         parameters = ProcessParameters(
             image_path=image_path or f"C:\\{found.name}",
-            command_line=" ".join([found.name, *quoted]),
+            command_line=list2cmdline([found.name, *arguments]),
             current_directory=mounts.guest_path(Path.cwd()) or "C:\\",
-            environment=environment or {"SystemRoot": "C:\\WINDOWS", "PATH": "C:\\WINDOWS"},
+            environment=variables.environment(environment or {}),
         )
         devices = [device or MemoryDevice() for device in (stdin, stdout, stderr)]
         thread = self.loader.start(found, ntdll, parameters, devices)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from ntgate.cpu.processor import Processor
+from ntgate.executive.atoms import AtomTable
 from ntgate.executive.cm import Registry
 from ntgate.executive.cm.registry import USER_SID
 from ntgate.executive.events import Events
@@ -14,6 +15,7 @@ from ntgate.executive.ke.clock import Clock
 from ntgate.executive.ke.scheduler import Scheduler
 from ntgate.executive.ke.time_zone import TimeZone
 from ntgate.executive.ke.wait import Waits
+from ntgate.executive.locale import Locale
 from ntgate.executive.mm.manager import MemoryManager
 from ntgate.executive.ob import ObjectManager
 from ntgate.executive.pool import Pool
@@ -25,7 +27,6 @@ from ntgate.layout import machine as m
 from ntgate.memory.frames import FrameAllocator
 from ntgate.memory.kernel import KernelMemory
 from ntgate.memory.paging import AddressSpace
-
 
 RANDOM_SEED = 2600
 
@@ -52,6 +53,9 @@ class Executive:
         self.events = Events()
         self.clock = Clock(kernel)
         self.time_zone = TimeZone()
+        self.locale = Locale()
+        self.atoms = AtomTable()
+        self.debug_filters: dict[int, int] = {}  # by component: a bit for each level
         self.random = Random(RANDOM_SEED)  # equal runs draw equal numbers
         self.pool = Pool(kernel, m.NONPAGED_POOL, m.NONPAGED_POOL_END)
         self.scheduler = Scheduler(kernel, symbols, self.clock)

@@ -17,6 +17,12 @@ def size_of_image(file: bytes) -> int:
     return size
 
 
+def entry_rva(file: bytes) -> int:
+    (header,) = struct.unpack_from("<I", file, 0x3C)
+    rva: int = struct.unpack_from("<I", file, header + 24 + 16)[0]
+    return rva
+
+
 @lru_cache(maxsize=16)
 def exports_of(file: bytes) -> Mapping[str, int]:
     """The RVA of each name that a PE file exports, forwarders left out."""

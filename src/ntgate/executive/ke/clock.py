@@ -10,7 +10,7 @@ from ntgate.layout import machine as m
 from ntgate.layout.ke import KUSER_SHARED_DATA
 from ntgate.memory.kernel import KernelMemory
 
-BOOT_SYSTEM_TIME = 0x01CA_1D2B_3C00_0000  # 15 August 2009: any fixed time gives equal runs
+BOOT_SYSTEM_TIME = 0x01CA_1D2B_3C00_0000  # 14 August 2009: any fixed time gives equal runs
 FIRST_TICKS = 0x6590  # TickCountLow of the study at the initial break
 PERFORMANCE_FREQUENCY = 3_579_545  # Hz, the ACPI timer that XP counts with
 READ_COST = 10  # 100 ns units that one look at the clock takes, so that a waiting loop ends
@@ -101,4 +101,5 @@ class Clock:
         shared.TickCountLow = FIRST_TICKS + self.ticks
         shared.InterruptTime.set(self.interrupt_time)
         shared.SystemTime.set(self.system_time)
-        shared.TickCount.set(self.interrupt_time // 10_000)
+        # In milliseconds, which is what Wine's GetTickCount takes it for.
+        shared.TickCount.set((FIRST_TICKS * m.TICK_100NS + self.interrupt_time) // 10_000)

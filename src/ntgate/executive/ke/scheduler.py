@@ -15,6 +15,7 @@ from ntgate.layout.ke import KPCR, KPRCB, KTHREAD
 from ntgate.memory.kernel import KernelMemory
 
 INITIALIZED, READY, RUNNING, STANDBY, TERMINATED, WAITING, TRANSITION = range(7)
+SUSPENDED = 5  # KTHREAD.WaitReason of a thread that waits for nothing else
 PRIORITIES = 32
 QUANTUM_TICKS = 2  # the length of a client's quantum on XP
 
@@ -35,7 +36,10 @@ class Scheduler:
         return KTHREAD(self.memory, self.prcb.CurrentThread)
 
     def ready(self, thread: KTHREAD, *, front: bool = False) -> None:
-        """Put a thread that can run into its list."""
+        """Put a thread that can run into its list; a suspended one stands still."""
+        if thread.SuspendCount:
+            thread.State, thread.WaitReason = WAITING, SUSPENDED
+            return
         thread.State = READY
         priority = thread.Priority
         head = self.heads + 8 * priority
@@ -91,10 +95,17 @@ class Scheduler:
         thread.Quantum = QUANTUM_TICKS
         prcb.NextThread = thread.address
 
-    def clock_tick(self) -> bool:
-        """One tick of the running thread; True when another one should run now."""
+    def clock_tick(self, *, user: bool) -> bool:
+        """One tick of the running thread; True when another one should run now.
+
+        user: the tick found it in ring 3.
+        """
         self.clock.tick()
         current = self.current
+        if user:
+            current.UserTime += 1
+        else:
+            current.KernelTime += 1
         if current.address == self.prcb.IdleThread:
             return self.highest_ready() >= 0
         highest = self.highest_ready()

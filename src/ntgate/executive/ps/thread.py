@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ntgate.executive.mm.fault import access_fault, user_memory
 from ntgate.layout import machine as m
@@ -11,7 +11,22 @@ from ntgate.memory.user import UserMemory
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
+    from ntgate.executive.mm.files import SectionFile
+    from ntgate.executive.mm.image import Image
     from ntgate.executive.mm.space import ProcessSpace
+
+
+class UserImages(Protocol):
+    """ntdll.dll and what else a process finds in its memory beside its program."""
+
+    def map(self, process: Process) -> int:
+        """Map them and tell the process its ring-3 entries: the ApiSetMap, 0 without one.
+
+        Raises NtError.
+        """
+
+    def bind(self, process: Process, file: SectionFile) -> None:
+        """Resolve the program's imports, where ntdll does not; raises NtError."""
 
 
 class Process:
@@ -24,7 +39,10 @@ class Process:
         self.memory = user_memory(space)
         self.exited = False
         self.exit_status = 0  # kept when the object is gone
-        self.user_entry = 0  # where threads start in ring 3: ntdll!LdrInitializeThunk
+        self.images: UserImages | None = None  # what its children have, too
+        self.image: Image | None = None  # the headers of its program
+        self.user_entry = 0  # what a thread runs first in ring 3: ntdll!LdrInitializeThunk
+        self.thread_entry = 0  # what the thread's first CONTEXT calls: ntdll!RtlUserThreadStart
         self.exception_entry = 0  # ntdll!KiUserExceptionDispatcher
         self.apc_entry = 0  # ntdll!KiUserApcDispatcher
         self.least_stack = 0  # bytes of each stack that its ntdll finds committed
@@ -58,6 +76,8 @@ class Thread:
             lambda address, error: access_fault(process.space, address, error, teb=teb),
         )
         self.teb = teb
+        self.owns_stack = False  # its user stack goes when it ends
+        self.name = ""  # ThreadNameInformation
         self.stack = stack
         self.stack_limit, self.stack_delta = stack
         self.stack_base = self.stack_limit + m.KERNEL_STACK_SIZE
@@ -65,6 +85,7 @@ class Thread:
         self.pending_id = 0
         self.wait_status = 0
         self.waited: tuple[int, ...] = ()  # bodies that the wait keeps
+        self.execution_state = 0  # ES_SYSTEM_REQUIRED and the like
         self.timer: int | None = None  # of the clock, while a wait has a timeout
 
     @property

@@ -1,0 +1,105 @@
+"""The global atom table."""
+
+from __future__ import annotations
+
+import struct
+from typing import Annotated
+
+from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.service import service
+from ntgate.dispatch.types import ULONG, USHORT, OutOpt, Scalar, SizedBy
+from ntgate.executive.atoms import FIRST, LONGEST_NAME
+from ntgate.executive.ps.thread import Thread
+from ntgate.layout import ntstatus
+
+AtomBasicInformation, AtomTableInformation = 0, 1
+HEADER = 6  # USHORTs: usage count, flags, length of the name
+ATOM_PINNED = 1
+
+PWSTR = Annotated[int, Scalar("PWSTR", kind="pointer"), SizedBy("Length")]
+ATOM_INFORMATION_CLASS = Annotated[int, Scalar("ATOM_INFORMATION_CLASS")]
+Answer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("AtomInformationLength", "out")]
+
+
+def _name(caller: Thread, address: int, length: int) -> str | int:
+    """The name, or the number that stands in the pointer's place; raises AccessViolation."""
+    if address < 0x10000:
+        return address
+    return caller.memory.read(address, length & ~1).decode("utf-16-le", "surrogatepass")
+
+
+@service()
+def NtAddAtom(caller: Thread, AtomName: PWSTR, Length: ULONG, Atom: OutOpt[USHORT]) -> Outcome:
+    """The atom of a name, with one reference more."""
+    if Length > 2 * LONGEST_NAME:
+        return ntstatus.STATUS_INVALID_PARAMETER
+    Atom.probe()
+    name = _name(caller, AtomName, Length)
+    if isinstance(name, int):
+        if not 0 < name < FIRST:
+            return ntstatus.STATUS_INVALID_PARAMETER
+        Atom.write(name)
+    else:
+        Atom.write(caller.executive.atoms.add(name))
+    return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtFindAtom(caller: Thread, AtomName: PWSTR, Length: ULONG, Atom: OutOpt[USHORT]) -> Outcome:
+    """The atom of a name that is in the table."""
+    if Length > 2 * LONGEST_NAME:
+        return ntstatus.STATUS_INVALID_PARAMETER
+    Atom.probe()
+    name = _name(caller, AtomName, Length)
+    if isinstance(name, int):
+        if not 0 < name < FIRST:
+            return ntstatus.STATUS_INVALID_PARAMETER
+        Atom.write(name)
+    else:
+        Atom.write(caller.executive.atoms.find(name))
+    return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtDeleteAtom(caller: Thread, Atom: USHORT) -> Outcome:
+    """Take a reference away; the last one removes the name."""
+    caller.executive.atoms.delete(Atom)
+    return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtQueryInformationAtom(
+    caller: Thread,
+    Atom: USHORT,
+    AtomInformationClass: ATOM_INFORMATION_CLASS,
+    AtomInformation: Answer,
+    AtomInformationLength: ULONG,
+    ReturnLength: OutOpt[ULONG],
+) -> Outcome:
+    """Name and use of one atom, or the list of all."""
+    ReturnLength.probe()
+    atoms = caller.executive.atoms
+    if AtomInformationClass == AtomBasicInformation:
+        if AtomInformationLength < HEADER + 2:
+            return ntstatus.STATUS_INFO_LENGTH_MISMATCH
+        name, references, pinned = atoms.query(Atom)
+        text = name.encode("utf-16-le", "surrogatepass")
+        room = AtomInformationLength - HEADER - 2
+        if room < len(text):
+            text = text[: room & ~1]
+            status = ntstatus.STATUS_BUFFER_TOO_SMALL
+        else:
+            status = ntstatus.STATUS_SUCCESS
+        flags = ATOM_PINNED if pinned else 0
+        data = struct.pack("<3H", references, flags, len(text)) + text + b"\0\0"
+    elif AtomInformationClass == AtomTableInformation:
+        numbers = list(atoms.all())
+        data = struct.pack(f"<I{len(numbers)}H", len(numbers), *numbers)
+        status = ntstatus.STATUS_SUCCESS
+        if AtomInformationLength < len(data):
+            return ntstatus.STATUS_INFO_LENGTH_MISMATCH
+    else:
+        return ntstatus.STATUS_INVALID_INFO_CLASS
+    caller.memory.write(AtomInformation, data)
+    ReturnLength.write(len(data))
+    return status
