@@ -11,6 +11,7 @@ import typer
 from ntgate.errors import UsageError
 
 if TYPE_CHECKING:
+    from ntgate.cli.session import SessionOptions
     from ntgate.machine import MachineOptions
 
 app = typer.Typer(
@@ -29,6 +30,27 @@ NoSep = Annotated[bool, typer.Option("--no-sep", help="A processor without sysen
 Fast = Annotated[
     bool, typer.Option("--fast", help="Slices by the host's clock: faster, not repeatable.")
 ]
+Rw = Annotated[bool, typer.Option("--rw", help="Let the program change the current folder.")]
+Mounted = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--mount", metavar="HOST=GUEST[:ro|cow|rw]", help="Show a folder of the host."),
+]
+Environment = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--env", metavar="NAME=VALUE", help="Set a variable of the program."),
+]
+TimeLimit = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option("--time-limit", metavar="SECONDS", help="End it then, with exit code 124."),
+]
+MemoryLimit = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--memory-limit", metavar="MB", help="What it may commit, and its files take."),
+]
+ReportFile = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--report", metavar="FILE", help="Write what it did as JSON."),
+]
 Words = Annotated[Optional[list[str]], typer.Argument(metavar="[ARGS]...")]  # noqa: UP045
 
 
@@ -36,6 +58,12 @@ Words = Annotated[Optional[list[str]], typer.Argument(metavar="[ARGS]...")]  # n
 def run(
     program: Annotated[str, typer.Argument(help="A PE file, or @NAME of a built-in program.")],
     arguments: Words = None,
+    rw: Rw = False,
+    mounts: Mounted = None,
+    environment: Environment = None,
+    time_limit: TimeLimit = None,
+    memory_limit: MemoryLimit = None,
+    report: ReportFile = None,
     memory: Memory = 512,
     no_sep: NoSep = False,
     fast: Fast = False,
@@ -43,7 +71,8 @@ def run(
     """Run a program; its exit code (low 8 bits) is ntgate's."""
     from ntgate.cli.run import run_program
 
-    sys.exit(run_program(program, arguments or [], _options(memory, no_sep, fast)))
+    session = _session(rw, mounts, environment, time_limit, memory_limit, report)
+    sys.exit(run_program(program, arguments or [], _options(memory, no_sep, fast), session))
 
 
 @app.command(context_settings=PASS_ON)
@@ -63,6 +92,12 @@ def trace(
     relative: Annotated[bool, typer.Option("-r", help="Time since the last call.")] = False,
     stacks: Annotated[bool, typer.Option("-k", help="The callers of each call.")] = False,
     string_limit: Annotated[int, typer.Option("-s", help="Bytes of a buffer to show.")] = 32,
+    rw: Rw = False,
+    mounts: Mounted = None,
+    environment: Environment = None,
+    time_limit: TimeLimit = None,
+    memory_limit: MemoryLimit = None,
+    report: ReportFile = None,
     memory: Memory = 512,
     no_sep: NoSep = False,
     fast: Fast = False,
@@ -73,7 +108,9 @@ def trace(
     options = TraceOptions(output, form, summary, relative, stacks, string_limit)
     for expression in expressions or []:
         options.add_expression(expression)
-    sys.exit(trace_program(program, arguments or [], _options(memory, no_sep, fast), options))
+    session = _session(rw, mounts, environment, time_limit, memory_limit, report)
+    machine = _options(memory, no_sep, fast)
+    sys.exit(trace_program(program, arguments or [], machine, session, options))
 
 
 @app.command(context_settings=PASS_ON)
@@ -133,6 +170,17 @@ def userland_status() -> None:
     from ntgate.cli.userland import show_status
 
     sys.exit(show_status())
+
+
+def _session(
+    rw: bool, mounts: list[str] | None, environment: list[str] | None, time_limit: float | None,
+    memory_limit: int | None, report: Path | None,
+) -> SessionOptions:  # fmt: skip
+    from ntgate.cli.session import SessionOptions
+
+    return SessionOptions(
+        rw, mounts or (), environment or (), time_limit, memory_limit, report
+    )
 
 
 def _options(memory: int, no_sep: bool, fast: bool) -> MachineOptions:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from ntgate.cli.run import Report
-from ntgate.devices.console import StreamDevice
+from ntgate.cli.session import Session, SessionOptions, open_output
 from ntgate.errors import UsageError
 from ntgate.executive.events import (
     Event,
@@ -22,7 +21,7 @@ from ntgate.executive.events import (
     ThreadStart,
 )
 from ntgate.layout.ntstatus import name_of
-from ntgate.machine import Machine, MachineOptions
+from ntgate.machine import MachineOptions
 from ntgate.trace.decode import Decoder
 from ntgate.trace.filters import Filter, Injection, parse_injection, parse_trace
 from ntgate.trace.tracer import Tracer, Writer
@@ -56,11 +55,13 @@ class TraceOptions:
 
 
 def trace_program(
-    program: str, arguments: Sequence[str], machine_options: MachineOptions, options: TraceOptions
-) -> int:
+    program: str, arguments: Sequence[str], machine_options: MachineOptions,
+    session_options: SessionOptions, options: TraceOptions,
+) -> int:  # fmt: skip
     """Run a program, writing its calls; returns its exit code."""
-    machine = Machine(machine_options)
-    out = _open(options.output)
+    session = Session(machine_options, session_options)
+    machine = session.machine
+    out = open_output(options.output) if options.output is not None else sys.stderr
     tracer = Tracer(
         _writer(out, options),
         lambda: machine.executive.clock.interrupt_time,
@@ -69,33 +70,16 @@ def trace_program(
         decoder=Decoder(options.string_limit),
         with_stack=options.with_stack,
     )
-    report = Report(machine)
     machine.observe(tracer, tracer.sysenter)
     machine.events.listen(lambda event: _event(tracer, event))
-    process = machine.start(
-        program,
-        arguments,
-        stdin=StreamDevice(sys.stdin.buffer),
-        stdout=StreamDevice(sys.stdout.buffer),
-        stderr=StreamDevice(sys.stderr.buffer),
-    )
     try:
-        machine.run()
+        session.start(program, arguments)
+        session.run()
     finally:
         tracer.close()
         if options.output is not None:
             out.close()
-    report.print()
-    return process.exit_status & 0xFF
-
-
-def _open(path: Path | None) -> TextIO:
-    if path is None:
-        return sys.stderr
-    try:
-        return path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"can't write {path}: {error.strerror}") from None
+    return session.finish()
 
 
 def _writer(out: TextIO, options: TraceOptions) -> Writer:

@@ -21,6 +21,7 @@ class StreamDevice:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self.is_waiting = False  # for the host's input
         self._rest = b""  # read from the host, with its line ends made Windows's
 
     @cached_property
@@ -51,10 +52,13 @@ class StreamDevice:
 
     def _read(self, size: int) -> bytes:
         reader = getattr(self._stream, "read1", self._stream.read)
+        self.is_waiting = True
         try:
             data: bytes = reader(size)
         except OSError:
             raise NtError(STATUS_UNSUCCESSFUL) from None
+        finally:
+            self.is_waiting = False
         return data
 
     def write(self, data: bytes) -> int:

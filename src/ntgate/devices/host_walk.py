@@ -50,8 +50,14 @@ def open_root(path: str) -> HostRoot:
     return DescriptorRoot(path) if os.open in os.supports_dir_fd else PathRoot(path)
 
 
-def _outside(name: str) -> OSError:
-    return OSError(errno.ENOENT, "leads out of the folder", name)
+class LeadsOut(OSError):
+    """A step of a path leaves the folder: to whoever asks, nothing is there."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(errno.ENOENT, "leads out of the folder", name)
+
+    def __str__(self) -> str:
+        return f"the link {self.filename} leads out of the mounted folder"
 
 
 def _check_kind(mode: int, name: str) -> None:
@@ -153,7 +159,7 @@ class DescriptorRoot:
                     continue
                 if name == "..":
                     if len(above) == 1:
-                        raise _outside(name)
+                        raise LeadsOut(name)
                     os.close(above.pop())
                     continue
                 wanted = READ_DIRECTORY if waiting else flags
@@ -185,7 +191,7 @@ class DescriptorRoot:
             return ["", *target.split("/")]
         inside = target.removeprefix(self._real.rstrip("/") + "/")
         if inside == target and target.rstrip("/") != self._real:
-            raise _outside(name)
+            raise LeadsOut(name)
         return ["/", *(inside.split("/") if inside != target else ())]
 
 
@@ -241,5 +247,5 @@ class PathRoot:
     def _resolve(self, path: Path) -> str:
         place = os.path.realpath(os.path.join(self._real, *path))
         if os.path.commonpath([place, self._real]) != self._real:
-            raise _outside(place)
+            raise LeadsOut(place)
         return place

@@ -72,6 +72,9 @@ class ListedFolder:
     def entries(self) -> list[tuple[str, Source]]:
         return [(name, ListedFile(self._files[name])) for name in sorted(self._files)]
 
+    def refused(self, name: str) -> str | None:
+        return None
+
     def create_file(self, name: str) -> FileSource:
         raise AssertionError(NOT_WRITTEN)
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from ntgate.devices.host_folder import HostFolder
+from ntgate.devices.host_folder import HostFolder, HostMount
 from ntgate.devices.host_walk import open_root
 from ntgate.errors import NtError, UsageError
 from ntgate.executive.io.names import check_new
 from ntgate.executive.io.source import Policy
-from ntgate.executive.io.tree import Tree
+from ntgate.executive.io.volume import Volume
 from ntgate.executive.ob.names import upcase
 
 DRIVE = "C:\\"
@@ -78,9 +79,11 @@ class Mounts:
         self._mounts = list(mounts)
 
     @classmethod
-    def standard(cls, program: Path | None = None, *more: Mount) -> Mounts:
+    def standard(
+        cls, program: Path | None = None, *more: Mount, work: Policy = Policy.COPY_ON_WRITE
+    ) -> Mounts:
         """The current folder, the program's, and what the user adds; raises UsageError."""
-        mounts = [Mount.of(Path.cwd(), WORK_FOLDER)]
+        mounts = [Mount.of(Path.cwd(), WORK_FOLDER, work)]
         if program is not None:
             folder = program.resolve().parent
             if not folder.is_relative_to(mounts[0].host):
@@ -103,11 +106,17 @@ class Mounts:
             return None
         return "\\".join([best.guest, *real.relative_to(best.host).parts])
 
-    def apply(self, tree: Tree) -> None:
+    def apply(self, volume: Volume) -> None:
         """Fill the folders of a volume; raises UsageError for one that can't be opened."""
         for mount in self._mounts:
             try:
                 root = open_root(os.fspath(mount.host))
             except OSError as error:
                 raise UsageError(f"can't mount {mount.host}: {error.strerror}") from None
-            tree.mount(HostFolder(root, mount.policy), *mount.components)
+            denied = partial(_denied, volume, mount.guest.removeprefix("C:"))
+            folder = HostFolder(HostMount(root, mount.policy, denied))
+            volume.tree.mount(folder, *mount.components)
+
+
+def _denied(volume: Volume, place: str, below: list[str], reason: str) -> None:
+    volume.tell.denied("\\".join([place, *below]), reason)

@@ -72,6 +72,28 @@ class Unimplemented(Event):
     number: int
 
 
+@dataclass(frozen=True)
+class FileChange(Event):
+    """A file of a volume is `written`, `deleted` or `renamed`; `path` is the guest's.
+
+    Of a rename, `previous` is the old name.  `host`: below a write-through mount, so that the
+    host has the change too.
+    """
+
+    action: str
+    path: str
+    host: bool
+    previous: str = ""
+
+
+@dataclass(frozen=True)
+class PathDenied(Event):
+    """A name that would lead out of what the guest was given; it got an error."""
+
+    path: str
+    reason: str
+
+
 Listener = Callable[[Event], None]
 
 

@@ -18,6 +18,7 @@ from ntgate.executive.io.notify import (
     Watch,
 )
 from ntgate.executive.io.open_file import OpenFile
+from ntgate.executive.io.source import Policy
 from ntgate.executive.io.tree import Directory, Entry, Node, Stream
 from ntgate.executive.mm.file_data import read_through, write_through
 from ntgate.executive.mm.files import SectionFile
@@ -39,13 +40,12 @@ class DiskFile(OpenFile):
 
     def __init__(
         self, file: FILE_OBJECT, volume: Volume, access: int, entry: Entry, node: Node,
-        stream: Stream | None,
+        stream: Stream,
     ) -> None:  # fmt: skip
         super().__init__(file, volume.device, access)
         self.volume = volume
         self.entry = entry
         self.node = node
-        assert stream is not None
         self.stream = stream
         self.scan: DirectoryScan | None = None
         self.watch: Watch | None = None
@@ -221,6 +221,7 @@ class DiskFile(OpenFile):
     def close(self) -> None:
         """No handle and no section: what nobody else has open need not stay."""
         node = self.node
+        self._tell_changed()
         segments = self.volume.mm.file_segments
         mapped = any(
             (stream, image) in segments
@@ -233,6 +234,17 @@ class DiskFile(OpenFile):
             self.volume.tree.release(node)
         for stream in node.streams.values():
             stream.close()
+
+    def _tell_changed(self) -> None:
+        if not self.stream.changed:
+            return
+        self.stream.changed = False
+        if self.entry.directory is not None and not self.is_directory:
+            self.volume.tell.changed("written", self.name, host=self._is_on_host)
+
+    @property
+    def _is_on_host(self) -> bool:
+        return self.node.policy is Policy.WRITE_THROUGH
 
     def _entry_is_open(self) -> bool:
         """Whether another file object came by this name; with one name all of them did."""
@@ -255,7 +267,10 @@ class DiskFile(OpenFile):
             else FILE_NOTIFY_CHANGE_FILE_NAME
         )  # fmt: skip
         self._report(changed, FILE_ACTION_REMOVED)
+        name = self.entry.path
         try:
             self.volume.tree.remove(self.entry)
         except NtError:
             self.entry.delete_pending = False  # the host keeps it
+        else:
+            self.volume.tell.changed("deleted", name, host=self._is_on_host)

@@ -201,7 +201,11 @@ def _rename(file: DiskFile, data: bytes, other: OpenFile | None) -> None:
     gone = notify.FILE_ACTION_RENAMED_OLD_NAME if same else notify.FILE_ACTION_REMOVED
     came = notify.FILE_ACTION_RENAMED_NEW_NAME if same else notify.FILE_ACTION_ADDED
     volume.notifier.report(entry, changed, gone)
+    before = entry.path
     volume.tree.move(entry, directory, name)
+    volume.tell.changed(
+        "renamed", entry.path, before, host=directory.policy is Policy.WRITE_THROUGH
+    )
     file.node.metadata.change = volume.tree.now()
     volume.notifier.report(entry, changed, came)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ntgate.executive.events import FileChange, PathDenied
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.content import Space
 from ntgate.executive.io.manager import IoManager
@@ -26,6 +27,7 @@ from ntgate.layout.io import (
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
 
+DRIVE = "C:"
 VOLUME = "\\Device\\HarddiskVolume1"
 PIPES = "\\Device\\NamedPipe"
 VOLUME_CLUSTERS = 0x40000  # 1 GB, of which only what is written takes memory of the host
@@ -46,11 +48,30 @@ FOLDERS = (
     ("WINDOWS", "WinSxS", "Manifests"),
     ("Program Files", "Common Files"),
     ("Documents and Settings", "All Users", "Application Data"),
-    ("Documents and Settings", "user", "Application Data"),
-    ("Documents and Settings", "user", "Local Settings", "Application Data"),
-    ("Documents and Settings", "user", "Local Settings", "Temp"),
-    ("Documents and Settings", "user", "My Documents"),
+    ("Documents and Settings", "Administrator", "Application Data"),
+    ("Documents and Settings", "Administrator", "Local Settings", "Application Data"),
+    ("Documents and Settings", "Administrator", "Local Settings", "Temp"),
+    ("Documents and Settings", "Administrator", "My Documents"),
+    ("Documents and Settings", "Administrator", "Desktop"),
 )
+
+
+class _Teller:
+    """Makes events of what the volume tells, in the name of the thread that runs."""
+
+    def __init__(self, executive: Executive) -> None:
+        self._executive = executive
+
+    def changed(self, action: str, path: str, previous: str = "", *, host: bool) -> None:
+        caller = self._executive.processes.current
+        before = DRIVE + previous if previous else ""
+        self._executive.events.emit(
+            FileChange(caller.pid, caller.tid, action, DRIVE + path, host, before)
+        )
+
+    def denied(self, path: str, reason: str) -> None:
+        caller = self._executive.processes.current
+        self._executive.events.emit(PathDenied(caller.pid, caller.tid, DRIVE + path, reason))
 
 
 def start_io(executive: Executive) -> IoManager:
@@ -69,7 +90,7 @@ def _start_volume(io: IoManager) -> None:
     executive = io.executive
     clock = executive.clock
     tree = Tree(VOLUME, Space(VOLUME_CLUSTERS), lambda: clock.system_time)
-    volume = Volume(tree, executive.mm, executive.objects)
+    volume = Volume(tree, executive.mm, executive.objects, _Teller(executive))
     disk_driver = io.create_driver("\\Driver\\Ftdisk")
     volume.device = disk = io.create_device(
         disk_driver, VOLUME, c.FILE_DEVICE_DISK, volume, FILE_DEVICE_SECURE_OPEN

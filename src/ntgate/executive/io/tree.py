@@ -107,6 +107,7 @@ class Stream:
         self.locks = LockTable()
         self.opens = 0
         self.delete_pending = False
+        self.changed = False  # since the last file object on it has gone
         self._content = content
 
     @property
@@ -146,11 +147,13 @@ class Stream:
 
     def write(self, offset: int, data: bytes) -> None:
         self.writable_content().write(offset, data)
+        self.changed = True
         self.node.touch()
 
     def set_size(self, size: int) -> None:
         if size != self.size:
             self.writable_content().set_size(size)
+            self.changed = True
             self.node.touch()
 
     def extend(self, size: int) -> None:

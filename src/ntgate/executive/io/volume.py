@@ -3,6 +3,7 @@ r"""The volume behind C:: opening, creating, overwriting, as NTFS does it."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
@@ -46,13 +47,24 @@ class _Place:
     path: FilePath
 
 
+class Teller(Protocol):
+    """Who hears what the user wants to know; paths are the guest's, `\\folder\\file`."""
+
+    def changed(self, action: str, path: str, previous: str = "", *, host: bool) -> None: ...
+
+    def denied(self, path: str, reason: str) -> None: ...
+
+
 class Volume:
     """The opener of the volume's device, which sets `device` once it is there."""
 
     device: Device
 
-    def __init__(self, tree: Tree, mm: MemoryManager, objects: ObjectManager) -> None:
+    def __init__(
+        self, tree: Tree, mm: MemoryManager, objects: ObjectManager, tell: Teller
+    ) -> None:
         self.tree = tree
+        self.tell = tell
         self.mm = mm
         self.objects = objects
         self.notifier = Notifier()
@@ -73,9 +85,8 @@ class Volume:
             file.Flags |= FO_DELETE_ON_CLOSE
         if create.attributes & c.FILE_ATTRIBUTE_TEMPORARY and create.information != c.FILE_OPENED:
             file.Flags |= FO_TEMPORARY_FILE
-        if stream is not None:
-            stream.share.add(file, create.access, create.share)
-            stream.opens += 1
+        stream.share.add(file, create.access, create.share)
+        stream.opens += 1
         node.opens += 1
         return opened
 
@@ -112,6 +123,7 @@ class Volume:
                 raise NtError(s.STATUS_OBJECT_PATH_NOT_FOUND)
             found = node.find(name)
             if found is None:
+                self._note_refused(node, name)
                 if number + 1 < len(path.components):
                     raise NtError(s.STATUS_OBJECT_PATH_NOT_FOUND)
                 return _Place(None, node, name, path)
@@ -120,6 +132,12 @@ class Volume:
             entry = found
         above = entry.directory or self.tree.root
         return _Place(entry, above, path.components[-1] if path.components else "", path)
+
+    def _note_refused(self, directory: Directory, name: str) -> None:
+        reason = directory.source.refused(name) if directory.source is not None else None
+        if reason is not None:
+            path = directory.entries[0].path.rstrip("\\")
+            self.tell.denied(f"{path}\\{name}", reason)
 
     def _by_id(self, create: Create) -> _Place:
         data = create.path.encode("utf-16-le", "surrogatepass")
@@ -140,7 +158,7 @@ class Volume:
 
     def _open(
         self, create: Create, place: _Place, entry: Entry
-    ) -> tuple[Entry, Node, Stream | None]:
+    ) -> tuple[Entry, Node, Stream]:
         node = entry.node
         if create.disposition == c.FILE_CREATE and not place.path.stream:
             raise NtError(s.STATUS_OBJECT_NAME_COLLISION)
@@ -158,13 +176,12 @@ class Volume:
                           else s.STATUS_OBJECT_NAME_INVALID)  # fmt: skip
         self._check_access(create, node)
         stream = self._stream(create, node, place.path.stream)
-        if stream is not None:
-            self._check_sharing(create, stream)
-            if create.disposition in OVERWRITES and create.information == c.FILE_OPENED:
-                self._overwrite(create, node, stream)
+        self._check_sharing(create, stream)
+        if create.disposition in OVERWRITES and create.information == c.FILE_OPENED:
+            self._overwrite(create, node, stream)
         return entry, node, stream
 
-    def _stream(self, create: Create, node: Node, name: str) -> Stream | None:
+    def _stream(self, create: Create, node: Node, name: str) -> Stream:
         """The stream of that name, made if it may be; a directory's main one stands for it."""
         key = name.upper()
         found = node.streams.get(key)
@@ -214,6 +231,7 @@ class Volume:
         if (stream, False) in self.mm.file_segments:
             raise NtError(s.STATUS_USER_MAPPED_FILE)
         stream.writable_content().set_size(0)
+        stream.changed = True
         if not stream.stream_name:
             wanted = create.attributes & c.FILE_ATTRIBUTE_SETTABLE | c.FILE_ATTRIBUTE_ARCHIVE
             kept = present if create.disposition != c.FILE_SUPERSEDE else 0
@@ -233,7 +251,7 @@ class Volume:
 
     def _create(
         self, create: Create, place: _Place
-    ) -> tuple[Entry, Node, Stream | None]:
+    ) -> tuple[Entry, Node, Stream]:
         if create.disposition not in CREATES:
             raise NtError(s.STATUS_OBJECT_NAME_NOT_FOUND)
         is_directory = bool(create.options & c.FILE_DIRECTORY_FILE)
@@ -252,6 +270,7 @@ class Volume:
         entry = self.tree.new_entry(place.directory, place.name, attributes | kind)
         node = entry.node
         stream = self._stream(create, node, place.path.stream)
+        stream.changed = True
         create.information = c.FILE_CREATED
         changed = FILE_NOTIFY_CHANGE_DIR_NAME if is_directory else FILE_NOTIFY_CHANGE_FILE_NAME
         self.notifier.report(entry, changed, FILE_ACTION_ADDED)

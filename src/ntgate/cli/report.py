@@ -1,0 +1,172 @@
+"""What is told about a run at its end: lines on stderr, and the data of a report."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ntgate.dispatch.dispatcher import Observer
+from ntgate.dispatch.tables import ServiceNumber
+from ntgate.executive.events import (
+    Event,
+    FileChange,
+    GuestException,
+    ModuleLoad,
+    ModuleUnload,
+    PathDenied,
+    Unimplemented,
+)
+from ntgate.layout.ntstatus import STATUS_ACCESS_VIOLATION, name_of
+from ntgate.trace.tracer import Modules
+
+if TYPE_CHECKING:
+    from ntgate.executive.ps.thread import Process
+    from ntgate.machine import Machine
+
+ERROR = 0xC0000000  # and above: an exit status that is an NTSTATUS of an error
+ACCESSES = {0: "read of", 1: "write to", 8: "execution of"}
+
+
+class CallCounter:
+    """Counts every call by name, and passes it on to another observer."""
+
+    def __init__(self, other: Observer | None) -> None:
+        self.counts: Counter[str] = Counter()
+        self._other = other
+
+    def enter(self, caller: Any, number: ServiceNumber, raw: list[int]) -> int | None:
+        self.counts[number.name] += 1
+        return self._other.enter(caller, number, raw) if self._other is not None else None
+
+    def leave(self, caller: Any, number: ServiceNumber, status: int | None) -> None:
+        if self._other is not None:
+            self._other.leave(caller, number, status)
+
+
+class Report:
+    """Listens to a machine from before its first program on."""
+
+    command: list[str]
+    ended = "exit"  # or: time limit, interrupted, stuck
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._calls: CallCounter | None = None
+        self._modules = Modules()
+        self._missing: Counter[str] = Counter()
+        self._last: dict[int, GuestException] = {}  # of each process
+        self._written: dict[str, bool] = {}  # path: whether the host has it
+        self._deleted: dict[str, bool] = {}
+        self._denied: list[PathDenied] = []
+        machine.events.listen(self._heard)
+
+    def count_calls(self) -> None:
+        """Once the observers of the calls are there: counting them takes one more."""
+        dispatcher = self._machine.dispatcher
+        self._calls = dispatcher.observer = CallCounter(dispatcher.observer)
+
+    def print(self, process: Process) -> None:
+        """To stderr, nothing where all went well."""
+        lines = []
+        if self.ended == "time limit":
+            lines.append("time limit: the program was ended")
+        elif self.ended == "stuck":
+            lines.append("every thread waits for what can't come: the program was ended")
+        elif process.exited and process.exit_status >= ERROR:
+            lines.append(self._failure(process))
+        if self._missing:
+            listed = ", ".join(f"{name} ({count})" for name, count in sorted(self._missing.items()))
+            lines.append(f"not implemented: {listed}")
+        for line in lines:
+            print(f"ntgate: {line}", file=sys.stderr)
+
+    def data(self, process: Process, code: int) -> dict[str, object]:
+        """The report: equal runs have equal ones."""
+        calls = self._calls.counts if self._calls is not None else Counter()
+        exited = process.exited
+        return {
+            "command": self.command,
+            "ended": self.ended,
+            "exit_code": code,
+            "exit_status": process.exit_status if exited else None,
+            "exit_status_name": name_of(process.exit_status) if process.exit_status >= ERROR else None,
+            "unhandled_exception": self._exception(process),
+            "services": dict(sorted(calls.items())),
+            "unimplemented": dict(sorted(self._missing.items())),
+            "files_written": _files(self._written),
+            "files_deleted": _files(self._deleted),
+            "denied": [{"path": event.path, "reason": event.reason} for event in self._denied],
+        }
+
+    # What happens.
+
+    def _heard(self, event: Event) -> None:
+        if isinstance(event, Unimplemented):
+            self._missing[event.service] += 1
+        elif isinstance(event, GuestException):
+            self._last[event.pid] = event
+        elif isinstance(event, ModuleLoad):
+            self._modules.load(event.pid, event.base, event.size, event.name)
+        elif isinstance(event, ModuleUnload):
+            self._modules.unload(event.pid, event.base)
+        elif isinstance(event, PathDenied):
+            self._denied.append(event)
+        elif isinstance(event, FileChange):
+            self._changed(event)
+
+    def _changed(self, event: FileChange) -> None:
+        if event.action == "deleted":
+            self._written.pop(event.path, None)
+            self._deleted[event.path] = event.host
+            return
+        if event.previous and self._written.pop(event.previous, None) is None:
+            self._deleted[event.previous] = event.host
+        self._deleted.pop(event.path, None)
+        self._written[event.path] = event.host
+
+    # The exception that ended the process.
+
+    def _unhandled(self, process: Process) -> GuestException | None:
+        """The last one, where the process ended with its code."""
+        last = self._last.get(process.pid)
+        if not process.exited or last is None or last.code != process.exit_status:
+            return None
+        return last
+
+    def _failure(self, process: Process) -> str:
+        event = self._unhandled(process)
+        if event is None:
+            return f"the program ended with {_status(process.exit_status)}"
+        place = self._modules.place(event.pid, event.address)
+        return f"unhandled exception {_status(event.code)} at {place}{_access(event)}"
+
+    def _exception(self, process: Process) -> dict[str, object] | None:
+        event = self._unhandled(process)
+        if event is None:
+            return None
+        return {
+            "code": event.code,
+            "name": name_of(event.code),
+            "address": event.address,
+            "place": self._modules.place(event.pid, event.address),
+            "parameters": list(event.parameters),
+            "thread": event.tid,
+        }
+
+
+def _status(status: int) -> str:
+    name = name_of(status)
+    number = f"{status:08x}"
+    return number if name.lower().removeprefix("0x") == number else f"{number} {name}"
+
+
+def _access(event: GuestException) -> str:
+    if event.code != STATUS_ACCESS_VIOLATION or len(event.parameters) < 2:
+        return ""
+    kind, address = event.parameters[:2]
+    return f" ({ACCESSES.get(kind, 'access to')} {address:08x})"
+
+
+def _files(found: dict[str, bool]) -> list[dict[str, object]]:
+    return [{"path": path, "on_host": found[path]} for path in sorted(found)]

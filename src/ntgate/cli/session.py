@@ -1,0 +1,178 @@
+"""One program run from the command line: what it is given, what it may use, and its end.
+
+    --rw, --mount HOST=GUEST[:ro|cow|rw]    the folders of the host that it sees
+    --env NAME=VALUE                        variables besides the standard ones
+    --time-limit, --memory-limit            what it may use
+    --report FILE                           what it did, as JSON
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, TextIO
+
+from ntgate.cli.report import Report
+from ntgate.devices.console import StreamDevice
+from ntgate.devices.mounts import Mount, Mounts
+from ntgate.errors import UsageError
+from ntgate.executive.io.source import Policy
+from ntgate.machine import Cause, Machine, MachineOptions
+
+if TYPE_CHECKING:
+    from ntgate.executive.ps.thread import Process
+
+EXIT_TIME_LIMIT = 124  # as timeout(1) has it
+EXIT_STUCK = 125
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+PAGES_OF_MB = 256
+LEAST_MEMORY = 16  # MB
+REMIND_S = 0.2  # between two requests to stop: one that comes while nothing runs is lost
+
+
+@dataclass
+class SessionOptions:
+    """Options of `run` and `trace`, as they were typed."""
+
+    rw: bool = False
+    mounts: Sequence[str] = ()
+    environment: Sequence[str] = ()
+    time_limit: float | None = None  # seconds of the host's time
+    memory_limit: int | None = None  # MB
+    report: Path | None = None
+    variables: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Raises UsageError."""
+        if self.time_limit is not None and self.time_limit <= 0:
+            raise UsageError(f"--time-limit {self.time_limit:g}: a number of seconds above 0")
+        if self.memory_limit is not None and self.memory_limit < LEAST_MEMORY:
+            raise UsageError(f"--memory-limit {self.memory_limit}: at least {LEAST_MEMORY} MB")
+        self.variables = {}
+        for text in self.environment:
+            name, equals, value = text.partition("=")
+            if not equals or not name:
+                raise UsageError(f"--env {text}: write NAME=VALUE")
+            self.variables[name] = value
+
+    def machine(self, options: MachineOptions) -> MachineOptions:
+        """The machine's own options, with the limit that goes into them."""
+        if self.memory_limit is None:
+            return options
+        return replace(options, memory_limit=self.memory_limit * PAGES_OF_MB)
+
+    def mounts_of(self, program: str) -> Mounts:
+        """Raises UsageError for a folder that is not there."""
+        more = [Mount.parse(text) for text in self.mounts]
+        on_host = None if program.startswith("@") else Path(program)
+        work = Policy.WRITE_THROUGH if self.rw else Policy.COPY_ON_WRITE
+        return Mounts.standard(on_host, *more, work=work)
+
+
+def open_output(path: Path) -> TextIO:
+    """A text file to write; raises UsageError."""
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"can't write {path}: {error.strerror}") from None
+
+
+def _device(stream: TextIO | None) -> StreamDevice | None:
+    """None where the host has closed the stream."""
+    return StreamDevice(stream.buffer) if stream is not None else None
+
+
+class Session:
+    """A machine with the host's standard streams, and one program on it."""
+
+    def __init__(self, machine_options: MachineOptions, options: SessionOptions) -> None:
+        self.options = options
+        self.machine = Machine(options.machine(machine_options))
+        self.report = Report(self.machine)
+        self._stdin = _device(sys.stdin)
+        self._report_file: TextIO | None = None
+        self._process: Process | None = None
+        self._interrupted = False
+        self._expired = False
+
+    def start(self, program: str, arguments: Sequence[str]) -> None:
+        """Raises UsageError; whoever wants to observe calls does so before."""
+        if self.options.report is not None:
+            self._report_file = open_output(self.options.report)
+            self.report.count_calls()
+        self.report.command = [program, *arguments]
+        self._process = self.machine.start(
+            program,
+            arguments,
+            stdin=self._stdin,
+            stdout=_device(sys.stdout),
+            stderr=_device(sys.stderr),
+            environment=self.options.variables,
+            mounts=self.options.mounts_of(program),
+        )
+
+    def run(self) -> None:
+        """Until every program has ended, the time is up, or Ctrl-C."""
+        before = signal.signal(signal.SIGINT, self._on_interrupt)
+        over = threading.Event()
+        limit = self.options.time_limit
+        if limit is not None:
+            threading.Thread(target=self._watch, args=(limit, over), daemon=True).start()
+        try:
+            while not self._interrupted and not self._expired:
+                if self.machine.resume() is Cause.EXIT:
+                    break
+        except KeyboardInterrupt:
+            pass  # out of a read of the host's; the flags say why
+        finally:
+            over.set()
+            signal.signal(signal.SIGINT, before)
+
+    def finish(self) -> int:
+        """Tell the user how it went, write the report, and give the exit code."""
+        assert self._process is not None
+        process, report = self._process, self.report
+        if self._expired:
+            report.ended, code = "time limit", EXIT_TIME_LIMIT
+        elif self._interrupted:
+            report.ended, code = "interrupted", EXIT_INTERRUPTED
+        elif not process.exited:
+            report.ended, code = "stuck", EXIT_STUCK
+        else:
+            report.ended, code = "exit", process.exit_status & 0xFF
+        report.print(process)
+        if self._report_file is not None:
+            with self._report_file as out:
+                json.dump(report.data(process, code), out, indent=2)
+                out.write("\n")
+        return code
+
+    @property
+    def _is_reading(self) -> bool:
+        return self._stdin is not None and self._stdin.is_waiting
+
+    def _on_interrupt(self, _signal: int, _frame: FrameType | None) -> None:
+        """Never out of the middle of a service, but for a second Ctrl-C."""
+        again, self._interrupted = self._interrupted, not self._expired
+        self.machine.request_stop()
+        if self._is_reading or again:
+            raise KeyboardInterrupt
+
+    def _watch(self, limit: float, over: threading.Event) -> None:
+        if over.wait(limit):
+            return
+        self._expired = True
+        while True:
+            self.machine.request_stop()
+            if self._is_reading and hasattr(signal, "pthread_kill"):
+                ident = threading.main_thread().ident
+                assert ident is not None
+                signal.pthread_kill(ident, signal.SIGINT)
+            if over.wait(REMIND_S):
+                return
