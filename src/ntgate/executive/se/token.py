@@ -241,6 +241,10 @@ class Token:
         return self.view.TokenType == TokenPrimary
 
     @property
+    def is_restricted(self) -> bool:
+        return bool(self.view.TokenFlags & TOKEN_IS_RESTRICTED)
+
+    @property
     def label(self) -> Sid:
         """The integrity level: the one that was set, else what newer systems would give."""
         if self.extra.label is not None:
@@ -346,6 +350,7 @@ def filtered(
     disabled: Sequence[Sid],
     removed: Sequence[int],
     restricted: Sequence[Sid],
+    parent: int,
 ) -> TokenContents:
     """What NtFilterToken makes: groups for denial only, fewer privileges, restricting SIDs."""
     groups = []
@@ -370,5 +375,5 @@ def filtered(
     flags |= TOKEN_IS_RESTRICTED if restricted else 0  # though nothing be in both lists
     return replace(
         contents, groups=tuple(groups), privileges=kept, restricted=tuple(limits), owner=owner,
-        flags=flags,
+        flags=flags, parent=parent, modified=0,
     )  # fmt: skip
