@@ -85,12 +85,13 @@ class Report:
         """The report: equal runs have equal ones."""
         calls = self._calls.counts if self._calls is not None else Counter()
         exited = process.exited
+        failed = exited and process.exit_status >= ERROR
         return {
             "command": self.command,
             "ended": self.ended,
             "exit_code": code,
             "exit_status": process.exit_status if exited else None,
-            "exit_status_name": name_of(process.exit_status) if process.exit_status >= ERROR else None,
+            "exit_status_name": name_of(process.exit_status) if failed else None,
             "unhandled_exception": self._exception(process),
             "services": dict(sorted(calls.items())),
             "unimplemented": dict(sorted(self._missing.items())),
