@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
 import ntgate.services.all  # noqa: F401
 from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.prototypes import prototypes
 from ntgate.dispatch.service import (
     KERNEL_ROUTINES,
     SERVICES,
@@ -20,20 +18,20 @@ from ntgate.dispatch.tables import NT, WIN32K, service_table
 from ntgate.dispatch.types import HANDLE, ULONG
 from ntgate.entry.routines import ROUTINES
 
-PROTOTYPES = json.loads((Path(__file__).parent / "nt_prototypes.json").read_text())
+PROTOTYPES = prototypes()
 
 
 @pytest.mark.parametrize("name", sorted(name for name in SERVICES if name in PROTOTYPES))
 def test_names_and_directions_are_those_of_the_prototype(name: str) -> None:
     declared = SERVICES[name].parameters
     prototype = PROTOTYPES[name]
-    assert [parameter.name for parameter in declared] == [row[1] for row in prototype]
-    for parameter, (_type, _name, direction, optional) in zip(declared, prototype, strict=True):
+    assert [parameter.name for parameter in declared] == [row.name for row in prototype]
+    for parameter, given in zip(declared, prototype, strict=True):
         if parameter.pointer is not None:
-            assert direction == parameter.pointer.DIRECTION, parameter.name
+            assert given.direction == parameter.pointer.DIRECTION, parameter.name
             # Of services newer than XP the prototypes do not know what Wine passes as NULL.
             is_xp = SERVICES[name].number.number < len(service_table(NT))
-            assert optional or not (is_xp and parameter.pointer.OPTIONAL), parameter.name
+            assert given.optional or not (is_xp and parameter.pointer.OPTIONAL), parameter.name
 
 
 def test_every_kernel_routine_has_a_function() -> None:

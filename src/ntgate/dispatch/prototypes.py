@@ -1,0 +1,33 @@
+"""The prototypes of NT's services: what a call passes where no function is declared for it.
+
+From the public headers and lists of system calls; a test holds the declarations against them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+FILE = Path(__file__).parent / "data" / "nt_prototypes.json"
+
+
+@dataclass(frozen=True)
+class PrototypeParameter:
+    """`type_name` as the prototype writes it, PHANDLE; `direction` in, out or inout."""
+
+    type_name: str
+    name: str
+    direction: str
+    optional: bool
+
+
+@cache
+def prototypes() -> dict[str, tuple[PrototypeParameter, ...]]:
+    """By the name of the service."""
+    rows = json.loads(FILE.read_text(encoding="ascii"))
+    return {
+        name: tuple(PrototypeParameter(*parameter) for parameter in parameters)
+        for name, parameters in rows.items()
+    }
