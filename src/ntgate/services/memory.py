@@ -1,30 +1,24 @@
-"""Virtual memory: allocate, free, protect, query."""
+"""Virtual memory: allocate, free, protect."""
 
 from __future__ import annotations
-
-import struct
 
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import (
     HANDLE,
-    MEMORY_INFORMATION_CLASS,
     MEMORY_TYPE,
     PAGE_PROTECTION,
     PVOID,
     SIZE_T,
-    ULONG,
     ULONG_PTR,
     InOut,
     Out,
-    OutOpt,
 )
-from ntgate.executive.mm import allocate, free, protect, query
+from ntgate.executive.mm import allocate, free, protect
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import ntstatus
 
-PROCESS_VM_OPERATION, PROCESS_QUERY_INFORMATION = 0x0008, 0x0400
-MemoryBasicInformation = 0
+PROCESS_VM_OPERATION = 0x0008
 LARGEST_ZERO_BITS = 21
 
 
@@ -93,30 +87,4 @@ def NtProtectVirtualMemory(
     BaseAddress.write(base)
     RegionSize.write(size)
     OldProtect.write(old)
-    return ntstatus.STATUS_SUCCESS
-
-
-@service(partial="class 0 only")
-def NtQueryVirtualMemory(
-    caller: Thread,
-    ProcessHandle: HANDLE,
-    BaseAddress: PVOID,
-    MemoryInformationClass: MEMORY_INFORMATION_CLASS,
-    MemoryInformation: PVOID,
-    MemoryInformationLength: SIZE_T,
-    ReturnLength: OutOpt[ULONG],
-) -> Outcome:
-    """MEMORY_BASIC_INFORMATION of the pages from an address up."""
-    if MemoryInformationClass != MemoryBasicInformation:
-        return ntstatus.STATUS_INVALID_INFO_CLASS
-    process = _process(caller, ProcessHandle, PROCESS_QUERY_INFORMATION)
-    found = query.query(process.space, BaseAddress)
-    data = struct.pack(
-        "<7I", found.BaseAddress, found.AllocationBase, found.AllocationProtect,
-        found.RegionSize, found.State, found.Protect, found.Type,
-    )  # fmt: skip
-    if MemoryInformationLength < len(data):
-        return ntstatus.STATUS_INFO_LENGTH_MISMATCH
-    caller.memory.write(MemoryInformation, data)
-    ReturnLength.write(len(data))
     return ntstatus.STATUS_SUCCESS

@@ -29,6 +29,13 @@ MEM_PRIVATE, MEM_MAPPED, MEM_IMAGE = 0x20000, 0x40000, 0x1000000
 _SHARED = 1 << 8
 _MOST_SHARES = 7
 
+# Bit fields of MEMORY_WORKING_SET_EX_BLOCK.
+_EX_VALID, _EX_SHARED, _EX_LOCKED = 1 << 0, 1 << 15, 1 << 22
+_EX_SHARE_COUNT, _EX_PROTECTION = 1, 4
+
+# Bits of MEMORY_REGION_INFORMATION.RegionType.
+_REGION_PRIVATE, _REGION_DATA_FILE, _REGION_IMAGE, _REGION_PAGE_FILE = 1, 2, 4, 8
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryBasicInformation:
@@ -121,6 +128,58 @@ def working_set(space: ProcessSpace) -> list[int]:
                     block |= _SHARED | min(shares, _MOST_SHARES) << 5
                 blocks.append(block)
     return blocks
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRegionInformation:
+    """The first members of MEMORY_REGION_INFORMATION: a whole allocation, in bytes."""
+
+    AllocationBase: int
+    AllocationProtect: int
+    RegionType: int
+    RegionSize: int
+    CommitSize: int
+
+
+def query_region(space: ProcessSpace, address: int) -> MemoryRegionInformation:
+    """MemoryRegionInformation; raises NtError STATUS_INVALID_PARAMETER where nothing is."""
+    vad = space.vad_at(address >> 12)
+    if vad is None:
+        raise NtError(STATUS_INVALID_PARAMETER)
+    if vad.is_private:
+        kind, committed = _REGION_PRIVATE, space.count_committed(vad, vad.first, vad.last)
+    else:
+        file = space.manager.segments[vad.control_area].file
+        kind = (
+            _REGION_IMAGE if vad.is_image
+            else _REGION_DATA_FILE if file is not None
+            else _REGION_PAGE_FILE
+        )  # fmt: skip
+        committed = sum(
+            page_code(space, vad, vpn, space.tables.entry(vpn << 12)) is not None
+            for vpn in range(vad.first, vad.last + 1)
+        )
+    return MemoryRegionInformation(
+        vad.first << 12, PAGE_OF_CODE[vad.code], kind, vad.pages << 12, committed << 12
+    )
+
+
+def working_set_attributes(space: ProcessSpace, address: int) -> int:
+    """MEMORY_WORKING_SET_EX_BLOCK of one page; 0 where it is not in the working set."""
+    if address > MM_HIGHEST_USER_ADDRESS:
+        return 0
+    vpn = address >> 12
+    vad = space.vad_at(vpn)
+    entry = space.tables.entry(vpn << 12)
+    code = None if vad is None else page_code(space, vad, vpn, entry)
+    if code is None or not entry & pte.VALID:
+        return 0
+    block = _EX_VALID | PAGE_OF_CODE[code] << _EX_PROTECTION
+    frame = pte.frame_of(entry)
+    if space.manager.pfn.is_prototype(frame):
+        shares = space.manager.pfn.share_count(frame) - 1  # its prototype PTE is one
+        block |= _EX_SHARED | min(shares, _MOST_SHARES) << _EX_SHARE_COUNT
+    return block | _EX_LOCKED if vpn in space.locked else block
 
 
 def mapped_file_name(space: ProcessSpace, address: int) -> str:
