@@ -9,6 +9,7 @@ from ntgate.cpu.processor import Processor
 from ntgate.executive.atoms import AtomTable
 from ntgate.executive.cm import Registry
 from ntgate.executive.cm.registry import USER_SID
+from ntgate.executive.desktop import Desktops
 from ntgate.executive.events import Events
 from ntgate.executive.io.start import start_io
 from ntgate.executive.ke.clock import Clock
@@ -61,6 +62,7 @@ class Executive:
         self.scheduler = Scheduler(kernel, symbols, self.clock)
         self.objects = ObjectManager(kernel, self.pool, symbols)
         self.security = Security(self, parse(USER_SID))
+        self.desktops = Desktops(self.objects)
         self.uuids = Uuids(self.clock)
         self.mm = MemoryManager(cpu, kernel, frames, self.pool, system_space)
         self.processes = ProcessManager(self, map_page)

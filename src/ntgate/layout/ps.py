@@ -31,6 +31,7 @@ class EPROCESS(Struct, size=0x260):
     Job                          = u32(0x134)
     SectionObject                = u32(0x138)
     SectionBaseAddress           = u32(0x13C)
+    Win32WindowStation           = u32(0x148)
     InheritedFromUniqueProcessId = u32(0x14C)
     DeviceMap                    = u32(0x15C)
     ImageFileName                = raw(0x174, 16)

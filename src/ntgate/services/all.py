@@ -35,6 +35,8 @@ from ntgate.services import (
     token_change,
     unique_id,
     unix_call,
+    unix_name,
+    user,
     volume,
 )
 
@@ -73,5 +75,7 @@ __all__ = [
     "token_change",
     "unique_id",
     "unix_call",
+    "unix_name",
+    "user",
     "volume",
 ]

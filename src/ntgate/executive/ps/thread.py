@@ -45,6 +45,7 @@ class Process:
         self.thread_entry = 0  # what the thread's first CONTEXT calls: ntdll!RtlUserThreadStart
         self.exception_entry = 0  # ntdll!KiUserExceptionDispatcher
         self.apc_entry = 0  # ntdll!KiUserApcDispatcher
+        self.desktop = 0  # the handle of its threads' desktop, once one has asked
         self.least_stack = 0  # bytes of each stack that its ntdll finds committed
         self.image_path = ""  # NT path, \\Device\\...
         self.image_name = ""
