@@ -5,10 +5,11 @@ from __future__ import annotations
 from ntgate.dispatch.types import OBJECT_ATTRIBUTES, UNICODE_STRING, In
 from ntgate.errors import NtError
 from ntgate.executive.ob import UNNAMED, ObjectAttributes
-from ntgate.executive.ob.attributes import OBJ_VALID_ATTRIBUTES
+from ntgate.executive.ob.attributes import OBJ_KERNEL_HANDLE, OBJ_VALID_ATTRIBUTES
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.memory.user import UserMemory
+from ntgate.services.security_capture import descriptor
 
 
 def unicode_string(memory: UserMemory, address: int) -> str:
@@ -21,7 +22,7 @@ def unicode_string(memory: UserMemory, address: int) -> str:
 
 
 def object_attributes(caller: Thread, pointer: In[OBJECT_ATTRIBUTES]) -> ObjectAttributes:
-    """Name, root and flags of OBJECT_ATTRIBUTES; NULL is an object without a name.
+    """Name, root, flags and descriptor of OBJECT_ATTRIBUTES; NULL is an object without a name.
 
     Raises NtError and AccessViolation.
     """
@@ -34,4 +35,8 @@ def object_attributes(caller: Thread, pointer: In[OBJECT_ATTRIBUTES]) -> ObjectA
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     name = unicode_string(caller.memory, given.ObjectName) if given.ObjectName else ""
     root = caller.object(given.RootDirectory, None, 0) if given.RootDirectory else 0
-    return ObjectAttributes(name, root, given.Attributes)
+    flags = given.Attributes & ~OBJ_KERNEL_HANDLE  # only the kernel makes itself such handles
+    security = b""
+    if given.SecurityDescriptor:
+        security = descriptor(caller.memory, given.SecurityDescriptor).pack()
+    return ObjectAttributes(name, root, flags, security)

@@ -1,16 +1,121 @@
-"""Handles."""
+"""Handles: closing, duplicating, comparing; and what objects live by."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
-from ntgate.dispatch.types import HANDLE
-from ntgate.executive.ps.thread import Thread
+from ntgate.dispatch.types import ACCESS_MASK, HANDLE, ULONG, OutOpt, Scalar
+from ntgate.errors import NtError
+from ntgate.executive.ob.attributes import (
+    DELETE,
+    DUPLICATE_CLOSE_SOURCE,
+    DUPLICATE_SAME_ACCESS,
+    DUPLICATE_SAME_ATTRIBUTES,
+    OBJ_KERNEL_HANDLE,
+    OBJ_VALID_ATTRIBUTES,
+)
+from ntgate.executive.ob.handles import CURRENT_PROCESS
+from ntgate.executive.ps.thread import Process, Thread
+from ntgate.executive.se.privileges import SE_CREATE_PERMANENT
 from ntgate.layout import ntstatus
+
+PROCESS_DUP_HANDLE = 0x0040
+DUPLICATE_OPTIONS = (
+    DUPLICATE_CLOSE_SOURCE | DUPLICATE_SAME_ACCESS | DUPLICATE_SAME_ATTRIBUTES
+)
+DUPLICATE_FLAGS = Annotated[int, Scalar("ULONG", kind="hex")]
 
 
 @service()
 def NtClose(caller: Thread, Handle: HANDLE) -> Outcome:
     """Close a handle of the calling process."""
     caller.executive.objects.close_handle(caller.process.handles, Handle)
+    return ntstatus.STATUS_SUCCESS
+
+
+def _process(caller: Thread, handle: int) -> Process:
+    """The process of a handle that may give handles away, and still has some."""
+    body = caller.object(handle, "Process", PROCESS_DUP_HANDLE)
+    process = caller.executive.objects.companion(body, Process)
+    if not process.handles:
+        raise NtError(ntstatus.STATUS_PROCESS_IS_TERMINATING)
+    return process
+
+
+@service()
+def NtDuplicateObject(
+    caller: Thread,
+    SourceProcessHandle: HANDLE,
+    SourceHandle: HANDLE,
+    TargetProcessHandle: HANDLE,
+    TargetHandle: OutOpt[HANDLE],
+    DesiredAccess: ACCESS_MASK,
+    HandleAttributes: ULONG,
+    Options: DUPLICATE_FLAGS,
+) -> Outcome:
+    """A handle of one process to what a handle of another, or the same, is open to.
+
+    Without a target process it only closes the source.
+    """
+    TargetHandle.probe()
+    if HandleAttributes & ~OBJ_VALID_ATTRIBUTES or Options & ~DUPLICATE_OPTIONS:
+        return ntstatus.STATUS_INVALID_PARAMETER
+    TargetHandle.write(0)
+    objects = caller.executive.objects
+    source = _process(caller, SourceProcessHandle)
+    if not TargetProcessHandle:
+        if not Options & DUPLICATE_CLOSE_SOURCE:
+            return ntstatus.STATUS_INVALID_PARAMETER
+        objects.close_handle(source.handles, SourceHandle)
+        return ntstatus.STATUS_SUCCESS
+    target = _process(caller, TargetProcessHandle)
+    attributes = HandleAttributes & ~OBJ_KERNEL_HANDLE
+    if SourceHandle == CURRENT_PROCESS:
+        handle = _duplicate_process(caller, source, target, DesiredAccess, attributes, Options)
+    else:
+        handle = objects.duplicate(
+            source.handles, SourceHandle, target.handles, DesiredAccess, attributes, Options
+        )
+    TargetHandle.write(handle)
+    return ntstatus.STATUS_SUCCESS
+
+
+def _duplicate_process(
+    caller: Thread, source: Process, target: Process, access: int, attributes: int, options: int
+) -> int:
+    """A handle to the source process itself, for which its own pseudo handle stands."""
+    objects, body = caller.executive.objects, source.eprocess.address
+    if options & DUPLICATE_SAME_ACCESS:
+        access = objects.type_of(body).row.access[-1]
+    if options & DUPLICATE_SAME_ATTRIBUTES:
+        attributes = 0
+    return objects.open_by_pointer(target.handles, body, access, attributes)
+
+
+@service()
+def NtCompareObjects(
+    caller: Thread, FirstObjectHandle: HANDLE, SecondObjectHandle: HANDLE
+) -> Outcome:
+    """STATUS_SUCCESS where two handles are open to one object."""
+    first = caller.object(FirstObjectHandle, None, 0)
+    same = first == caller.object(SecondObjectHandle, None, 0)
+    return ntstatus.STATUS_SUCCESS if same else ntstatus.STATUS_NOT_SAME_OBJECT
+
+
+@service()
+def NtMakeTemporaryObject(caller: Thread, Handle: HANDLE) -> Outcome:
+    """The object goes with its last handle."""
+    caller.executive.objects.make_temporary(caller.object(Handle, None, DELETE))
+    return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtMakePermanentObject(caller: Thread, Handle: HANDLE) -> Outcome:
+    """The object stays without handles: for whoever has SeCreatePermanentPrivilege."""
+    token = caller.executive.security.effective(caller.ethread)
+    if not token.has_privilege(SE_CREATE_PERMANENT):
+        return ntstatus.STATUS_PRIVILEGE_NOT_HELD
+    caller.executive.objects.make_permanent(caller.object(Handle, None, 0))
     return ntstatus.STATUS_SUCCESS

@@ -8,6 +8,14 @@ from ntgate.dispatch.types import UCHAR, ULONG, In, UserStruct
 from ntgate.errors import NtError
 from ntgate.executive.se import sids
 from ntgate.executive.se.acl import HEADER_SIZE, Acl, parse_acl
+from ntgate.executive.se.descriptor import (
+    HEADER,
+    REVISION,
+    SE_DACL_PRESENT,
+    SE_SACL_PRESENT,
+    SE_SELF_RELATIVE,
+    Descriptor,
+)
 from ntgate.executive.se.sids import Sid
 from ntgate.executive.se.token import Group, Privilege
 from ntgate.layout import ntstatus
@@ -69,3 +77,22 @@ def privilege_array(memory: UserMemory, address: int, count: int) -> list[Privil
 def privileges(memory: UserMemory, address: int) -> list[Privilege]:
     """TOKEN_PRIVILEGES."""
     return privilege_array(memory, address + 4, memory.u32(address))
+
+
+def descriptor(memory: UserMemory, address: int) -> Descriptor:
+    """A SECURITY_DESCRIPTOR, absolute or self-relative.
+
+    Raises AccessViolation, STATUS_UNKNOWN_REVISION, STATUS_INVALID_SID and STATUS_INVALID_ACL.
+    """
+    revision, _, control, *parts = HEADER.unpack(memory.read(address, HEADER.size))
+    if revision != REVISION:
+        raise NtError(ntstatus.STATUS_UNKNOWN_REVISION)
+    base = address if control & SE_SELF_RELATIVE else 0
+    owner, group, sacl, dacl = (base + part & 0xFFFFFFFF if part else 0 for part in parts)
+    return Descriptor(
+        control & ~SE_SELF_RELATIVE,
+        sid(memory, owner) if owner else None,
+        sid(memory, group) if group else None,
+        acl(memory, sacl) if sacl and control & SE_SACL_PRESENT else None,
+        acl(memory, dacl) if dacl and control & SE_DACL_PRESENT else None,
+    )

@@ -40,12 +40,14 @@ class ObjectAttributes:
     """OBJECT_ATTRIBUTES on the host.  An empty name is no name.
 
     `root` is the address of the body that the name starts at, 0 for the root of the
-    namespace.  The caller, who has looked its handle up, holds a reference.
+    namespace.  The caller, who has looked its handle up, holds a reference.  `security` is the
+    self-relative descriptor for a new object; empty for the default.
     """
 
     name: str = ""
     root: int = 0
     attributes: int = 0
+    security: bytes = b""
 
 
 UNNAMED = ObjectAttributes()

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from ntgate.errors import NtError
-from ntgate.executive.pool import Pool, PoolExhausted
-from ntgate.layout import ntstatus
+from ntgate.executive.pool import Pool
 from ntgate.layout.ob import UNICODE_STRING
 from ntgate.memory.kernel import KernelMemory
 
 
 class Blocks:
-    """The pool, with NT's error, and strings in it."""
+    """The pool, and strings in it."""
 
     def __init__(self, memory: KernelMemory, pool: Pool) -> None:
         self.memory = memory
         self.pool = pool
+        self.allocate = pool.allocate
         self.free = pool.free
-
-    def allocate(self, size: int, tag: bytes) -> int:
-        """Address of `size` zeroed bytes; raises STATUS_INSUFFICIENT_RESOURCES."""
-        try:
-            return self.pool.allocate(size, tag)
-        except PoolExhausted:
-            raise NtError(ntstatus.STATUS_INSUFFICIENT_RESOURCES) from None
 
     def set_string(self, string: UNICODE_STRING, text: str, tag: bytes) -> None:
         """Put a copy of `text`, of up to 32766 UTF-16 units, in place of the string's."""

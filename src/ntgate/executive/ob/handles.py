@@ -11,7 +11,7 @@ where the type keeps it, in its process's count.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -59,7 +59,8 @@ class Handles(SymbolicLinks):
 
     `current_process` and `current_thread` give the bodies that the pseudo handles -1 and -2
     stand for.  `kernel_table` is the System process's, in which kernel handles live: those have
-    bit 31, and only a caller with `kernel=True` can use them.
+    bit 31, and only a caller with `kernel=True` can use them.  `check_access` says what rights the
+    current thread gets to an object that it opens.
     """
 
     def __init__(self, memory: KernelMemory, pool: Pool, symbols: dict[str, int]) -> None:
@@ -69,6 +70,7 @@ class Handles(SymbolicLinks):
         self.kernel_table = 0
         self.current_process: Callable[[], int] = _no_thread
         self.current_thread: Callable[[], int] = _no_thread
+        self.check_access: Callable[[int, int], int] = self._grant_all
         # The dwords from DIRECT_BASE up.  An address turned into an index by exclusive or is
         # beyond the end when it is anywhere else.
         self._kernel_space = memory.ram.dwords[: memory.direct_end - DIRECT_BASE >> 2]
@@ -160,12 +162,13 @@ class Handles(SymbolicLinks):
     ) -> int:
         """A handle with the rights that are asked for, generic ones mapped.
 
-        Raises STATUS_OBJECT_TYPE_MISMATCH and what create_handle raises.
+        Raises STATUS_OBJECT_TYPE_MISMATCH, STATUS_ACCESS_DENIED, and what create_handle raises.
         """
         of_type = self.type_of(body)
         if kind is not None and of_type is not kind:
             raise NtError(ntstatus.STATUS_OBJECT_TYPE_MISMATCH)
-        return self.create_handle(table, body, of_type.grant(desired_access), attributes)
+        granted = self.check_access(body, desired_access)
+        return self.create_handle(table, body, granted, attributes)
 
     def close_handle(self, table: int, handle: int, *, kernel: bool = False) -> None:
         """Raises STATUS_INVALID_HANDLE, also for pseudo handles; STATUS_HANDLE_NOT_CLOSABLE."""
@@ -200,6 +203,8 @@ class Handles(SymbolicLinks):
                 attributes = found.attributes | attributes & a.OBJ_KERNEL_HANDLE
             if options & a.DUPLICATE_SAME_ACCESS:
                 access = found.granted_access
+            elif self.type_of(found.body).map_generic(access) & ~found.granted_access:
+                access = self.check_access(found.body, access)
             else:
                 access = self.type_of(found.body).grant(access)
             return self.create_handle(target_table, found.body, access, attributes)
@@ -215,12 +220,19 @@ class Handles(SymbolicLinks):
         """An empty table for a process; raises STATUS_INSUFFICIENT_RESOURCES."""
         return self.tables.create(process, pid)
 
-    def inherit_table(self, parent: int, process: int, pid: int) -> int:
-        """A table for a process with the parent's inheritable handles, of the same values."""
+    def inherit_table(
+        self, parent: int, process: int, pid: int, only: Collection[int] | None = None
+    ) -> int:
+        """A table for a process with the parent's inheritable handles, of the same values.
+
+        only: the handles that may be inherited, all of them when None.
+        """
         table = self.tables.create(process, pid)
         self.tables.match_size(table, parent)
         inherited = {}
         for value, entry in self.tables.used(parent):
+            if only is not None and value not in only:
+                continue
             first, second = self.memory.u32(entry), self.memory.u32(entry + 4)
             body = (first & HEADER_MASK) + HEADER_SIZE
             exclusive = self.header(body).Flags & OB_FLAG_EXCLUSIVE_OBJECT
@@ -262,6 +274,9 @@ class Handles(SymbolicLinks):
         self.memory.set_u32(entry + 4, second)
 
     # Within
+
+    def _grant_all(self, body: int, desired: int) -> int:
+        return self.type_of(body).grant(desired)
 
     def _reference_slowly(
         self, table: int, handle: int, kind: ObjectType | None, access: int, *, kernel: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ntgate.errors import NtError
@@ -41,12 +42,17 @@ class _Found:
 
 
 class Namespace(Handles):
-    """Objects with handles and paths.  `root` is the directory of everything."""
+    """Objects with handles and paths.  `root` is the directory of everything.
+
+    assign_security(body, descriptor, kernel) gives a new object its security descriptor; the
+    kernel's own objects are made without a handle.
+    """
 
     def __init__(self, memory: KernelMemory, pool: Pool, symbols: dict[str, int]) -> None:
         super().__init__(memory, pool, symbols)
         self.root = self._make_root()
         self.dos_devices = self.root  # the directory that \\?? stands for
+        self.assign_security: Callable[[int, bytes, bool], None] = lambda *_: None
 
     def lookup(
         self, path: str, attributes: int = 0, root: int = 0, kind: ObjectType | None = None
@@ -92,9 +98,18 @@ class Namespace(Handles):
         try:
             if attributes.name:
                 result = self._insert_name(body, attributes)
+            is_new = result.body == body
+            if is_new:
+                self.assign_security(body, attributes.security, not table)
             if table:
                 flags = attributes.attributes
-                handle = self.open_by_pointer(table, result.body, desired_access, flags)
+                if is_new:  # its maker may do with it what he has asked for
+                    access = self.type_of(body).grant(desired_access)
+                    if access & a.ACCESS_SYSTEM_SECURITY:
+                        access = self.check_access(body, desired_access)
+                    handle = self.create_handle(table, body, access, flags)
+                else:
+                    handle = self.open_by_pointer(table, result.body, desired_access, flags)
                 result = Inserted(handle, result.body, result.status)
         except NtError:
             self.check_name(body)

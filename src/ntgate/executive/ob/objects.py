@@ -6,6 +6,7 @@ creator, name, handle-count and quota information.  The header says how far back
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from ntgate.errors import GuestBugCheck, NtError
@@ -53,6 +54,7 @@ class Objects:
         self.types: dict[str, ObjectType] = {}
         self._types_by_address: dict[int, ObjectType] = {}
         self._companions: dict[int, tuple[int, object]] = {}
+        self.release_descriptor: Callable[[int], None] = lambda _pointer: None
         self._default_object = self._make_default_object()
         for row in ROWS:
             self._create_type(row)
@@ -201,6 +203,8 @@ class Objects:
         name_info = self.name_info(body)
         if name_info:
             self.blocks.free_string(name_info.Name)
+        if header.SecurityDescriptor:
+            self.release_descriptor(header.SecurityDescriptor)
         self.handle_counts.release(header)
         block = header.address - max(
             before, header.NameInfoOffset, header.HandleInfoOffset, header.QuotaInfoOffset
@@ -234,6 +238,7 @@ class Objects:
          mapping.GenericAll) = row.access  # fmt: skip
         synchronize = a.SYNCHRONIZE if info.UseDefaultObject else 0
         info.ValidAccessMask = mapping.GenericAll | synchronize
+        info.SecurityRequired = row.needs_security
         info.MaintainHandleCount = row.counts_handles
         info.MaintainTypeList = row.keeps_list
         header = self.header(body)

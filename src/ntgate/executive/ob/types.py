@@ -30,6 +30,7 @@ class TypeRow:
     symbol: the variable of nt that points at the type.
     counts_handles: the header tells for each process how many handles it has.
     parses: objects of the type take the rest of a path by themselves.
+    needs_security: even an object without a name has a descriptor.
     """
 
     name: str
@@ -41,6 +42,7 @@ class TypeRow:
     counts_handles: bool = False
     keeps_list: bool = False
     parses: bool = False
+    needs_security: bool = False
 
 
 FILE_ACCESS = (0x120089, 0x120116, 0x1200A0, 0x1F01FF)
@@ -54,14 +56,16 @@ ROWS = (
             case_insensitive=True),
     TypeRow("SymbolicLink", (0x20001, 0x20000, 0x20001, 0xF0001), NEVER,
             "ObpSymbolicLinkObjectType", case_insensitive=True),
-    TypeRow("Token", (0x2001A, 0x201E0, 0x20005, 0xF01FF), symbol="SeTokenObjectType"),
+    TypeRow("Token", (0x2001A, 0x201E0, 0x20005, 0xF01FF), symbol="SeTokenObjectType",
+            needs_security=True),
     TypeRow("Process", (0x20410, 0x20BEB, 0x120000, 0x1F0FFF), DISPATCHER, "PsProcessType",
-            NOT_BY_NAME),
+            NOT_BY_NAME, needs_security=True),
     TypeRow("Thread", (0x20048, 0x20037, 0x120000, 0x1F03FF), DISPATCHER, "PsThreadType",
-            NOT_BY_NAME),
-    TypeRow("Job", (0x20004, 0x2000B, 0x120000, 0x1F001F), DISPATCHER, "PsJobType"),
+            NOT_BY_NAME, needs_security=True),
+    TypeRow("Job", (0x20004, 0x2000B, 0x120000, 0x1F001F), DISPATCHER, "PsJobType",
+            needs_security=True),
     TypeRow("DebugObject", (0x20001, 0x20002, 0x120000, 0x1F000F), DISPATCHER,
-            "DbgkDebugObjectType"),
+            "DbgkDebugObjectType", needs_security=True),
     TypeRow("Event", (0x20001, 0x20002, 0x120000, 0x1F0003), DISPATCHER, "ExEventObjectType"),
     TypeRow("EventPair", (0x120000, 0x120000, 0x120000, 0x1F0000), symbol="ExEventPairObjectType"),
     TypeRow("Mutant", (0x20001, 0x20000, 0x120000, 0x1F0001), DISPATCHER, "ExMutantObjectType"),
@@ -72,9 +76,9 @@ ROWS = (
     TypeRow("Profile", (0x20001, 0x20001, 0x20001, 0xF0001), symbol="ExProfileObjectType"),
     TypeRow("KeyedEvent", (0x20001, 0x20002, 0x20000, 0xF0003), symbol="ExpKeyedEventObjectType"),
     TypeRow("WindowStation", (0x20303, 0x2001C, 0x20060, 0xF037F), NEVER,
-            "ExWindowStationObjectType", counts_handles=True),
+            "ExWindowStationObjectType", counts_handles=True, needs_security=True),
     TypeRow("Desktop", (0x20041, 0x200BE, 0x20100, 0xF01FF), NEVER, "ExDesktopObjectType",
-            counts_handles=True),
+            counts_handles=True, needs_security=True),
     TypeRow("Section", (0x20005, 0x20002, 0x20008, 0xF001F), symbol="MmSectionObjectType"),
     TypeRow("Key", (0x20019, 0x20006, 0x20039, 0xF003F), symbol="CmpKeyObjectType",
             case_insensitive=True, parses=True),
@@ -121,10 +125,13 @@ class ObjectType:
     close(HandleClosing): a handle has gone.
     link(body, directory), unlink(body, directory): it has got a name there, has lost it.
     query_name(body): the full name of an object that isn't in a directory; "" for none.
+    get_security(body), set_security(body, descriptor): self-relative descriptors that aren't kept
+    in the header.
     """
 
     __slots__ = (
-        "address", "close", "delete", "link", "name", "query_name", "row", "unlink", "view",
+        "address", "close", "delete", "get_security", "link", "name", "query_name", "row",
+        "set_security", "unlink", "view",
     )  # fmt: skip
 
     def __init__(self, memory: KernelMemory, address: int, row: TypeRow) -> None:
@@ -137,6 +144,8 @@ class ObjectType:
         self.link: Callable[[int, int], None] | None = None
         self.unlink: Callable[[int, int], None] | None = None
         self.query_name: Callable[[int], str] | None = None
+        self.get_security: Callable[[int], bytes] | None = None
+        self.set_security: Callable[[int, bytes], None] | None = None
 
     def __repr__(self) -> str:
         return f"<ObjectType {self.name} at {self.address:08x}>"

@@ -11,6 +11,7 @@ from ntgate.executive.ob import attributes as a
 from ntgate.executive.se import privileges as p
 from ntgate.executive.se import sids, token
 from ntgate.executive.se.acl import allow, make_acl
+from ntgate.executive.se.descriptors import Descriptors
 from ntgate.executive.se.sids import Sid
 from ntgate.executive.se.token import (
     MANDATORY,
@@ -49,19 +50,55 @@ class Security:
         self.user = user
         self.objects = executive.objects
         self._luid = FIRST_LUID
+        self.descriptors = Descriptors(self.objects)
         self.kind = self.objects.types["Token"]
         self.kind.delete = self._delete_token
-        self.objects.types["Process"].delete = self._release_process
-        self.objects.types["Thread"].delete = self._release_thread
         self.system_token = self._create(self._system_contents())
         self.user_token = self._create(self._user_contents())
         self.anonymous_token = self._create(self._anonymous_contents())
+        self._guard_namespace(self.objects.root)
+        self.objects.assign_security = self._assign_security
+        self.objects.check_access = self._check_access
 
     def allocate_luid(self) -> int:
         """A number that no other LUID of this boot has."""
         luid = self._luid
         self._luid += 1
         return luid
+
+    # Objects
+
+    @property
+    def subject(self) -> Token:
+        """The token that the current thread acts with; the system's while there is no thread."""
+        executive = self.executive
+        current = executive.scheduler.prcb.CurrentThread
+        if not current:
+            return self.token(self.system_token)
+        return self.effective(ETHREAD(executive.kernel, current))
+
+    def _assign_security(self, body: int, explicit: bytes, kernel: bool) -> None:
+        kind = self.objects.type_of(body)
+        info = self.objects.name_info(body)
+        parent = info.Directory if info is not None else 0
+        if kind.set_security is not None:
+            return
+        if kernel:
+            self.descriptors.assign_public(body)
+        elif explicit or parent or kind.row.needs_security:
+            self.descriptors.assign(body, explicit, parent, self.subject)
+
+    def _check_access(self, body: int, desired: int) -> int:
+        return self.descriptors.check(body, desired, self.subject)
+
+    def _guard_namespace(self, directory: int) -> None:
+        """What was there before there was anybody to guard it."""
+        self.descriptors.assign_public(directory)
+        for _name, body in self.objects.entries(directory):
+            if self.objects.type_of(body).name == "Directory":
+                self._guard_namespace(body)
+            else:
+                self.descriptors.assign_public(body)
 
     # Tokens
 
@@ -136,6 +173,13 @@ class Security:
         body = self.duplicate(source, token.TokenPrimary, token.SecurityAnonymous)
         self.assign_primary(eprocess, body)
         self.objects.dereference(body)
+        self.descriptors.assign(eprocess.address, b"", 0, self._creator(eprocess))
+
+    def _creator(self, eprocess: EPROCESS) -> Token:
+        """Whose default a new process gets: a program that the host starts makes itself."""
+        current = self.subject
+        is_system = current.body == self.system_token
+        return self.primary(eprocess) if is_system else current
 
     def primary(self, eprocess: EPROCESS) -> Token:
         """The primary token of a process; raises STATUS_NO_TOKEN where it has lost it."""
@@ -153,7 +197,8 @@ class Security:
             for _ in range((value & FAST_REF_MASK) + 1):
                 self.objects.dereference(body)
 
-    def _release_process(self, body: int) -> None:
+    def release_process(self, body: int) -> None:
+        """A process object goes: its token goes with it."""
         self._drop_primary(EPROCESS(self.executive.kernel, body))
 
     # Threads
@@ -196,7 +241,8 @@ class Security:
         body, info.Token = info.Token, 0
         self.objects.dereference(body)
 
-    def _release_thread(self, body: int) -> None:
+    def release_thread(self, body: int) -> None:
+        """A thread object goes, and what it impersonated with."""
         ethread = ETHREAD(self.executive.kernel, body)
         self.revert(ethread)
         if ethread.ImpersonationInfo:
