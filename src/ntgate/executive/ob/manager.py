@@ -24,6 +24,8 @@ DIRECTORIES = (
     r"\RPC Control",
     r"\Security",
     r"\Sessions",
+    r"\Sessions\0",
+    r"\Sessions\0\DosDevices",
     r"\Sessions\BNOLINKS",
     r"\Windows",
     r"\Windows\WindowStations",
@@ -37,6 +39,9 @@ LINKS = {
     r"\BaseNamedObjects\Local": r"\BaseNamedObjects",
     r"\BaseNamedObjects\Session": r"\Sessions\BNOLINKS",
     r"\Sessions\BNOLINKS\0": r"\BaseNamedObjects",
+    # What later systems, and Wine's kernelbase, call the session's own.
+    r"\Sessions\0\BaseNamedObjects": r"\BaseNamedObjects",
+    r"\Sessions\0\Windows": r"\Windows",
 }
 
 
