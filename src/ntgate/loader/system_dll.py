@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ntgate.errors import UsageError
+from ntgate.errors import NtError, UsageError
+from ntgate.executive.mm.files import SectionFile
 from ntgate.executive.mm.protect import protect
 from ntgate.executive.ps.thread import Process
-from ntgate.image.pe_view import exports_of
+from ntgate.image.pe_view import exports_of, section_rva
 from ntgate.layout import machine as m
+from ntgate.layout.ntstatus import STATUS_DLL_NOT_FOUND
 from ntgate.loader.builtin.images import builtin_ntdll
-from ntgate.loader.programs import Program
+from ntgate.loader.mapping import ImageLoader
+from ntgate.loader.programs import Program, load_program
 from ntgate.loader.userland import Userland
 
 PAGE_READWRITE = 0x04
@@ -33,23 +35,56 @@ class SystemDll:
     def prepare(self, process: Process) -> None:
         """Tell a process where its ring-3 routines are."""
         process.user_entry = self.entries["LdrInitializeThunk"]
+        process.thread_entry = self.entries["RtlUserThreadStart"]
         process.exception_entry = self.entries["KiUserExceptionDispatcher"]
         process.apc_entry = self.entries["KiUserApcDispatcher"]
         process.least_stack = self.least_stack
 
-    def bind(self, process: Process, program: Program) -> None:
-        """Fill the IAT of a program that imports ntdll alone."""
+    def resolve(self, program: Program) -> dict[int, int]:
+        """The IAT of a program for an ntdll that does not fill it: slots and addresses.
+
+        Raises UsageError for what this ntdll does not have.
+        """
         if not self.binds:
-            return
-        exports = exports_of(self.file)
+            return {}
+        exports, found = exports_of(self.file), {}
         for dll, slots in program.imports:
+            if dll.lower() != "ntdll.dll":
+                raise UsageError(f"{program.name} needs {dll}, which the built-in ntdll can't load")
             for slot, function in slots:
                 if function not in exports:
                     raise UsageError(f"the built-in ntdll has no {function} ({dll})")
-                address = struct.pack("<I", m.NTDLL_BASE + exports[function])
-                _, _, before = protect(process.space, slot, 4, PAGE_READWRITE)
-                process.memory.write(slot, address)
-                protect(process.space, slot, 4, before)
+                found[slot] = m.NTDLL_BASE + exports[function]
+        return found
+
+
+class SystemImages:
+    """ntdll.dll, and apisetschema.dll where there is one, for the processes of one machine."""
+
+    def __init__(self, images: ImageLoader, ntdll: SystemDll) -> None:
+        self._images = images
+        self._ntdll = ntdll
+
+    def map(self, process: Process) -> int:
+        ntdll = self._ntdll
+        self._images.map(process, "ntdll.dll", ntdll.file)
+        ntdll.prepare(process)
+        if ntdll.api_sets is None:
+            return 0
+        base = self._images.map(process, "apisetschema.dll", ntdll.api_sets)
+        return base + section_rva(ntdll.api_sets, ".apiset")
+
+    def bind(self, process: Process, file: SectionFile) -> None:
+        if not self._ntdll.binds:
+            return
+        try:
+            slots = self._ntdll.resolve(load_program(file.name, file.read(0, file.size)))
+        except UsageError:
+            raise NtError(STATUS_DLL_NOT_FOUND) from None
+        for slot, address in slots.items():
+            _, _, before = protect(process.space, slot, 4, PAGE_READWRITE)
+            process.memory.set_u32(slot, address)
+            protect(process.space, slot, 4, before)
 
 
 def builtin_dll() -> SystemDll:

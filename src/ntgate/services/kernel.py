@@ -28,12 +28,13 @@ def KiSelectNextThread(caller: Thread) -> Outcome:
 @routine
 def PspUserThreadStartup(caller: Thread) -> Outcome:
     caller.executive.processes.thread_started(caller)
-    return 0
+    return ENDED if caller.ethread.Terminated else 0
 
 
 @routine
 def KeUpdateSystemTime(caller: Thread, TrapFrame: int) -> Outcome:
-    return int(caller.executive.scheduler.clock_tick())
+    frame = KTRAP_FRAME(caller.executive.kernel, TrapFrame)
+    return int(caller.executive.scheduler.clock_tick(user=bool(frame.SegCs & 1)))
 
 
 @routine

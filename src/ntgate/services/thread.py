@@ -50,7 +50,7 @@ def NtDelayExecution(
         yielded = caller.executive.scheduler.yield_current()
         return Wait(_after_wait) if yielded else ntstatus.STATUS_SUCCESS
     if not caller.executive.processes.wait(caller, interval, alertable=bool(Alertable)):
-        return ntstatus.STATUS_USER_APC
+        return caller.wait_status
     return Wait(_after_delay)
 
 

@@ -91,7 +91,7 @@ class Waits:
         if timeout == 0:
             return ntstatus.STATUS_TIMEOUT
         if not self.executive.processes.wait(thread, timeout, alertable=alertable):
-            return ntstatus.STATUS_USER_APC
+            return thread.wait_status
         self._link(thread, headers, wait_type)
         return None
 

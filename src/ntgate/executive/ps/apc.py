@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ntgate.entry.context import ALL, SIZE, TrapContext
 from ntgate.executive.ke.scheduler import WAITING
 from ntgate.executive.ps.exceptions import raise_status
+from ntgate.executive.ps.suspend import is_frozen
 from ntgate.layout import lists, ntstatus
 from ntgate.layout.ke import KAPC, KAPC_STATE, KTHREAD, KTRAP_FRAME
 from ntgate.memory.user import AccessViolation
@@ -43,7 +44,7 @@ def queue(thread: Thread, routine: int, context: int, first: int, second: int) -
         executive.kernel, _user_list(thread), body + KAPC.ApcListEntry.offset
     )
     tcb: KTHREAD = thread.ethread.Tcb
-    if tcb.State == WAITING and tcb.Alertable:
+    if tcb.State == WAITING and tcb.Alertable and not is_frozen(tcb):
         _state(thread).UserApcPending = 1
         executive.processes.unwait(thread, ntstatus.STATUS_USER_APC)
 

@@ -9,8 +9,18 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
+from ntgate.errors import NtError
+from ntgate.layout.ntstatus import STATUS_INVALID_PARAMETER
+from ntgate.memory.user import UserMemory
+
 PARAMETERS_SIZE = 0x298  # with EnvironmentSize at 290, which Wine's ntdll reads
+XP_PARAMETERS_SIZE = 0x290
 PARAMETERS_NORMALIZED = 1
+# A console that is neither a handle nor to be made: Wine 8.0's kernelbase takes it as it is,
+# and passes it on to children.
+CONSOLE_HANDLE_SHELL_NO_WINDOW = 0xFFFFFFFC
+EMPTY_ENVIRONMENT = bytes(4)
+LARGEST_ENVIRONMENT = 0x100000
 CURRENT_DIRECTORY_ROOM = 0x208
 PEB_SIZE, TEB_SIZE = 0x2000, 0x2000
 OS_VERSION = (5, 1, 2600, 0x300)  # major, minor, build, CSD version: service pack 3
@@ -20,20 +30,76 @@ SUBSYSTEM_CONSOLE = 3
 
 @dataclass
 class ProcessParameters:
-    """What a new process is told; paths are NT's `C:\\...` forms."""
+    """What a new process is told; paths are NT's `C:\\...` forms.
+
+    environment: names and values, or the block of another process.  window: StartingX to
+    ShowWindowFlags, the nine numbers of a STARTUPINFO.
+    """
 
     image_path: str
     command_line: str
     current_directory: str = "C:\\"
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] | bytes = field(default_factory=dict)
     dll_path: str = ""  # empty: where CreateProcess looks for DLLs
     window_title: str = ""
+    desktop: str = ""
+    shell: str = ""
+    runtime_data: bytes = b""
+    debug_flags: int = 0
+    console_handle: int = CONSOLE_HANDLE_SHELL_NO_WINDOW
+    console_flags: int = 0
     standard_input: int = 0
     standard_output: int = 0
     standard_error: int = 0
+    window: tuple[int, ...] = (0,) * 9
+
+    @classmethod
+    def read(cls, memory: UserMemory, address: int) -> ProcessParameters:
+        """The RTL_USER_PROCESS_PARAMETERS that a program has filled in.
+
+        Raises AccessViolation, and NtError for strings of odd length.
+        """
+        block = memory.read(address, XP_PARAMETERS_SIZE)
+        size, _length, flags = struct.unpack_from("<3I", block)
+        relative = 0 if flags & PARAMETERS_NORMALIZED else address
+
+        def data(offset: int) -> bytes:
+            length, _room, buffer = struct.unpack_from("<HHI", block, offset)
+            return memory.read(buffer + relative, length) if buffer else b""
+
+        def text(offset: int) -> str:
+            found = data(offset)
+            if len(found) % 2:
+                raise NtError(STATUS_INVALID_PARAMETER)
+            return found.decode("utf-16-le", "surrogatepass")
+
+        debug_flags, console, console_flags = struct.unpack_from("<3I", block, 0x0C)
+        standard_input, standard_output, standard_error = struct.unpack_from("<3I", block, 0x18)
+        (environment,) = struct.unpack_from("<I", block, 0x48)
+        known = memory.u32(address + 0x290) if size >= PARAMETERS_SIZE - 4 else 0
+        return cls(
+            image_path=text(0x38),
+            command_line=text(0x40),
+            current_directory=text(0x24),
+            environment=_environment(memory, environment, known),
+            dll_path=text(0x30),
+            window_title=text(0x70),
+            desktop=text(0x78),
+            shell=text(0x80),
+            runtime_data=data(0x88),
+            debug_flags=debug_flags,
+            console_handle=console,
+            console_flags=console_flags,
+            standard_input=standard_input,
+            standard_output=standard_output,
+            standard_error=standard_error,
+            window=struct.unpack_from("<9I", block, 0x4C),
+        )
 
     def environment_block(self) -> bytes:
         """NAME=VALUE strings in UTF-16, sorted as NT sorts them, ended by an empty one."""
+        if isinstance(self.environment, bytes):
+            return self.environment
         ordered = sorted(self.environment.items(), key=lambda item: item[0].upper())
         text = "".join(f"{name}={value}\0" for name, value in ordered) + "\0"
         return text.encode("utf-16-le", "surrogatepass")
@@ -45,10 +111,11 @@ class ProcessParameters:
         """
         if self.dll_path:
             return self.dll_path
-        root = self.environment.get("SystemRoot", "C:\\WINDOWS")
+        variables = self.environment if isinstance(self.environment, dict) else {}
+        root = variables.get("SystemRoot", "C:\\WINDOWS")
         folders = [
             self.image_path.rpartition("\\")[0] + "\\", f"{root}\\system32", f"{root}\\system",
-            root, ".", self.environment.get("PATH", ""),
+            root, ".", variables.get("Path", ""),
         ]  # fmt: skip
         return ";".join(filter(None, folders))
 
@@ -71,17 +138,39 @@ class ProcessParameters:
         string(0x38, self.image_path)
         string(0x40, self.command_line)
         string(0x70, self.window_title or self.image_path)
-        string(0x78, "")
-        string(0x80, "")
-        struct.pack_into("<I", block, 0x08, PARAMETERS_NORMALIZED)
+        string(0x78, self.desktop)
+        string(0x80, self.shell)
+        if self.runtime_data:
+            place = address + PARAMETERS_SIZE + len(tail)
+            length = len(self.runtime_data)
+            struct.pack_into("<HHI", block, 0x88, length, length, place)
+            tail.extend(self.runtime_data.ljust(length + 3 & ~3, b"\0"))
         struct.pack_into(
-            "<3I", block, 0x18, self.standard_input, self.standard_output, self.standard_error
-        )
-        struct.pack_into("<I", block, 0x48, environment)
+            "<7I", block, 0x08, PARAMETERS_NORMALIZED, self.debug_flags, self.console_handle,
+            self.console_flags, self.standard_input, self.standard_output, self.standard_error,
+        )  # fmt: skip
+        struct.pack_into("<10I", block, 0x48, environment, *self.window)
         struct.pack_into("<I", block, 0x290, len(self.environment_block()))
         size = PARAMETERS_SIZE + len(tail)
         struct.pack_into("<2I", block, 0, size, size)
         return bytes(block + tail)
+
+
+def _environment(memory: UserMemory, address: int, known: int) -> bytes:
+    """The block at `address`: `known` bytes of it, or up to the empty string that ends it."""
+    if not address:
+        return EMPTY_ENVIRONMENT
+    if known:
+        return memory.read(address, known & ~1)
+    block = bytearray()
+    while len(block) < LARGEST_ENVIRONMENT:
+        block += memory.read(address + len(block), 0x1000 - (address + len(block)) % 0x1000)
+        position = block.find(b"\0\0\0\0")
+        while position % 2 and position >= 0:
+            position = block.find(b"\0\0\0\0", position + 1)
+        if position >= 0:
+            return bytes(block[: position + 4])
+    raise NtError(STATUS_INVALID_PARAMETER)
 
 
 def peb(

@@ -7,45 +7,52 @@ PspCidTable.  What an unlinked EPROCESS loses here, it loses everywhere.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
-from ntgate.entry.context import INITIAL_FX, SIZE, TrapContext
-from ntgate.executive.events import ProcessExit, ProcessStart, ThreadExit, ThreadStart
-from ntgate.executive.ke.scheduler import INITIALIZED, READY, RUNNING, TERMINATED, WAITING
+from ntgate.entry.context import ALL, INITIAL_FX, SIZE, TrapContext
+from ntgate.errors import NtError
+from ntgate.executive.events import ProcessStart, ThreadStart
+from ntgate.executive.ke.scheduler import INITIALIZED, RUNNING, WAITING
 from ntgate.executive.mm.space import ProcessSpace
-from ntgate.executive.ps import apc
+from ntgate.executive.ps import apc, suspend
+from ntgate.executive.ps.exceptions import raise_status
+from ntgate.executive.ps.job import Jobs
 from ntgate.executive.ps.modules import LoadedModules
+from ntgate.executive.ps.rundown import Rundown
 from ntgate.executive.ps.stacks import KernelStacks
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import lists, ntstatus
 from ntgate.layout import machine as m
 from ntgate.layout.ke import KAPC_STATE, KPROCESS, KTHREAD
 from ntgate.layout.ps import EPROCESS, ETHREAD
+from ntgate.memory.user import AccessViolation
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
 
 THREAD_OBJECT, PROCESS_OBJECT = 6, 3  # DISPATCHER_HEADER.Type
 NORMAL_PRIORITY = 8
+NORMAL_CLASS = 2
+INHERITED_CLASSES = (1, 5)  # idle and below normal
+USER_REQUEST = 6  # KTHREAD.WaitReason
+USER_MODE = 1
 SYSTEM_PID = 4
 EFLAGS_START = 0x202
 USER_STACK_ROOM = 20  # LdrInitializeThunk's return address and arguments
 
 
-class ProcessManager:
+class ProcessManager(Rundown):
+    """One for the machine; what ends processes and threads is in Rundown."""
+
     def __init__(self, executive: Executive, map_page: Callable[[int, int], None]) -> None:
-        self.executive = executive
-        self.kernel = executive.kernel
+        super().__init__(executive)
         self.stacks = KernelStacks(executive.pool.take_pages, map_page)
-        self.processes: dict[int, Process] = {}  # companions by the address of the EPROCESS
-        self.threads: dict[int, Thread] = {}  # companions by the address of the ETHREAD
-        self._dead: list[Thread] = []  # ended, but perhaps still on their kernel stack
+        self.jobs = Jobs(executive)
         self.process_head = executive.symbols["PsActiveProcessHead"]
         self.modules = LoadedModules(
             executive.kernel, executive.pool, executive.symbols["PsLoadedModuleList"]
         )
-        self.on_exit: Callable[[Process], None] = lambda _process: None
 
     # Companions.
 
@@ -66,13 +73,6 @@ class ProcessManager:
             if process is not None:
                 yield process
 
-    def threads_of(self, process: Process) -> Iterator[Thread]:
-        head = process.eprocess.address + EPROCESS.ThreadListHead.offset
-        for entry in lists.entries(self.kernel, head):
-            thread = self.threads.get(entry - ETHREAD.ThreadListEntry.offset)
-            if thread is not None:
-                yield thread
-
     # Processes.
 
     def create_system(self) -> None:
@@ -82,6 +82,7 @@ class ProcessManager:
         space = mm.spaces[eprocess.address] = ProcessSpace(mm, eprocess, mm.system_space)
         eprocess.Pcb.DirectoryTableBase = mm.system_space.pdpt
         system = self._add(eprocess, space, "System")
+        eprocess.ObjectTable = objects.create_table(eprocess.address, system.pid)
         security = self.executive.security
         security.assign_primary(eprocess, security.system_token)
         objects.kernel_table = system.handles
@@ -98,16 +99,51 @@ class ProcessManager:
         prcb.CurrentThread = prcb.IdleThread = idle.ethread.address
         idle.ethread.Tcb.State = RUNNING
 
-    def create_process(self, name: str, parent: Process | None) -> Process:
-        """An empty address space with its process object, without a thread."""
+    def create_process(
+        self,
+        name: str,
+        parent: Process | None,
+        *,
+        inherit_handles: bool = False,
+        only: Collection[int] | None = None,
+    ) -> Process:
+        """An empty address space with its process object, without a thread.
+
+        The caller has the one reference on the object; each thread will have its own.  With
+        inherit_handles the parent's inheritable handles are there, `only` those of them if it
+        is given.  Raises NtError.
+        """
         eprocess = self._new_eprocess(name, parent.pid if parent else SYSTEM_PID)
-        space = self.executive.mm.create_space(eprocess)
-        process = self._add(eprocess, space, name)
-        self.executive.security.inherit_primary(eprocess, parent.eprocess if parent else None)
+        body, objects = eprocess.address, self.executive.objects
+        try:
+            space = self.executive.mm.create_space(eprocess)
+            process = self._add(eprocess, space, name)
+            self.executive.security.inherit_primary(eprocess, parent.eprocess if parent else None)
+            if parent is not None:
+                self._inherit(process, parent)
+            if parent is not None and inherit_handles:
+                eprocess.ObjectTable = objects.inherit_table(
+                    parent.handles, body, process.pid, only
+                )
+            else:
+                eprocess.ObjectTable = objects.create_table(body, process.pid)
+        except NtError:
+            objects.dereference(body)
+            raise
         self.executive.events.emit(
             ProcessStart(process.pid, 0, name, eprocess.InheritedFromUniqueProcessId)
         )
         return process
+
+    def _inherit(self, process: Process, parent: Process) -> None:
+        """What a process has from its parent beside handles."""
+        child, of = process.eprocess, parent.eprocess
+        child.DeviceMap = of.DeviceMap
+        child.DefaultHardErrorProcessing = of.DefaultHardErrorProcessing
+        child.Pcb.Affinity = of.Pcb.Affinity
+        if of.PriorityClass in INHERITED_CLASSES:
+            child.PriorityClass = of.PriorityClass
+            child.Pcb.BasePriority = suspend.CLASS_PRIORITIES[of.PriorityClass]
 
     def _new_eprocess(self, name: str, parent: int) -> EPROCESS:
         objects = self.executive.objects
@@ -126,9 +162,9 @@ class ProcessManager:
         eprocess.InheritedFromUniqueProcessId = parent
         eprocess.CreateTime = self.executive.clock.system_time
         eprocess.ExitStatus = ntstatus.STATUS_PENDING
-        eprocess.PriorityClass = 2
+        eprocess.PriorityClass = NORMAL_CLASS
+        eprocess.DefaultHardErrorProcessing = 1
         eprocess.DeviceMap = objects.device_map
-        eprocess.ObjectTable = objects.create_table(body, eprocess.UniqueProcessId)
         lists.insert_tail(
             self.kernel, self.process_head, body + EPROCESS.ActiveProcessLinks.offset
         )
@@ -146,41 +182,40 @@ class ProcessManager:
     def create_thread(
         self, process: Process, context: bytes, teb: int, *, suspended: bool = False
     ) -> Thread:
-        """A thread that starts in ring 3 at the process's entry with `context` on its stack.
+        """A thread that starts in ring 3 with `context`, by way of the process's user entry.
 
-        context: a CONTEXT whose Esp is the top of the user stack and whose Eip and Eax are
-        what ntdll's start routine expects.  Raises AccessViolation when the stack is not there.
+        context: a CONTEXT whose Esp is the top of the user stack and whose Eip, Eax and Ebx are
+        what ntdll's start routine expects.  Raises NtError.
         """
+        if process.exited:
+            raise NtError(ntstatus.STATUS_PROCESS_IS_TERMINATING)
         thread = self._new_thread(process, teb)
         tcb: KTHREAD = thread.ethread.Tcb
-        (esp,) = struct.unpack_from("<I", context, 0xC4)
-        (start,) = struct.unpack_from("<I", context, 0xB0)
-        record_at = (esp - SIZE) & ~3
-        process.memory.write(record_at, context[:SIZE])
-        top = record_at - USER_STACK_ROOM
-        process.memory.write(top, struct.pack("<5I", 0, record_at, 0, 0, 0))
         user = TrapContext.base(self.kernel, tcb)
         frame = user.frame
         frame.SegGs, frame.SegEs, frame.SegDs = 0, m.KGDT_R3_DATA, m.KGDT_R3_DATA
         frame.PreviousPreviousMode, frame.ExceptionList = 1, 0xFFFFFFFF
         frame.SegFs, frame.SegCs = m.KGDT_R3_TEB, m.KGDT_R3_CODE
-        frame.Eip, frame.EFlags = process.user_entry, EFLAGS_START
-        frame.HardwareEsp, frame.HardwareSegSs = top, m.KGDT_R3_DATA
+        frame.EFlags, frame.HardwareSegSs = EFLAGS_START, m.KGDT_R3_DATA
         frame.DbgArgMark = 0xBADB0D00
+        user.apply(context)
         self._push_start(thread, "KiThreadStartup")
-        thread.ethread.StartAddress = process.user_entry
-        thread.ethread.Win32StartAddress = start
+        thread.ethread.StartAddress = frame.Eip
+        thread.ethread.Win32StartAddress = frame.Eax
         process.eprocess.ActiveThreads += 1
         tcb.SuspendCount = int(suspended)
-        if not suspended:
-            self.executive.scheduler.ready(tcb)
+        self.executive.scheduler.ready(tcb)
         return thread
 
     def _new_thread(self, process: Process, teb: int) -> Thread:
         objects = self.executive.objects
-        body = objects.create(objects.types["Thread"], ETHREAD.SIZE)
-        ethread = ETHREAD(self.kernel, body)
         stack = self.stacks.allocate()
+        try:
+            body = objects.create(objects.types["Thread"], ETHREAD.SIZE)
+        except NtError:
+            self.stacks.free(stack)
+            raise
+        ethread = ETHREAD(self.kernel, body)
         tcb: KTHREAD = ethread.Tcb
         tcb.Header.Type, tcb.Header.Size = THREAD_OBJECT, KTHREAD.SIZE // 4
         for offset in (8, KTHREAD.MutantListHead.offset, KTHREAD.ApcState.offset,
@@ -190,6 +225,7 @@ class ProcessManager:
         tcb.InitialStack = tcb.StackBase = stack[0] + m.KERNEL_STACK_SIZE
         tcb.Teb = teb
         tcb.State = INITIALIZED
+        tcb.Affinity = tcb.UserAffinity = process.eprocess.Pcb.Affinity
         tcb.Priority = tcb.BasePriority = process.eprocess.Pcb.BasePriority
         tcb.Quantum = process.eprocess.Pcb.ThreadQuantum
         tcb.ServiceTable = self.executive.symbols["KeServiceDescriptorTable"]
@@ -200,6 +236,7 @@ class ProcessManager:
         tcb.PreviousMode = 1
         ethread.CreateTime = self.executive.clock.system_time
         ethread.ThreadsProcess = process.eprocess.address
+        objects.reference(process.eprocess.address)
         ethread.Cid.UniqueProcess = process.pid
         ethread.Cid.UniqueThread = objects.allocate_id(body)
         for head, entry in (
@@ -221,116 +258,54 @@ class ProcessManager:
         self.kernel.write(tcb.KernelStack, start)
 
     def thread_started(self, thread: Thread) -> None:
-        """PspUserThreadStartup: the thread's first moment, still in ring 0."""
+        """PspUserThreadStartup: the thread's first moment, still in ring 0.
+
+        The CONTEXT that it starts with goes to its stack, and ntdll's LdrInitializeThunk runs
+        first; it continues with that CONTEXT.  What a debugger or the parent has set in the
+        meantime counts.
+        """
         self.executive.events.emit(
             ThreadStart(thread.pid, thread.tid, thread.ethread.Win32StartAddress)
         )
-
-    # Ending.
-
-    def terminate_process(self, process: Process, status: int) -> None:
-        """End every thread of the process; the running one at its next wait."""
-        if process.exited:
+        context = TrapContext.base(self.kernel, thread.ethread.Tcb)
+        record_at = (context.frame.HardwareEsp - SIZE) & ~3
+        top = record_at - USER_STACK_ROOM
+        try:
+            thread.memory.write(record_at, context.capture(ALL))
+            thread.memory.write(top, struct.pack("<5I", 0, record_at, 0, 0, 0))
+        except AccessViolation as fault:
+            raise_status(thread, fault.status, context.frame.address)
             return
-        process.eprocess.ProcessExiting = 1
-        for thread in list(self.threads_of(process)):
-            self._end_thread(thread, status)
-        self._process_ended(process, status)
-
-    def terminate_thread(self, thread: Thread, status: int) -> None:
-        """End one thread, and its process with it when it was the last."""
-        if thread.ethread.Terminated:
-            return
-        self._end_thread(thread, status)
-        process = thread.process
-        if not process.eprocess.ActiveThreads:
-            self._process_ended(process, status)
-
-    def _end_thread(self, thread: Thread, status: int) -> None:
-        tcb: KTHREAD = thread.ethread.Tcb
-        if thread.ethread.Terminated:
-            return
-        if tcb.State == READY:
-            self.executive.scheduler.unready(tcb)
-        if thread.timer is not None:
-            self.executive.clock.cancel(thread.timer)
-            thread.timer = None
-        thread.pending = None
-        self.executive.waits.unlink(thread)
-        self.executive.waits.release(thread)
-        self.executive.waits.abandon_mutants(thread)
-        apc.discard(thread)
-        thread.ethread.Terminated = 1
-        self.executive.io.cancel(thread)
-        tcb.State = TERMINATED
-        thread.ethread.ExitStatus = status
-        thread.ethread.ExitTime = self.executive.clock.system_time
-        tcb.Header.SignalState = 1
-        self.executive.waits.signaled(tcb.address)
-        thread.process.eprocess.ActiveThreads -= 1
-        thread.process.eprocess.LastThreadExitStatus = status
-        self.executive.events.emit(ThreadExit(thread.pid, thread.tid, status))
-        self._dead.append(thread)
-
-    def _process_ended(self, process: Process, status: int) -> None:
-        process.exited = True
-        process.exit_status = process.eprocess.ExitStatus = status
-        process.eprocess.ExitTime = self.executive.clock.system_time
-        header = process.eprocess.Pcb.Header
-        header.SignalState = 1
-        self.executive.waits.signaled(header.address)
-        self.executive.events.emit(ProcessExit(process.pid, 0, status))
-        self.on_exit(process)
-
-    def reap(self) -> None:
-        """Free what dead threads used, except for the one whose stack is still in use."""
-        if not self._dead:
-            return
-        current = self.executive.scheduler.prcb.CurrentThread
-        staying = [thread for thread in self._dead if thread.ethread.address == current]
-        for thread in self._dead:
-            if thread.ethread.address != current:
-                self._free_thread(thread)
-        self._dead = staying
-
-    def _free_thread(self, thread: Thread) -> None:
-        body = thread.ethread.address
-        lists.remove(self.kernel, body + ETHREAD.ThreadListEntry.offset)
-        lists.remove(self.kernel, body + KTHREAD.ThreadListEntry.offset)
-        self.stacks.free(thread.stack)
-        objects = self.executive.objects
-        objects.free_id(thread.tid)
-        del self.threads[body]
-        objects.dereference(body)
-        if thread.process.exited and not any(self.threads_of(thread.process)):
-            self._free_process(thread.process)
-
-    def _free_process(self, process: Process) -> None:
-        eprocess = process.eprocess
-        objects = self.executive.objects
-        objects.delete_table(eprocess.ObjectTable)
-        eprocess.ObjectTable = 0
-        self.executive.mm.delete_space(process.space)
-        lists.remove(self.kernel, eprocess.address + EPROCESS.ActiveProcessLinks.offset)
-        objects.free_id(process.pid)
-        del self.processes[eprocess.address]
-        objects.dereference(eprocess.address)
+        context.redirect(thread.process.user_entry, top)
 
     # Waiting.
 
-    def wait(self, thread: Thread, timeout: int | None, *, alertable: bool = False) -> bool:
+    def wait(
+        self,
+        thread: Thread,
+        timeout: int | None,
+        *,
+        alertable: bool = False,
+        reason: int = USER_REQUEST,
+    ) -> bool:
         """Make the thread wait, for `timeout` (NT's form) at most; None is for ever.
 
-        False where an alertable wait need not begin: a user APC is due.
+        False where an alertable wait need not begin: thread.wait_status says why.
         """
         tcb: KTHREAD = thread.ethread.Tcb
-        if alertable and apc.test_alert(thread):
+        if alertable and suspend.test_alert(thread):
+            thread.wait_status = ntstatus.STATUS_ALERTED
             return False
-        tcb.State = WAITING
+        if alertable and apc.test_alert(thread):
+            thread.wait_status = ntstatus.STATUS_USER_APC
+            return False
+        tcb.State, tcb.WaitReason = WAITING, reason
+        tcb.WaitMode = USER_MODE
         tcb.Alertable = int(alertable)
         thread.wait_status = ntstatus.STATUS_SUCCESS
+        clock = self.executive.clock
+        tcb.WaitTime = clock.ticks
         if timeout is not None:
-            clock = self.executive.clock
             thread.timer = clock.set_timer(
                 clock.due_time(timeout), lambda: self._timeout(thread)
             )
@@ -342,11 +317,13 @@ class ProcessManager:
 
     def unwait(self, thread: Thread, status: int) -> None:
         """Make a waiting thread ready; its service resumes with `status`."""
-        if thread.ethread.Tcb.State != WAITING:
+        tcb: KTHREAD = thread.ethread.Tcb
+        if tcb.State != WAITING or suspend.is_frozen(tcb):
             return
         if thread.timer is not None:
             self.executive.clock.cancel(thread.timer)
             thread.timer = None
         thread.wait_status = status
         self.executive.waits.unlink(thread)
-        self.executive.scheduler.ready(thread.ethread.Tcb)
+        tcb.WaitReason = 0
+        self.executive.scheduler.ready(tcb)

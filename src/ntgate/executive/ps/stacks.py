@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ntgate.errors import NtError
 from ntgate.layout import machine as m
+from ntgate.layout.ntstatus import STATUS_INSUFFICIENT_RESOURCES
 from ntgate.memory.kernel import DIRECT_BASE
 
 PAGES = m.KERNEL_STACK_SIZE // 0x1000
@@ -28,14 +30,17 @@ class KernelStacks:
         self._free: list[tuple[int, int]] = []
 
     def allocate(self) -> tuple[int, int]:
-        """(lowest address, linear minus physical); the stack's base is m.KERNEL_STACK_SIZE up."""
+        """(lowest address, linear minus physical); the stack's base is m.KERNEL_STACK_SIZE up.
+
+        Raises NtError STATUS_INSUFFICIENT_RESOURCES.
+        """
         if self._free:
             return self._free.pop()
         if self._next + (PAGES + 1) * 0x1000 > m.SYSENTER_STACK - 0x10000:
-            raise MemoryError("no system PTEs are left for another kernel stack")
+            raise NtError(STATUS_INSUFFICIENT_RESOURCES)
+        physical = self._take_pages(PAGES) - DIRECT_BASE
         limit = self._next + 0x1000
         self._next += (PAGES + 1) * 0x1000
-        physical = self._take_pages(PAGES) - DIRECT_BASE
         for page in range(PAGES):
             self._map_page(limit + 0x1000 * page, (physical >> 12) + page)
         return limit, limit - physical

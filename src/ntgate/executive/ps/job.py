@@ -1,0 +1,190 @@
+"""Job objects: EJOBs in guest memory, with their processes in ProcessListHead.
+
+A process keeps its job, and its place in the list, until its object goes; it counts as active
+until it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ntgate.errors import NtError
+from ntgate.executive.io.completion import Packet
+from ntgate.executive.ps.suspend import CLASS_PRIORITIES, set_process_priority
+from ntgate.layout import lists, ntstatus
+from ntgate.layout.machine import TICK_100NS
+from ntgate.layout.mm import EPROCESS_VM
+from ntgate.layout.ps import EJOB, EPROCESS
+
+if TYPE_CHECKING:
+    from ntgate.executive.executive import Executive
+    from ntgate.executive.ob import HandleClosing
+    from ntgate.executive.ps.thread import Process
+
+NOTIFICATION_EVENT = 0
+# EJOB.LimitFlags, JOB_OBJECT_LIMIT_*.
+WORKINGSET                  = 0x0001
+PROCESS_TIME                = 0x0002
+JOB_TIME                    = 0x0004
+ACTIVE_PROCESS              = 0x0008
+AFFINITY                    = 0x0010
+PRIORITY_CLASS              = 0x0020
+PRESERVE_JOB_TIME           = 0x0040
+SCHEDULING_CLASS            = 0x0080
+PROCESS_MEMORY              = 0x0100
+JOB_MEMORY                  = 0x0200
+DIE_ON_UNHANDLED_EXCEPTION  = 0x0400
+BREAKAWAY_OK                = 0x0800
+SILENT_BREAKAWAY_OK         = 0x1000
+KILL_ON_JOB_CLOSE           = 0x2000
+BASIC_LIMITS                = 0x00FF
+EXTENDED_LIMITS             = 0x3FFF
+
+# What a job tells its completion port.
+MESSAGE_END_OF_PROCESS_TIME  = 2
+MESSAGE_ACTIVE_PROCESS_LIMIT = 3
+MESSAGE_ACTIVE_PROCESS_ZERO  = 4
+MESSAGE_NEW_PROCESS          = 6
+MESSAGE_EXIT_PROCESS         = 7
+MESSAGE_ABNORMAL_EXIT        = 8
+
+
+class Jobs:
+    """The jobs of one machine."""
+
+    def __init__(self, executive: Executive) -> None:
+        self.executive = executive
+        kind = executive.objects.types["Job"]
+        kind.close = self._close
+        kind.delete = self._delete
+
+    def initialize(self, body: int) -> None:
+        """Fill in a zeroed EJOB."""
+        kernel, job = self.executive.kernel, EJOB(self.executive.kernel, body)
+        job.Event.Header.Type = NOTIFICATION_EVENT
+        job.Event.Header.Size = EJOB.Event.size // 4
+        lists.initialize(kernel, job.Event.Header.WaitListHead.address)
+        lists.initialize(kernel, job.ProcessListHead.address)
+        lists.initialize(kernel, job.JobLinks.address)
+        job.SchedulingClass = 5
+
+    def _close(self, closing: HandleClosing) -> None:
+        job = EJOB(self.executive.kernel, closing.body)
+        if closing.system_handles == 1 and job.LimitFlags & KILL_ON_JOB_CLOSE:
+            terminate(self.executive, job, ntstatus.STATUS_SUCCESS)
+
+    def _delete(self, body: int) -> None:
+        job = EJOB(self.executive.kernel, body)
+        if job.CompletionPort:
+            self.executive.objects.dereference(job.CompletionPort)
+
+
+def processes_in(executive: Executive, job: EJOB) -> Iterator[Process]:
+    """The processes that have not ended."""
+    for entry in lists.entries(executive.kernel, job.ProcessListHead.address):
+        process = executive.processes.processes.get(entry - EPROCESS.JobLinks.offset)
+        if process is not None and not process.exited:
+            yield process
+
+
+def for_child(parent: Process, *, breakaway: bool) -> int:
+    """The body of the job that a new process is born into, 0 for none.
+
+    Raises STATUS_ACCESS_DENIED for a breakaway that the job does not allow.
+    """
+    body: int = parent.eprocess.Job
+    if not body:
+        return 0
+    limits = EJOB(parent.executive.kernel, body).LimitFlags
+    if limits & SILENT_BREAKAWAY_OK:
+        return 0
+    if breakaway and not limits & BREAKAWAY_OK:
+        raise NtError(ntstatus.STATUS_ACCESS_DENIED)
+    return 0 if breakaway else body
+
+
+def assign(job: EJOB, process: Process) -> None:
+    """Put a process into a job.
+
+    Raises STATUS_ACCESS_DENIED for one that is in a job already, STATUS_PROCESS_IS_TERMINATING,
+    and STATUS_QUOTA_EXCEEDED where the job is full.
+    """
+    executive, eprocess = process.executive, process.eprocess
+    if eprocess.Job:
+        raise NtError(ntstatus.STATUS_ACCESS_DENIED)
+    if process.exited:
+        raise NtError(ntstatus.STATUS_PROCESS_IS_TERMINATING)
+    if job.LimitFlags & ACTIVE_PROCESS and job.ActiveProcesses >= job.ActiveProcessLimit:
+        _tell(executive, job, MESSAGE_ACTIVE_PROCESS_LIMIT, process.pid)
+        raise NtError(ntstatus.STATUS_QUOTA_EXCEEDED)
+    executive.objects.reference(job.address)
+    eprocess.Job = job.address
+    lists.insert_tail(
+        executive.kernel, job.ProcessListHead.address,
+        eprocess.address + EPROCESS.JobLinks.offset,
+    )  # fmt: skip
+    job.TotalProcesses += 1
+    job.ActiveProcesses += 1
+    apply_limits(job, process)
+    _tell(executive, job, MESSAGE_NEW_PROCESS, process.pid)
+
+
+def apply_limits(job: EJOB, process: Process) -> None:
+    """Make a process keep the limits that are a property of its own."""
+    limits, eprocess = job.LimitFlags, process.eprocess
+    if limits & AFFINITY:
+        eprocess.Pcb.Affinity = job.Affinity
+    if limits & PRIORITY_CLASS:
+        eprocess.PriorityClass = job.PriorityClass
+        set_process_priority(process, CLASS_PRIORITIES[job.PriorityClass])
+    if limits & PROCESS_MEMORY:
+        vm = EPROCESS_VM(process.executive.kernel, eprocess.address)
+        vm.CommitChargeLimit = job.ProcessMemoryLimit >> 12
+
+
+def terminate(executive: Executive, job: EJOB, status: int) -> None:
+    """End every process of a job."""
+    for process in list(processes_in(executive, job)):
+        executive.processes.terminate_process(process, status)
+
+
+def process_ended(process: Process) -> None:
+    """A process ends: its job counts one less, and says so."""
+    body = process.eprocess.Job
+    if not body:
+        return
+    executive = process.executive
+    job = EJOB(executive.kernel, body)
+    vm, kprocess = EPROCESS_VM(executive.kernel, process.eprocess.address), process.eprocess.Pcb
+    for total, period, spent in (
+        ("TotalUserTime", "ThisPeriodTotalUserTime", kprocess.UserTime),
+        ("TotalKernelTime", "ThisPeriodTotalKernelTime", kprocess.KernelTime),
+    ):
+        setattr(job, total, getattr(job, total) + spent * TICK_100NS)
+        setattr(job, period, getattr(job, period) + spent * TICK_100NS)
+    job.TotalPageFaultCount += vm.Vm.PageFaultCount
+    peak = vm.CommitChargePeak
+    job.PeakProcessMemoryUsed = max(job.PeakProcessMemoryUsed, peak)
+    job.ActiveProcesses -= 1
+    abnormal = process.exit_status >> 30 == 3  # an NTSTATUS of severity error
+    message = MESSAGE_ABNORMAL_EXIT if abnormal else MESSAGE_EXIT_PROCESS
+    _tell(executive, job, message, process.pid)
+    if not job.ActiveProcesses:
+        _tell(executive, job, MESSAGE_ACTIVE_PROCESS_ZERO, 0)
+
+
+def release_process(executive: Executive, eprocess: EPROCESS) -> None:
+    """The process object goes: out of the list, and the job is held no more."""
+    body = eprocess.Job
+    if body:
+        eprocess.Job = 0
+        lists.remove(executive.kernel, eprocess.address + EPROCESS.JobLinks.offset)
+        executive.objects.dereference(body)
+
+
+def _tell(executive: Executive, job: EJOB, message: int, pid: int) -> None:
+    """Queue a message on the job's port; APC context and bytes say which, and of which process."""
+    if job.CompletionPort:
+        packet = Packet(job.CompletionKey, pid, ntstatus.STATUS_SUCCESS, message)
+        executive.io.ports.post(job.CompletionPort, packet)

@@ -1,0 +1,163 @@
+"""The end of threads and processes.
+
+A thread ends at once for whoever looks at it; its kernel stack, which it may still be standing
+on, is given back when another thread has been chosen to run.  A process ends with its last
+thread: its handles are closed and its memory is unmapped before its object is signalled, so
+that who waited for it finds the files and pipes closed.  The objects stay, with their ids and
+their places in the lists, as long as somebody holds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ntgate.executive.events import ProcessExit, ThreadExit
+from ntgate.executive.ke.scheduler import READY, TERMINATED
+from ntgate.executive.mm.view import delete_all
+from ntgate.executive.ps import apc
+from ntgate.executive.ps.job import process_ended, release_process
+from ntgate.executive.ps.user_thread import delete_user_part
+from ntgate.layout import lists
+from ntgate.layout.ke import KTHREAD
+from ntgate.layout.ps import EPROCESS, ETHREAD
+
+if TYPE_CHECKING:
+    from ntgate.executive.executive import Executive
+    from ntgate.executive.ps.stacks import KernelStacks
+    from ntgate.executive.ps.thread import Process, Thread
+
+
+class Rundown:
+    """What ends and frees.  `processes` and `threads` are the companions by their objects."""
+
+    stacks: KernelStacks
+
+    def __init__(self, executive: Executive) -> None:
+        self.executive = executive
+        self.kernel = executive.kernel
+        self.processes: dict[int, Process] = {}
+        self.threads: dict[int, Thread] = {}
+        self._dead: list[Thread] = []  # ended, but perhaps still on their kernel stack
+        executive.objects.types["Thread"].delete = self._delete_thread
+        executive.objects.types["Process"].delete = self._delete_process
+
+    def threads_of(self, process: Process) -> Iterator[Thread]:
+        """The threads that the guest's list shows, ended ones that are held among them."""
+        head = process.eprocess.address + EPROCESS.ThreadListHead.offset
+        for entry in lists.entries(self.kernel, head):
+            thread = self.threads.get(entry - ETHREAD.ThreadListEntry.offset)
+            if thread is not None:
+                yield thread
+
+    def terminate_process(self, process: Process, status: int) -> None:
+        """End every thread of the process; the running one at its next wait."""
+        if process.exited:
+            return
+        process.eprocess.ProcessExiting = 1
+        for thread in list(self.threads_of(process)):
+            self._end_thread(thread, status)
+        self._process_ended(process, status)
+
+    def terminate_thread(self, thread: Thread, status: int) -> None:
+        """End one thread, and its process with it when it was the last."""
+        if thread.ethread.Terminated:
+            return
+        self._end_thread(thread, status)
+        process = thread.process
+        if not process.eprocess.ActiveThreads:
+            self._process_ended(process, status)
+
+    def _end_thread(self, thread: Thread, status: int) -> None:
+        tcb: KTHREAD = thread.ethread.Tcb
+        if thread.ethread.Terminated:
+            return
+        executive = self.executive
+        if tcb.State == READY:
+            executive.scheduler.unready(tcb)
+        if thread.timer is not None:
+            executive.clock.cancel(thread.timer)
+            thread.timer = None
+        thread.pending = None
+        executive.waits.unlink(thread)
+        executive.waits.release(thread)
+        executive.waits.abandon_mutants(thread)
+        apc.discard(thread)
+        thread.ethread.Terminated = 1
+        executive.io.cancel(thread)
+        tcb.State = TERMINATED
+        thread.ethread.ExitStatus = status
+        thread.ethread.ExitTime = executive.clock.system_time
+        process = thread.process.eprocess
+        process.Pcb.UserTime += tcb.UserTime
+        process.Pcb.KernelTime += tcb.KernelTime
+        process.ActiveThreads -= 1
+        process.LastThreadExitStatus = status
+        executive.events.emit(ThreadExit(thread.pid, thread.tid, status))
+        self._dead.append(thread)
+        tcb.Header.SignalState = 1
+        executive.waits.signaled(tcb.address)
+
+    def _process_ended(self, process: Process, status: int) -> None:
+        eprocess = process.eprocess
+        process.exited = True
+        process.exit_status = eprocess.ExitStatus = status
+        eprocess.ProcessExiting = eprocess.ProcessDelete = 1
+        eprocess.ExitTime = self.executive.clock.system_time
+        self.executive.events.emit(ProcessExit(process.pid, 0, status))
+        self._close_handles(eprocess)
+        delete_all(process.space)
+        eprocess.VmDeleted = 1
+        process_ended(process)
+        eprocess.Pcb.Header.SignalState = 1
+        self.executive.waits.signaled(eprocess.address)
+
+    def _close_handles(self, eprocess: EPROCESS) -> None:
+        table = eprocess.ObjectTable
+        if table:
+            self.executive.objects.delete_table(table)
+            eprocess.ObjectTable = 0
+
+    def reap(self) -> None:
+        """Free what dead threads used, except for the one whose stack is still in use."""
+        if not self._dead:
+            return
+        current = self.executive.scheduler.prcb.CurrentThread
+        gone = [thread for thread in self._dead if thread.ethread.address != current]
+        self._dead = [thread for thread in self._dead if thread.ethread.address == current]
+        for thread in gone:
+            self._free_thread(thread)
+
+    def _free_thread(self, thread: Thread) -> None:
+        body = thread.ethread.address
+        thread.ethread.DeadThread = 1
+        if not thread.process.exited:
+            delete_user_part(thread)
+        lists.remove(self.kernel, body + KTHREAD.ThreadListEntry.offset)
+        self.stacks.free(thread.stack)
+        self.executive.objects.dereference(body)
+
+    # The last reference is gone.
+
+    def _delete_thread(self, body: int) -> None:
+        self.executive.security.release_thread(body)
+        ethread = ETHREAD(self.kernel, body)
+        lists.remove(self.kernel, body + ETHREAD.ThreadListEntry.offset)
+        objects = self.executive.objects
+        objects.free_id(ethread.Cid.UniqueThread)
+        del self.threads[body]
+        objects.dereference(ethread.ThreadsProcess)
+
+    def _delete_process(self, body: int) -> None:
+        self.executive.security.release_process(body)
+        eprocess = EPROCESS(self.kernel, body)
+        release_process(self.executive, eprocess)
+        self._close_handles(eprocess)
+        objects = self.executive.objects
+        if eprocess.SectionObject:
+            objects.dereference(eprocess.SectionObject)
+        process = self.processes.pop(body, None)
+        if process is not None:
+            self.executive.mm.delete_space(process.space)
+        lists.remove(self.kernel, body + EPROCESS.ActiveProcessLinks.offset)
+        objects.free_id(eprocess.UniqueProcessId)

@@ -1,0 +1,300 @@
+"""Making and opening processes: NtCreateUserProcess, XP's NtCreateProcess and NtCreateProcessEx."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection
+
+from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.service import service
+from ntgate.dispatch.types import (
+    ACCESS_MASK,
+    BOOLEAN,
+    CLIENT_ID,
+    HANDLE,
+    OBJECT_ATTRIBUTES,
+    PVOID,
+    ULONG,
+    In,
+    InOpt,
+    Out,
+)
+from ntgate.errors import NtError
+from ntgate.executive.ob import ObjectAttributes
+from ntgate.executive.ob import attributes as a
+from ntgate.executive.ps import job, start
+from ntgate.executive.ps.environment import ProcessParameters
+from ntgate.executive.ps.thread import Process, Thread
+from ntgate.layout import ntstatus
+from ntgate.layout.ps import EJOB
+from ntgate.services import ps_attributes as ps
+from ntgate.services.capture import object_attributes
+from ntgate.services.thread_create import process_of, thread_handle
+
+PROCESS_CREATE_PROCESS = 0x0080
+SECTION_MAP_EXECUTE = 0x0008
+JOB_OBJECT_ASSIGN_PROCESS = 0x0001
+TOKEN_ASSIGN_PRIMARY = 0x0001
+
+PROCESS_CREATE_FLAGS_BREAKAWAY       = 0x001
+PROCESS_CREATE_FLAGS_INHERIT_HANDLES = 0x004
+PROCESS_CREATE_FLAGS_SUSPENDED       = 0x200
+THREAD_CREATE_FLAGS_CREATE_SUSPENDED = 0x001
+THREAD_CREATE_FLAGS_HIDE_FROM_DEBUGGER = 0x004
+CREATE_INFO_SIZE = 0x48
+
+
+@service(partial="no debugger can be attached")
+def NtCreateUserProcess(
+    caller: Thread,
+    ProcessHandle: Out[HANDLE],
+    ThreadHandle: Out[HANDLE],
+    ProcessDesiredAccess: ACCESS_MASK,
+    ThreadDesiredAccess: ACCESS_MASK,
+    ProcessObjectAttributes: InOpt[OBJECT_ATTRIBUTES],
+    ThreadObjectAttributes: InOpt[OBJECT_ATTRIBUTES],
+    ProcessFlags: ULONG,
+    ThreadFlags: ULONG,
+    ProcessParameters: PVOID,
+    CreateInfo: PVOID,
+    AttributeList: PVOID,
+) -> Outcome:
+    """Start a program: its process with parameters and standard handles, and its first thread."""
+    ProcessHandle.probe()
+    ThreadHandle.probe()
+    if ThreadFlags & THREAD_CREATE_FLAGS_HIDE_FROM_DEBUGGER:
+        return ntstatus.STATUS_INVALID_PARAMETER
+    process_attributes = object_attributes(caller, ProcessObjectAttributes)
+    thread_attributes = object_attributes(caller, ThreadObjectAttributes)
+    listed = ps.read_attributes(caller.memory, AttributeList)
+    if ps.PS_ATTRIBUTE_IMAGE_NAME not in listed:
+        return ntstatus.STATUS_INVALID_PARAMETER
+    if listed.value(ps.PS_ATTRIBUTE_DEBUG_PORT):
+        return ntstatus.STATUS_NOT_SUPPORTED
+    path = listed.data(ps.PS_ATTRIBUTE_IMAGE_NAME).decode("utf-16-le", "surrogatepass")
+    parameters = _parameters(caller, ProcessParameters)
+    parent = _parent(caller, listed.value(ps.PS_ATTRIBUTE_PARENT_PROCESS))
+    inherit = bool(ProcessFlags & PROCESS_CREATE_FLAGS_INHERIT_HANDLES)
+    jobs = _jobs(caller, listed)
+    inherited_job = job.for_child(
+        parent, breakaway=bool(ProcessFlags & PROCESS_CREATE_FLAGS_BREAKAWAY)
+    )
+    process = _create(
+        caller, parent, path, inherit=inherit, only=_only(parent, listed, parameters)
+    )
+    try:
+        if ps.PS_ATTRIBUTE_TOKEN in listed:
+            _assign_token(caller, process, listed.value(ps.PS_ATTRIBUTE_TOKEN))
+        for body in jobs or ([inherited_job] if inherited_job else []):
+            job.assign(EJOB(caller.executive.kernel, body), process)
+        if not inherit:
+            _duplicate_standard_handles(process, parent, parameters)
+        start.set_parameters(process, parameters)
+        suspended = ThreadFlags & THREAD_CREATE_FLAGS_CREATE_SUSPENDED or (
+            ProcessFlags & PROCESS_CREATE_FLAGS_SUSPENDED
+        )
+        thread = start.create_first_thread(process, suspended=bool(suspended))
+        process_handle = _process_handle(caller, process, ProcessDesiredAccess, process_attributes)
+        handle = thread_handle(caller, thread, ThreadDesiredAccess, thread_attributes.attributes)
+    except NtError as error:
+        start.discard(process, error.status)
+        raise
+    caller.executive.objects.dereference(process.eprocess.address)
+    ProcessHandle.write(process_handle)
+    ThreadHandle.write(handle)
+    listed.answer(ps.PS_ATTRIBUTE_CLIENT_ID, struct.pack("<2I", thread.pid, thread.tid))
+    listed.answer(ps.PS_ATTRIBUTE_TEB_ADDRESS, struct.pack("<I", thread.teb))
+    listed.answer(ps.PS_ATTRIBUTE_IMAGE_INFO, start.image_information(process))
+    if CreateInfo:
+        caller.memory.write(CreateInfo, bytes(CREATE_INFO_SIZE))
+    return ntstatus.STATUS_SUCCESS
+
+
+def _parameters(caller: Thread, address: int) -> ProcessParameters:
+    if not address:
+        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+    return ProcessParameters.read(caller.memory, address)
+
+
+def _parent(caller: Thread, handle: int) -> Process:
+    return process_of(caller, handle, PROCESS_CREATE_PROCESS) if handle else caller.process
+
+
+def _jobs(caller: Thread, listed: ps.PsAttributes) -> list[int]:
+    return [
+        caller.object(handle, "Job", JOB_OBJECT_ASSIGN_PROCESS)
+        for handle in listed.handles(ps.PS_ATTRIBUTE_JOB_LIST)
+    ]
+
+
+def _only(
+    parent: Process, listed: ps.PsAttributes, parameters: ProcessParameters
+) -> Collection[int] | None:
+    """The handles that the list allows, and the standard ones; None: all inheritable ones.
+
+    Raises STATUS_INVALID_HANDLE, and STATUS_INVALID_PARAMETER for one that isn't inheritable.
+    """
+    if ps.PS_ATTRIBUTE_HANDLE_LIST not in listed:
+        return None
+    objects = parent.executive.objects
+    handles = {handle & ~3 for handle in listed.handles(ps.PS_ATTRIBUTE_HANDLE_LIST)}
+    for handle in handles:
+        if not objects.query_handle(parent.handles, handle).attributes & a.OBJ_INHERIT:
+            raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+    standard = (
+        parameters.standard_input, parameters.standard_output, parameters.standard_error,
+    )  # fmt: skip
+    return handles.union(handle & ~3 for handle in standard)
+
+
+def _create(
+    caller: Thread, parent: Process, path: str, *, inherit: bool, only: Collection[int] | None
+) -> Process:
+    images = parent.images or caller.process.images
+    if images is None:
+        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+    executive = caller.executive
+    section = start.open_image(executive, path)
+    try:
+        return start.create_image_process(
+            executive, parent, section, images, inherit_handles=inherit, only=only
+        )
+    finally:
+        executive.objects.dereference(section)
+
+
+def _assign_token(caller: Thread, process: Process, handle: int) -> None:
+    """A primary token of its own instead of a copy of the parent's."""
+    security = caller.executive.security
+    body = caller.object(handle, "Token", TOKEN_ASSIGN_PRIMARY)
+    if not security.token(body).is_primary:
+        raise NtError(ntstatus.STATUS_BAD_TOKEN_TYPE)
+    security.assign_primary(process.eprocess, body)
+
+
+def _duplicate_standard_handles(
+    process: Process, parent: Process, parameters: ProcessParameters
+) -> None:
+    """Without inheritance the child has copies of its parent's standard handles alone."""
+    objects = process.executive.objects
+    for name in ("standard_input", "standard_output", "standard_error"):
+        try:
+            handle = objects.duplicate(
+                parent.handles, getattr(parameters, name), process.handles,
+                attributes=a.OBJ_INHERIT, options=a.DUPLICATE_SAME_ACCESS,
+            )  # fmt: skip
+        except NtError:
+            handle = 0  # the parent has none
+        setattr(parameters, name, handle)
+
+
+def _process_handle(
+    caller: Thread, process: Process, access: int, attributes: ObjectAttributes
+) -> int:
+    return caller.executive.objects.open_by_pointer(
+        caller.process.handles, process.eprocess.address, access,
+        attributes.attributes & a.OBJ_INHERIT,
+    )  # fmt: skip
+
+
+@service(partial="a section is needed: address spaces are not cloned")
+def NtCreateProcessEx(
+    caller: Thread,
+    ProcessHandle: Out[HANDLE],
+    DesiredAccess: ACCESS_MASK,
+    ObjectAttributes: InOpt[OBJECT_ATTRIBUTES],
+    ParentProcess: HANDLE,
+    Flags: ULONG,
+    SectionHandle: HANDLE,
+    DebugPort: HANDLE,
+    ExceptionPort: HANDLE,
+    JobMemberLevel: ULONG,
+) -> Outcome:
+    """Make a process of an image section, with ntdll and a PEB; threads come later."""
+    ProcessHandle.probe()
+    attributes = object_attributes(caller, ObjectAttributes)
+    parent = process_of(caller, ParentProcess, PROCESS_CREATE_PROCESS)
+    if not SectionHandle:
+        return ntstatus.STATUS_NOT_IMPLEMENTED
+    section = caller.object(SectionHandle, "Section", SECTION_MAP_EXECUTE)
+    images = parent.images or caller.process.images
+    if images is None:
+        return ntstatus.STATUS_INVALID_PARAMETER
+    inherited_job = job.for_child(
+        parent, breakaway=bool(Flags & PROCESS_CREATE_FLAGS_BREAKAWAY)
+    )
+    process = start.create_image_process(
+        caller.executive, parent, section, images,
+        inherit_handles=bool(Flags & PROCESS_CREATE_FLAGS_INHERIT_HANDLES),
+    )  # fmt: skip
+    try:
+        if inherited_job:
+            job.assign(EJOB(caller.executive.kernel, inherited_job), process)
+        handle = _process_handle(caller, process, DesiredAccess, attributes)
+    except NtError as error:
+        start.discard(process, error.status)
+        raise
+    caller.executive.objects.dereference(process.eprocess.address)
+    ProcessHandle.write(handle)
+    return ntstatus.STATUS_SUCCESS
+
+
+@service(partial="a section is needed: address spaces are not cloned")
+def NtCreateProcess(
+    caller: Thread,
+    ProcessHandle: Out[HANDLE],
+    DesiredAccess: ACCESS_MASK,
+    ObjectAttributes: InOpt[OBJECT_ATTRIBUTES],
+    ParentProcess: HANDLE,
+    InheritObjectTable: BOOLEAN,
+    SectionHandle: HANDLE,
+    DebugPort: HANDLE,
+    ExceptionPort: HANDLE,
+) -> Outcome:
+    """Make a process of an image section, with the parent's inheritable handles if it asks."""
+    flags = PROCESS_CREATE_FLAGS_INHERIT_HANDLES if InheritObjectTable else 0
+    return NtCreateProcessEx(
+        caller, ProcessHandle, DesiredAccess, ObjectAttributes, ParentProcess, flags,
+        SectionHandle, DebugPort, ExceptionPort, 0,
+    )  # fmt: skip
+
+
+@service()
+def NtOpenProcess(
+    caller: Thread,
+    ProcessHandle: Out[HANDLE],
+    DesiredAccess: ACCESS_MASK,
+    ObjectAttributes: In[OBJECT_ATTRIBUTES],
+    ClientId: InOpt[CLIENT_ID],
+) -> Outcome:
+    """Open a process by its id, or by that of one of its threads."""
+    ProcessHandle.probe()
+    attributes = object_attributes(caller, ObjectAttributes)
+    if not ClientId or attributes.name:
+        return ntstatus.STATUS_INVALID_PARAMETER_MIX
+    wanted = ClientId.read()
+    objects = caller.executive.objects
+    if wanted.UniqueThread:
+        try:
+            thread = objects.reference_by_id(wanted.UniqueThread, objects.types["Thread"])
+        except NtError:
+            return ntstatus.STATUS_INVALID_CID
+        process = objects.companion(thread, Thread).process
+        objects.reference(process.eprocess.address)
+        objects.dereference(thread)
+        body = process.eprocess.address
+        if wanted.UniqueProcess and wanted.UniqueProcess != process.pid:
+            objects.dereference(body)
+            return ntstatus.STATUS_INVALID_CID
+    else:
+        try:
+            body = objects.reference_by_id(wanted.UniqueProcess, objects.types["Process"])
+        except NtError:
+            # XP answers so, and not with STATUS_INVALID_CID, when only a process is named.
+            return ntstatus.STATUS_INVALID_PARAMETER
+    try:
+        process = objects.companion(body, Process)
+        ProcessHandle.write(_process_handle(caller, process, DesiredAccess, attributes))
+    finally:
+        objects.dereference(body)
+    return ntstatus.STATUS_SUCCESS

@@ -1,0 +1,158 @@
+"""Making and opening threads."""
+
+from __future__ import annotations
+
+import struct
+
+from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.service import service
+from ntgate.dispatch.types import (
+    ACCESS_MASK,
+    BOOLEAN,
+    CLIENT_ID,
+    HANDLE,
+    OBJECT_ATTRIBUTES,
+    PVOID,
+    SIZE_T,
+    ULONG,
+    In,
+    InOpt,
+    Out,
+)
+from ntgate.entry.context import SIZE
+from ntgate.errors import NtError
+from ntgate.executive.ob import attributes as a
+from ntgate.executive.ps.thread import Process, Thread
+from ntgate.executive.ps.user_thread import Stack, create_thread_on, create_user_thread
+from ntgate.layout import ntstatus
+from ntgate.services.capture import object_attributes
+from ntgate.services.ps_attributes import (
+    PS_ATTRIBUTE_CLIENT_ID,
+    PS_ATTRIBUTE_TEB_ADDRESS,
+    read_attributes,
+)
+
+PROCESS_CREATE_THREAD = 0x0002
+THREAD_CREATE_FLAGS_CREATE_SUSPENDED = 0x01
+THREAD_CREATE_FLAGS_HIDE_FROM_DEBUGGER = 0x04
+THREAD_ALL_ACCESS = 0x1F03FF
+MOST_ZERO_BITS = 21
+INITIAL_TEB_SIZE = 0x14
+
+
+@service()
+def NtCreateThreadEx(
+    caller: Thread,
+    ThreadHandle: Out[HANDLE],
+    DesiredAccess: ACCESS_MASK,
+    ObjectAttributes: InOpt[OBJECT_ATTRIBUTES],
+    ProcessHandle: HANDLE,
+    StartRoutine: PVOID,
+    Argument: PVOID,
+    CreateFlags: ULONG,
+    ZeroBits: SIZE_T,
+    StackSize: SIZE_T,
+    MaximumStackSize: SIZE_T,
+    AttributeList: PVOID,
+) -> Outcome:
+    """Make a thread with a stack that the kernel allocates, and frees when the thread ends."""
+    ThreadHandle.probe()
+    attributes = object_attributes(caller, ObjectAttributes)
+    if ZeroBits > MOST_ZERO_BITS:
+        return ntstatus.STATUS_INVALID_PARAMETER_3
+    listed = read_attributes(caller.memory, AttributeList)
+    process = process_of(caller, ProcessHandle, PROCESS_CREATE_THREAD)
+    thread = create_user_thread(
+        process, StartRoutine, Argument, MaximumStackSize, StackSize, zero_bits=ZeroBits,
+        suspended=bool(CreateFlags & THREAD_CREATE_FLAGS_CREATE_SUSPENDED),
+    )  # fmt: skip
+    if CreateFlags & THREAD_CREATE_FLAGS_HIDE_FROM_DEBUGGER:
+        thread.ethread.HideFromDebugger = 1
+    ThreadHandle.write(
+        thread_handle(caller, thread, DesiredAccess or THREAD_ALL_ACCESS, attributes.attributes)
+    )
+    listed.answer(PS_ATTRIBUTE_CLIENT_ID, struct.pack("<2I", thread.pid, thread.tid))
+    listed.answer(PS_ATTRIBUTE_TEB_ADDRESS, struct.pack("<I", thread.teb))
+    return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtCreateThread(
+    caller: Thread,
+    ThreadHandle: Out[HANDLE],
+    DesiredAccess: ACCESS_MASK,
+    ObjectAttributes: InOpt[OBJECT_ATTRIBUTES],
+    ProcessHandle: HANDLE,
+    ClientId: Out[CLIENT_ID],
+    ThreadContext: PVOID,
+    InitialTeb: PVOID,
+    CreateSuspended: BOOLEAN,
+) -> Outcome:
+    """Make a thread with a CONTEXT, on a stack that the caller has allocated in the process."""
+    ThreadHandle.probe()
+    if ClientId:
+        ClientId.probe()
+    if not ThreadContext:
+        return ntstatus.STATUS_INVALID_PARAMETER
+    context = caller.memory.read(ThreadContext, SIZE)
+    # INITIAL_TEB: the stack of a 16-bit thread, then base, limit and where its allocation begins.
+    _old_base, _old_limit, *stack = struct.unpack(
+        "<5I", caller.memory.read(InitialTeb, INITIAL_TEB_SIZE)
+    )
+    attributes = object_attributes(caller, ObjectAttributes)
+    process = process_of(caller, ProcessHandle, PROCESS_CREATE_THREAD)
+    thread = create_thread_on(
+        process, context, Stack(*stack), suspended=bool(CreateSuspended)
+    )
+    ThreadHandle.write(thread_handle(caller, thread, DesiredAccess, attributes.attributes))
+    if ClientId:
+        ClientId.write(CLIENT_ID(thread.pid, thread.tid))
+    return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtOpenThread(
+    caller: Thread,
+    ThreadHandle: Out[HANDLE],
+    DesiredAccess: ACCESS_MASK,
+    ObjectAttributes: In[OBJECT_ATTRIBUTES],
+    ClientId: InOpt[CLIENT_ID],
+) -> Outcome:
+    """Open a thread by its id, and its process's where that is given."""
+    ThreadHandle.probe()
+    attributes = object_attributes(caller, ObjectAttributes)
+    if not ClientId:
+        return ntstatus.STATUS_INVALID_PARAMETER_MIX
+    if attributes.name:
+        return ntstatus.STATUS_INVALID_PARAMETER_MIX
+    wanted = ClientId.read()
+    objects = caller.executive.objects
+    try:
+        body = objects.reference_by_id(wanted.UniqueThread, objects.types["Thread"])
+    except NtError:
+        return ntstatus.STATUS_INVALID_CID
+    try:
+        thread = objects.companion(body, Thread)
+        if wanted.UniqueProcess and wanted.UniqueProcess != thread.pid:
+            return ntstatus.STATUS_INVALID_CID
+        ThreadHandle.write(thread_handle(caller, thread, DesiredAccess, attributes.attributes))
+    finally:
+        objects.dereference(body)
+    return ntstatus.STATUS_SUCCESS
+
+
+def thread_handle(caller: Thread, thread: Thread, access: int, attributes: int) -> int:
+    """A handle of the caller's process; raises NtError."""
+    return caller.executive.objects.open_by_pointer(
+        caller.process.handles, thread.ethread.address, access, attributes & a.OBJ_INHERIT
+    )
+
+
+def process_of(caller: Thread, handle: int, access: int) -> Process:
+    """The process of a handle that has the access; raises NtError."""
+    return caller.executive.objects.companion(caller.object(handle, "Process", access), Process)
+
+
+def thread_of(caller: Thread, handle: int, access: int) -> Thread:
+    """The thread of a handle that has the access; raises NtError."""
+    return caller.executive.objects.companion(caller.object(handle, "Thread", access), Thread)
