@@ -1,13 +1,26 @@
 /* System calls that make no sense, from a seeded generator.  The standard input has a CONFIG.
  * In the end both gates must still work, and the program says what it has got.
+ *
+ * Some calls are noise in every register; others nearly make sense, by what CONFIG says of the
+ * parameters, so that they get further.  They may protect, decommit or unmap the pages that the
+ * program works with: it repairs those when it next touches them.
  */
 #include "nt.h"
 
-enum { NUMBERS = 0x4000, PAGE = 0x1000, ARENA_PAGES = 8, MOST_ARGUMENTS = 12 };
+enum { NUMBERS = 0x4000, MOST_ARGUMENTS = 12 };
+enum { PAGE = 0x1000, ARENA_PAGES = 8, ARENA_SIZE = 2 * PAGE * (ARENA_PAGES + 1) };
+enum { KNOWN_IN_TABLE = 0x200, MOST_KNOWN = 16 };
+
+/* What a parameter is. */
+enum {
+    ANYTHING, A_HANDLE, ATTRIBUTES, A_STRING, A_TIME, A_POINTER, A_NUMBER, ACCESS, A_SIZE, ITS_BASE,
+    ITS_SIZE, ITSELF, PROTECTION
+};
 
 static struct {
     ULONG seed, count;
     UCHAR excluded[NUMBERS / 8]; /* bits of service numbers that are not called */
+    UCHAR known[2][KNOWN_IN_TABLE][MOST_KNOWN]; /* the parameters of tables 0 and 2 */
 } config;
 
 /* Marsaglia's xorshift. */
@@ -22,7 +35,9 @@ static ULONG draw(void)
 
 static ULONG below(ULONG limit) { return (ULONG)((ULONGLONG)draw() * limit >> 32); }
 
-/* Pages of the program's own with a page between them that nothing may touch. */
+/* Pages of the program's own with a page between them that nothing may touch; the last one has
+ * the names that templates point to.
+ */
 static UCHAR *arena;
 static UCHAR *traps; /* cd NN 90 c3 for each NN */
 static UCHAR *frame; /* a page of arguments, which no argument points to; none behind it */
@@ -71,26 +86,13 @@ typedef struct {
     OBJECT_ATTRIBUTES attributes;
     UNICODE_STRING name;
     LARGE_INTEGER time;
+    ULONG base, size;
 } TEMPLATE;
 
 static const WCHAR *const names[] = {
     L"\\BaseNamedObjects\\one", L"\\Registry\\Machine\\two", L"\\??\\C:\\three", L"four"};
 
 static TEMPLATE *template(void) { return (TEMPLATE *)(arena + PAGE / 2) + below(4); }
-
-static void restore_templates(void)
-{
-    for (ULONG i = 0; i < 4; i++) {
-        TEMPLATE *filled = (TEMPLATE *)(arena + PAGE / 2) + i;
-        USHORT length = 0;
-        while (names[i][length])
-            length++;
-        filled->name = (UNICODE_STRING){2 * length, 2 * length + 2, (PWSTR)names[i]};
-        filled->attributes = named(&filled->name);
-        filled->attributes.Attributes |= below(2) * OBJ_OPENIF;
-        filled->time.QuadPart = -1;
-    }
-}
 
 /* What a program could mean: a good pointer, NULL, a number, a handle. */
 static ULONG plausible(void)
@@ -126,6 +128,72 @@ static ULONG absurd(void)
 
 static ULONG argument(BOOLEAN is_plausible) { return is_plausible ? plausible() : absurd(); }
 
+static ULONG fitting(UCHAR kind)
+{
+    static const ULONG rights[] = {0, GENERIC_READ, GENERIC_READ | GENERIC_WRITE, 0x2000000,
+        0x10000000, SYNCHRONIZE, 0x1f0fff};
+    static const ULONG flags[] = {FILE_SHARE_READ | FILE_SHARE_WRITE, PAGE_READWRITE,
+        PAGE_EXECUTE_READWRITE, FILE_SYNCHRONOUS_IO_NONALERT, FILE_ATTRIBUTE_NORMAL,
+        MEM_COMMIT, MEM_COMMIT | MEM_RESERVE, MEM_DECOMMIT, MEM_RELEASE, SEC_COMMIT, SEC_IMAGE};
+    static const ULONG sizes[] = {0, 1, 4, 8, 0x18, 0x28, 0x40, 0x100, 0x210, 0x1000, 0x10000};
+    switch (kind) {
+    case A_HANDLE:
+        return below(4) ? 4 * below(below(2) ? 24 : 400) : 0;
+    case ITSELF:
+        return (ULONG)-1 - (below(4) ? 0 : below(100));
+    case ATTRIBUTES:
+        return below(3) ? (ULONG)template() : 0;
+    case A_STRING:
+        return (ULONG)&template()->name;
+    case A_TIME:
+        return (ULONG)&template()->time;
+    case PROTECTION:
+        return below(8) ? 1u << below(7) : 1u << below(12);
+    case ITS_BASE:
+        return (ULONG)&template()->base;
+    case ITS_SIZE:
+        return (ULONG)&template()->size;
+    case A_POINTER:
+        return below(10) ? (ULONG)arena_page() + 4 * below(PAGE / 8) : 0;
+    case A_NUMBER:
+        return below(2) ? below(2 << below(6))
+            : below(3)  ? flags[below(sizeof flags / sizeof *flags)]
+                        : 1u << below(32);
+    case ACCESS:
+        return rights[below(sizeof rights / sizeof *rights)];
+    case A_SIZE:
+        return sizes[below(sizeof sizes / sizeof *sizes)];
+    default:
+        return plausible();
+    }
+}
+
+static void restore_templates(void)
+{
+    WCHAR *text = (WCHAR *)(arena + 2 * PAGE * ARENA_PAGES);
+    for (ULONG i = 0; i < 4; i++, text += 64) {
+        TEMPLATE *filled = (TEMPLATE *)(arena + PAGE / 2) + i;
+        USHORT length = 0;
+        do
+            text[length] = names[i][length];
+        while (names[i][length++]);
+        filled->name = (UNICODE_STRING){2 * length - 2, 2 * length, text};
+        filled->attributes = named(&filled->name);
+        filled->attributes.Attributes |= below(2) * OBJ_OPENIF;
+        filled->time.QuadPart = below(2) ? -1 : (LONGLONG)below(0x40000);
+        filled->base = below(2) ? (ULONG)arena_page() : 0x30000000 + (below(16) << 16);
+        filled->size = fitting(A_SIZE);
+    }
+}
+
+static const UCHAR *parameters(ULONG number)
+{
+    static const UCHAR unknown[MOST_KNOWN];
+    ULONG index = number & 0xfff;
+    BOOLEAN is_known = !(number & 0x1000) && index < KNOWN_IN_TABLE;
+    return is_known ? config.known[number >> 13 & 1][index] : unknown;
+}
+
 static ULONG service_number(void)
 {
     ULONG number;
@@ -141,12 +209,12 @@ static ULONG service_number(void)
             number = 0x1000 + below(0x400);
             break;
         case 3:
-            number = 0x2000 + below(0x2000);
+            number = 0x2000 + (below(2) ? below(0x40) : below(0x2000));
             break;
         default:
             number = below(0x11c) | (below(16) ? 0 : draw() << 14);
         }
-    while (is_excluded(number));
+    while (is_excluded(number) || (!*parameters(number) && below(4)));
     return number;
 }
 
@@ -186,25 +254,48 @@ static USHORT selector(void)
 
 static ULONG statuses[4], hash, traps_taken;
 
+/* Whether a service goes to an address that lies in memory: one that no call may have put there
+ * (a query tells where the image is).
+ */
+static BOOLEAN takes_base(const UCHAR *kinds)
+{
+    for (ULONG i = 0; i < MOST_KNOWN; i++)
+        if (kinds[i] == ITS_BASE)
+            return TRUE;
+    return FALSE;
+}
+
+static ULONG argument_of(UCHAR kind, ULONG sense)
+{
+    if (kind == ITS_BASE || (sense >= 2 && below(32)))
+        return fitting(kind);
+    return sense >= 2 ? absurd() : argument(sense || below(2));
+}
+
 static void call(void)
 {
-    ULONG number = service_number();
-    BOOLEAN fast = below(2);
+    ULONG number = service_number(), sense = below(8);
+    const UCHAR *kinds = parameters(number);
+    BOOLEAN fast = below(2), has_base = takes_base(kinds);
     UCHAR *place;
-    if (below(8)) { /* in the middle of a page, or so that the page's end cuts them off */
+    if (has_base)
+        restore_templates();
+    if (has_base || below(8)) { /* in the middle of a page, or so that the page's end cuts them */
         place = frame + (below(4) ? 0x100 + 4 * below(64) : PAGE - 8 - below(88));
         if (fast)
             *(ULONG *)place = (ULONG)sysenter_done;
-        BOOLEAN is_plausible = below(4) != 0;
-        for (ULONG i = 2 * fast; i < 2u * fast + MOST_ARGUMENTS; i++)
-            if (place + 4 * i + 4 <= frame + PAGE)
-                *(ULONG *)(place + 4 * i) = argument(is_plausible || below(2));
+        for (ULONG i = 0; i < MOST_ARGUMENTS; i++) {
+            ULONG *argument_at = (ULONG *)place + 2 * fast + i;
+            if ((UCHAR *)(argument_at + 1) > frame + PAGE)
+                break;
+            *argument_at = argument_of(kinds[i], sense);
+        }
     } else {
         fast = FALSE;
         place = (UCHAR *)pointer();
     }
     call_eax = number, call_ebx = draw(), call_ebp = draw(), call_edx = (ULONG)place;
-    call_esp = below(4) ? (ULONG)arena + 0x800 : below(2) ? pointer() : draw();
+    call_esp = below(4) ? (ULONG)(arena + ARENA_SIZE - PAGE - 16) : below(2) ? pointer() : draw();
     call_eflags = 0x202 | (below(4) ? 0 : draw() & 0x244cd5); /* with DF, NT, AC, ID */
     call_ds = selector(), call_es = selector(), call_gs = selector();
     call_fs = below(4) ? 0x3b : selector();
@@ -214,14 +305,53 @@ static void call(void)
 }
 
 static const UCHAR *trap_at;
+static ULONG repairs;
+
+static NTSTATUS commit(PVOID base, SIZE_T size, ULONG type)
+{
+    return NtAllocateVirtualMemory(NtCurrentProcess(), &base, 0, &size, type, PAGE_READWRITE);
+}
+
+static void release(PVOID base)
+{
+    SIZE_T size = PAGE;
+    NtUnmapViewOfSection(NtCurrentProcess(), base);
+    NtFreeVirtualMemory(NtCurrentProcess(), &base, &size, MEM_RELEASE);
+}
+
+/* Makes a page of the arena what it was, whatever a call has done to it. */
+static BOOLEAN repair(ULONG address)
+{
+    PVOID page = (PVOID)(address & -PAGE), base = page;
+    SIZE_T size = PAGE;
+    ULONG before;
+    repairs++;
+    if (NT_SUCCESS(NtProtectVirtualMemory(
+            NtCurrentProcess(), &base, &size, PAGE_EXECUTE_READWRITE, &before)))
+        return TRUE;
+    if (NT_SUCCESS(commit(page, PAGE, MEM_COMMIT)))
+        return TRUE;
+    for (ULONG i = 0; i < ARENA_SIZE; i += PAGE)
+        release(arena + i);
+    return NT_SUCCESS(commit(arena, ARENA_SIZE, MEM_RESERVE))
+        && NT_SUCCESS(commit(page, PAGE, MEM_COMMIT));
+}
 
 static EXCEPTION_DISPOSITION handler(
     PEXCEPTION_RECORD record, PVOID frame, PCONTEXT context, PVOID dispatcher)
 {
     (void)frame, (void)dispatcher;
+    if (record->ExceptionCode == STATUS_GUARD_PAGE_VIOLATION && !trap_at)
+        return ExceptionContinueExecution;
+    if (record->ExceptionCode == STATUS_ACCESS_VIOLATION && record->NumberParameters == 2
+        && is_safe(record->ExceptionInformation[1])
+        && record->ExceptionInformation[1] - (ULONG)arena < ARENA_SIZE
+        && repair(record->ExceptionInformation[1]))
+        return ExceptionContinueExecution;
     if (!trap_at) {
         print("unexpected "), print_hex(record->ExceptionCode);
-        print(" at "), print_hex((ULONG)record->ExceptionAddress), print("\n");
+        print(" at "), print_hex((ULONG)record->ExceptionAddress);
+        print(" of "), print_hex(record->ExceptionInformation[1]), print("\n");
         exit_process(record->ExceptionCode);
     }
     traps_taken++;
@@ -246,8 +376,10 @@ static void software_interrupt(void)
 static void scramble(void)
 {
     UCHAR *page = arena_page();
-    for (ULONG i = 0; i < 64; i++)
-        *(ULONG *)(page + 4 * below(PAGE / 4)) = argument(below(2));
+    for (ULONG i = 0; i < 64; i++) {
+        ULONG value = below(4) ? argument(below(2)) : fitting(A_SIZE);
+        *(ULONG *)(page + 4 * below(PAGE / 8)) = value;
+    }
     restore_templates();
 }
 
@@ -262,8 +394,8 @@ static void prepare(void)
 {
     output = NtCurrentPeb()->ProcessParameters->StandardOutput;
     /* High enough to be safe from is_safe. */
-    arena = allocate(2 * PAGE * ARENA_PAGES, MEM_RESERVE, PAGE_READWRITE, (PVOID)0x20000000);
-    for (ULONG i = 0; i < ARENA_PAGES; i++)
+    arena = allocate(ARENA_SIZE, MEM_RESERVE, PAGE_READWRITE, (PVOID)0x20000000);
+    for (ULONG i = 0; i <= ARENA_PAGES; i++)
         allocate(PAGE, MEM_COMMIT, PAGE_READWRITE, arena + 2 * PAGE * i);
     traps = allocate(PAGE, MEM_COMMIT | MEM_RESERVE, PAGE_EXECUTE_READWRITE, NULL);
     frame = allocate(2 * PAGE, MEM_RESERVE, PAGE_READWRITE, NULL);
@@ -297,7 +429,7 @@ void start(void)
             software_interrupt();
         else
             call();
-        if (!(i & 127))
+        if (!(i & 63))
             scramble();
     }
     NtCurrentTeb()->ExceptionList = registration.Next;
@@ -305,6 +437,7 @@ void start(void)
     for (ULONG i = 0; i < 4; i++)
         print(" "), print_decimal(statuses[i]);
     print("\ntraps "), print_decimal(traps_taken);
+    print("\nrepairs "), print_decimal(repairs);
     print("\nhash "), print_hex(hash), print("\n");
     alive(direct_sysenter, "sysenter works\n");
     alive(direct_int2e, "int 2eh works\n");

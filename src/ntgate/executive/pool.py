@@ -7,6 +7,8 @@ are kept by size on the host; their headers say free (PoolType 0).
 
 from __future__ import annotations
 
+from ntgate.errors import NtError
+from ntgate.layout.ntstatus import STATUS_INSUFFICIENT_RESOURCES
 from ntgate.layout.ob import POOL_HEADER
 from ntgate.memory.kernel import KernelMemory
 
@@ -17,12 +19,11 @@ NONPAGED = 2 << 9  # PoolType + 1, in the high 7 bits of the size word
 ALLOCATED_BITS = 0x1FF
 
 
-class PoolExhausted(Exception):
-    """The pool's address range is full: STATUS_INSUFFICIENT_RESOURCES."""
-
-
 class Pool:
-    """Allocates between two addresses of direct-mapped system space."""
+    """Allocates between two addresses of direct-mapped system space.
+
+    `small_pages` are those that blocks with headers lie in.
+    """
 
     def __init__(self, memory: KernelMemory, start: int, end: int) -> None:
         self.memory = memory
@@ -31,11 +32,12 @@ class Pool:
         self._free: dict[int, list[int]] = {}  # units of the block to addresses of its header
         self._free_pages: dict[int, list[int]] = {}
         self._big: dict[int, tuple[int, bytes]] = {}
+        self.small_pages: list[int] = []
         self._page_cursor = 0  # the page being carved, and where
         self._previous_units = 0
 
     def allocate(self, size: int, tag: bytes) -> int:
-        """Address of `size` zeroed bytes, on 8; `tag` is 4 bytes.  Raises PoolExhausted."""
+        """Address of `size` zeroed bytes, on 8; `tag` is 4 bytes.  Raises NtError."""
         if size > LARGEST_SMALL:
             return self._allocate_pages(size, tag)
         units = (size + 2 * UNIT - 1) // UNIT
@@ -72,6 +74,7 @@ class Pool:
             if offset:
                 self._release_tail(PAGE - offset)
             self._page_cursor = self.take_pages(1)
+            self.small_pages.append(self._page_cursor)
             self._previous_units = 0
         header = self._page_cursor
         POOL_HEADER(self.memory, header).PreviousSize = self._previous_units
@@ -95,9 +98,12 @@ class Pool:
         return address
 
     def take_pages(self, pages: int) -> int:
-        """Consecutive pages that stay in use; their contents are what they were."""
+        """Consecutive pages that stay in use; their contents are what they were.
+
+        Raises NtError STATUS_INSUFFICIENT_RESOURCES.
+        """
         address = self._next_page
         if address + pages * PAGE > self._end:
-            raise PoolExhausted
+            raise NtError(STATUS_INSUFFICIENT_RESOURCES)
         self._next_page += pages * PAGE
         return address

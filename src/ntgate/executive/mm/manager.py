@@ -20,11 +20,10 @@ from ntgate.errors import NtError
 from ntgate.executive.mm.pfn import PfnDatabase
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.view import delete_all
-from ntgate.executive.pool import Pool, PoolExhausted
+from ntgate.executive.pool import Pool
 from ntgate.layout import machine
 from ntgate.layout.ntstatus import (
     STATUS_COMMITMENT_LIMIT,
-    STATUS_INSUFFICIENT_RESOURCES,
     STATUS_NO_MEMORY,
 )
 from ntgate.layout.ps import EPROCESS
@@ -117,10 +116,7 @@ class MemoryManager:
 
     def pool_block(self, size: int, tag: bytes) -> int:
         """A zeroed block of pool; raises NtError STATUS_INSUFFICIENT_RESOURCES."""
-        try:
-            return self.pool.allocate(size, tag)
-        except PoolExhausted:
-            raise NtError(STATUS_INSUFFICIENT_RESOURCES) from None
+        return self.pool.allocate(size, tag)
 
     def charge(self, pages: int, space: ProcessSpace | None = None) -> None:
         """Commit pages to a process, or to a section; raises NtError STATUS_COMMITMENT_LIMIT."""
