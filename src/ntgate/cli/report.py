@@ -18,7 +18,7 @@ from ntgate.executive.events import (
     Unimplemented,
 )
 from ntgate.layout.ntstatus import STATUS_ACCESS_VIOLATION, name_of
-from ntgate.trace.tracer import Modules
+from ntgate.trace.places import Places
 
 if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Process
@@ -53,7 +53,7 @@ class Report:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._calls: CallCounter | None = None
-        self._modules = Modules()
+        self._modules = Places()
         self._missing: Counter[str] = Counter()
         self._last: dict[int, GuestException] = {}  # of each process
         self._written: dict[str, bool] = {}  # path: whether the host has it
@@ -108,7 +108,7 @@ class Report:
         elif isinstance(event, GuestException):
             self._last[event.pid] = event
         elif isinstance(event, ModuleLoad):
-            self._modules.load(event.pid, event.base, event.size, event.name)
+            self._modules.load(event.pid, event.base, event.size, event.name, event.image)
         elif isinstance(event, ModuleUnload):
             self._modules.unload(event.pid, event.base)
         elif isinstance(event, PathDenied):

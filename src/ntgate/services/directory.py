@@ -41,6 +41,11 @@ from ntgate.services.file_request import (
 NOTIFY_FILTER = Annotated[int, Scalar("ULONG", kind="hex")]
 OutBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length", "out")]
 
+# Classes of other queries, which a directory's refuses once the length is right.
+REFUSED = {
+    i.FileObjectIdInformation: 0x48, i.FileQuotaInformation: 0x38,
+    i.FileReparsePointInformation: 0x10,
+}  # fmt: skip
 # The size of a record up to its name, which a buffer must have room for.
 LEAST = {
     i.FileDirectoryInformation: 0x48,
@@ -82,9 +87,11 @@ def _fill(
         if single or request.status:
             break
     if not out:
-        raise NtError(
-            ntstatus.STATUS_NO_MORE_FILES if scan.found_any else ntstatus.STATUS_NO_SUCH_FILE
-        )
+        if not scan.asked:
+            scan.asked = True
+            raise NtError(ntstatus.STATUS_NO_SUCH_FILE)
+        request.status = ntstatus.STATUS_NO_MORE_FILES
+    scan.asked = True
     return bytes(out)
 
 
@@ -104,11 +111,13 @@ def NtQueryDirectoryFile(
     RestartScan: BOOLEAN,
 ) -> Outcome:
     """The next entries of a directory that fit the pattern of the first call."""
-    least = LEAST.get(FileInformationClass)
+    least = LEAST.get(FileInformationClass, REFUSED.get(FileInformationClass))
     if least is None:
         return ntstatus.STATUS_INVALID_INFO_CLASS
     if Length < least:
         return ntstatus.STATUS_INFO_LENGTH_MISMATCH
+    if FileInformationClass in REFUSED:
+        return ntstatus.STATUS_INVALID_INFO_CLASS
     if Length > LARGEST_TRANSFER:
         return ntstatus.STATUS_INSUFFICIENT_RESOURCES
     caller.memory.probe_for_write(FileInformation, Length)
@@ -140,6 +149,7 @@ def NtNotifyChangeDirectoryFile(
     WatchTree: BOOLEAN,
 ) -> Outcome:
     """Wait until something in a directory, or below it, changes."""
+    IoStatusBlock.probe()
     if not CompletionFilter or CompletionFilter & ~FILE_NOTIFY_VALID_MASK:
         return ntstatus.STATUS_INVALID_PARAMETER
     if Length > LARGEST_TRANSFER:

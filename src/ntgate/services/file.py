@@ -23,6 +23,7 @@ from ntgate.executive.io.open_file import OpenFile
 from ntgate.executive.io.request import Request
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.memory.user import AccessViolation
 from ntgate.services.file_request import (
     LARGEST_TRANSFER,
     PIO_APC_ROUTINE,
@@ -58,6 +59,14 @@ def _is_append_only(caller: Thread, handle: int) -> bool:
     return not granted & c.FILE_WRITE_DATA
 
 
+def _copied(caller: Thread, buffer: int, size: int) -> bytes:
+    """A file system copies by itself, and doesn't say what was wrong with an address."""
+    try:
+        return caller.memory.read(buffer, size)
+    except AccessViolation:
+        raise NtError(ntstatus.STATUS_INVALID_USER_BUFFER) from None
+
+
 @service()
 def NtWriteFile(
     caller: Thread,
@@ -80,9 +89,11 @@ def NtWriteFile(
     if Length > LARGEST_TRANSFER:
         return ntstatus.STATUS_INSUFFICIENT_RESOURCES
     key = Key.read() if Key else 0
-    data = caller.memory.read(Buffer, Length)
+    buffered = None if file.positioned else caller.memory.read(Buffer, Length)
+    caller.memory.probe(Buffer, Length)
 
     def write(request: Request) -> int | None:
+        data = buffered if buffered is not None else _copied(caller, Buffer, Length)
         written = file.write(request, offset, data)
         if synchronous and written is not None and file.positioned:
             file.object.CurrentByteOffset = offset + written

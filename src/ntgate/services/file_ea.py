@@ -41,7 +41,9 @@ def NtQueryEaFile(
 ) -> Outcome:
     """The extended attributes of a file: there are none."""
     IoStatusBlock.probe()
+    caller.memory.probe_for_write(Buffer, Length)
     file_of(caller, FileHandle, c.FILE_READ_EA)
+    caller.memory.write(Buffer, bytes(Length))
     return ntstatus.STATUS_NO_EAS_ON_FILE
 
 

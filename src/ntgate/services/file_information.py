@@ -14,6 +14,7 @@ from ntgate.executive.io import information_class as i
 from ntgate.executive.io.disk_file import DiskFile
 from ntgate.executive.io.disk_information import text
 from ntgate.executive.io.open_file import OpenFile
+from ntgate.executive.ob.attributes import SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import io as layout
 from ntgate.layout import ntstatus
@@ -21,7 +22,9 @@ from ntgate.services.file_request import FILE_INFORMATION_CLASS, answer, file_of
 
 IO_COMPLETION_MODIFY_STATE = 2
 RENAMES = (i.FileRenameInformation, i.FileRenameInformationEx, i.FileLinkInformation)
-NAME_IN_ALL = 0x60  # of FILE_ALL_INFORMATION
+# XP wants FILE_WRITE_ATTRIBUTES for times and attributes; Wine 8.0's SetFileAttributes opens with
+# SYNCHRONIZE and nothing more.
+LEAST = SYNCHRONIZE
 
 QueryBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length", "out")]
 SetBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length")]
@@ -30,7 +33,6 @@ _MODES = (
     (layout.FO_WRITE_THROUGH, c.FILE_WRITE_THROUGH),
     (layout.FO_SEQUENTIAL_ONLY, c.FILE_SEQUENTIAL_ONLY),
     (layout.FO_NO_INTERMEDIATE_BUFFERING, c.FILE_NO_INTERMEDIATE_BUFFERING),
-    (layout.FO_DELETE_ON_CLOSE, c.FILE_DELETE_ON_CLOSE),
 )
 
 
@@ -140,6 +142,8 @@ def NtSetInformationFile(
         return ntstatus.STATUS_INFO_LENGTH_MISMATCH
     IoStatusBlock.probe()
     data = caller.memory.read(FileInformation, Length)
+    if FileInformationClass == i.FileBasicInformation and _granted(caller, FileHandle) == LEAST:
+        access = 0
     file = file_of(caller, FileHandle, access)
     if FileInformationClass == i.FilePositionInformation:
         _set_position(file, struct.unpack_from("<q", data)[0])

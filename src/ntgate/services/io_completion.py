@@ -213,5 +213,6 @@ def NtRemoveIoCompletionEx(
     deadline = _deadline(caller, Timeout)
     body = caller.object(IoCompletionHandle, "IoCompletion", IO_COMPLETION_MODIFY_STATE)
     caller.executive.objects.reference(body)
+    NumEntriesRemoved.write(1)  # what is left there when none comes
     places = (IoCompletionInformation.address, NumEntriesRemoved.address)
     return _remove(caller, (body, Count, deadline, bool(Alertable), places))

@@ -25,7 +25,8 @@ from ntgate.layout import ntstatus
 from ntgate.services.file_open import open_file
 from ntgate.services.file_request import FILE_OPTIONS
 
-DISPOSITIONS = (c.FILE_CREATE, c.FILE_OPEN, c.FILE_OPEN_IF)
+# Wine 8.0's kernelbase asks for FILE_OVERWRITE_IF where XP's asks for FILE_OPEN_IF.
+DISPOSITIONS = (c.FILE_CREATE, c.FILE_OPEN, c.FILE_OPEN_IF, c.FILE_OVERWRITE_IF)
 
 
 @service()

@@ -11,6 +11,7 @@ from ntgate.dispatch.types import HANDLE, IO_STATUS_BLOCK, ULONG, Out, Scalar, S
 from ntgate.executive.io import constants as c
 from ntgate.executive.io import information_class as i
 from ntgate.executive.io.disk_file import DiskFile
+from ntgate.executive.io.open_file import OpenFile
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.services.file_request import FSINFOCLASS, answer, file_of
@@ -41,8 +42,7 @@ def NtQueryVolumeInformationFile(
     caller.memory.probe_for_write(FsInformation, Length)
     file = file_of(caller, FileHandle, 0)
     if FsInformationClass == i.FileFsDeviceInformation:
-        device = file.device
-        data = struct.pack("<2I", device.device_type, device.characteristics)
+        data = struct.pack("<2I", *_device(file))
     else:
         data = file.query_volume(FsInformationClass)
     status = ntstatus.STATUS_SUCCESS
@@ -52,6 +52,18 @@ def NtQueryVolumeInformationFile(
         status, data = ntstatus.STATUS_BUFFER_OVERFLOW, data[:Length]
     caller.memory.write(FsInformation, data)
     return answer(IoStatusBlock, len(data), status)
+
+
+def _device(file: OpenFile) -> tuple[int, int]:
+    """Type and characteristics.
+
+    XP tells the disk of a file, and its kernel32 takes that or the file system on it for a
+    fixed drive; Wine 8.0's kernelbase knows the file system only.
+    """
+    device = file.device
+    if device.device_type == c.FILE_DEVICE_DISK:
+        return c.FILE_DEVICE_DISK_FILE_SYSTEM, device.characteristics
+    return device.device_type, device.characteristics
 
 
 @service(partial="the label only")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ntgate.executive.io.tree import Directory, Entry
-from ntgate.executive.io.wildcards import Pattern
+from ntgate.executive.io.wildcards import Pattern, of_win32
 
 
 class DirectoryScan:
@@ -14,8 +14,8 @@ class DirectoryScan:
 
     def __init__(self, entry: Entry, pattern: str | None) -> None:
         self._entry = entry
-        self.pattern = Pattern(pattern or "*")
-        self.found_any = False
+        self.pattern = Pattern(of_win32(pattern or "*"))
+        self.asked = False  # there has been an answer
         self._names: list[tuple[str, Entry]] = []
         self._position = 0
         self.restart()
@@ -54,7 +54,6 @@ class DirectoryScan:
 
     def advance(self) -> None:
         self._position += 1
-        self.found_any = True
 
     @property
     def index(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
-from ntgate.executive.io import disk_information, disk_set
+from ntgate.executive.io import disk_control, disk_information, disk_set
 from ntgate.executive.io.directory_scan import DirectoryScan
 from ntgate.executive.io.locks import Lock
 from ntgate.executive.io.notify import (
@@ -90,6 +90,12 @@ class DiskFile(OpenFile):
             return 0
         if offset + len(data) > LARGEST_OFFSET:
             raise NtError(s.STATUS_INVALID_PARAMETER)
+        self.put(offset, data)
+        return len(data)
+
+    def put(self, offset: int, data: bytes) -> None:
+        """Write, whatever is locked; the pages of the file's sections follow."""
+        stream = self.stream
         before = stream.size
         stream.write(offset, data)
         segment = self.volume.mm.file_segments.get((stream, False))
@@ -99,7 +105,6 @@ class DiskFile(OpenFile):
             self.object.Flags |= FO_FILE_MODIFIED
             if offset + len(data) > before:
                 self._report(FILE_NOTIFY_CHANGE_SIZE)
-        return len(data)
 
     def flush(self, request: Request) -> int | None:
         self.stream.flush()
@@ -157,7 +162,10 @@ class DiskFile(OpenFile):
         disk_set.set_information(self, information_class, data, other)
 
     def query_volume(self, information_class: int) -> bytes:
-        return disk_information.query_volume(self, information_class)
+        return disk_information.query_volume(self.volume, information_class)
+
+    def file_control(self, request: Request, code: int, data: bytes, room: int) -> bytes | None:
+        return disk_control.control(self, code, data, room)
 
     # Directories.
 
@@ -184,9 +192,9 @@ class DiskFile(OpenFile):
         if watch.is_due and not watch.waiting:
             request.status, data = watch.take(room)
             return data
-        waiting = watch.waiting
-        waiting.append(request)
-        request.pend(lambda: waiting.remove(request))
+        waiting, entry = watch.waiting, (request, room)
+        waiting.append(entry)
+        request.pend(lambda: waiting.remove(entry))
         return None
 
     def _report(self, changed: int, action: int = FILE_ACTION_MODIFIED) -> None:
@@ -201,8 +209,8 @@ class DiskFile(OpenFile):
         file, node, stream, entry = self.object, self.node, self.stream, self.entry
         stream.locks.unlock_all(file.address)
         if self.watch is not None:
-            for request in list(self.watch.waiting):
-                self.watch.waiting.remove(request)
+            waiting, self.watch.waiting = self.watch.waiting, []
+            for request, _room in waiting:
                 request.complete(s.STATUS_NOTIFY_CLEANUP)
             self.volume.notifier.watches.remove(self.watch)
         if file.Flags & FO_FILE_MODIFIED:

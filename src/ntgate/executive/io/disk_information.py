@@ -14,6 +14,7 @@ from ntgate.layout import ntstatus as s
 
 if TYPE_CHECKING:
     from ntgate.executive.io.disk_file import DiskFile
+    from ntgate.executive.io.volume import Volume
 
 SECTOR = 512
 STREAM_RECORD = struct.Struct("<2I2Q")
@@ -189,14 +190,13 @@ def _short(name: str, entry: Entry) -> str:
 # The volume.
 
 
-def query_volume(file: DiskFile, information_class: int) -> bytes:
+def query_volume(volume: Volume, information_class: int) -> bytes:
     """FileFsXxxInformation; raises STATUS_INVALID_INFO_CLASS."""
-    volume = file.volume
     space = volume.tree.space
     if information_class == i.FileFsVolumeInformation:
         label = text(volume.label)
         created = volume.tree.root.metadata.creation
-        return struct.pack("<Q2I2B", created, volume.serial, len(label), 0, 0) + label
+        return struct.pack("<Q2I2B", created, volume.serial, len(label), 1, 0) + label
     if information_class == i.FileFsLabelInformation:
         label = text(volume.label)
         return struct.pack("<I", len(label)) + label

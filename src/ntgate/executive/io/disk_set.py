@@ -134,7 +134,9 @@ def _check_deletable(file: DiskFile, node: Node) -> None:
     if node.metadata.attributes & c.FILE_ATTRIBUTE_READONLY:
         raise NtError(s.STATUS_CANNOT_DELETE)
     segments = file.volume.mm.file_segments
-    if any((stream, True) in segments for stream in node.streams.values()):
+    if any(
+        (stream, image) in segments for stream in node.streams.values() for image in (False, True)
+    ):
         raise NtError(s.STATUS_CANNOT_DELETE)
 
 
@@ -221,6 +223,9 @@ def _link(file: DiskFile, data: bytes, other: OpenFile | None) -> None:
     if Policy.WRITE_THROUGH in policies:
         raise NtError(s.STATUS_NOT_SUPPORTED)
     if there is not None:
+        if there.node is file.node and replace:
+            there.name = name
+            return
         _replace(file, there, replace=replace)
     entry = file.volume.tree.add_link(directory, name, file.node)
     file.volume.notifier.report(

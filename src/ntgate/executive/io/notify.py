@@ -42,7 +42,7 @@ class Watch:
     heard: bytearray = field(default_factory=bytearray)
     last: int = 0  # where the last record in `heard` begins
     lost: bool = False
-    waiting: list[Request] = field(default_factory=list)
+    waiting: list[tuple[Request, int]] = field(default_factory=list)  # with their room
 
     def hear(self, name: str, action: int) -> None:
         encoded = name.encode("utf-16-le", "surrogatepass")
@@ -104,6 +104,6 @@ class Notifier:
     def answer(watch: Watch) -> None:
         """Complete the oldest request that waits, if there is something to tell."""
         if watch.waiting and watch.is_due:
-            request = watch.waiting.pop(0)
-            status, data = watch.take(watch.room)
+            request, room = watch.waiting.pop(0)
+            status, data = watch.take(room)
             request.complete(status, len(data), data)

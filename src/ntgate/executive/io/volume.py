@@ -22,6 +22,7 @@ from ntgate.executive.io.notify import (
 from ntgate.executive.io.open_file import Create, OpenFile
 from ntgate.executive.io.source import Policy
 from ntgate.executive.io.tree import Directory, Entry, Node, Stream, Tree
+from ntgate.executive.io.volume_file import VolumeFile
 from ntgate.executive.mm.manager import MemoryManager
 from ntgate.executive.ob import ObjectManager
 from ntgate.executive.ob.attributes import DELETE, WRITE_DAC, WRITE_OWNER
@@ -75,6 +76,9 @@ class Volume:
 
     def open(self, create: Create, file: FILE_OBJECT) -> OpenFile:
         """Raises NtError, with NTFS's statuses."""
+        if self._names_volume(create):
+            create.take_maximum()
+            return VolumeFile(file, self, create.access)
         place = self._place(create)
         if place.entry is None:
             entry, node, stream = self._create(create, place)
@@ -89,6 +93,11 @@ class Volume:
         stream.opens += 1
         node.opens += 1
         return opened
+
+    @staticmethod
+    def _names_volume(create: Create) -> bool:
+        wants = create.options & (c.FILE_DIRECTORY_FILE | c.FILE_OPEN_BY_FILE_ID)
+        return not create.path and create.related is None and not wants
 
     def find(self, path: str, related: OpenFile | None = None) -> Entry:
         """The entry of a path, without opening it; raises NtError."""
@@ -169,8 +178,7 @@ class Volume:
             if create.options & c.FILE_NON_DIRECTORY_FILE:
                 raise NtError(s.STATUS_FILE_IS_A_DIRECTORY)
             if create.disposition in OVERWRITES:
-                raise NtError(s.STATUS_OBJECT_NAME_COLLISION if wants_directory
-                              else s.STATUS_FILE_IS_A_DIRECTORY)  # fmt: skip
+                raise NtError(s.STATUS_OBJECT_NAME_COLLISION)
         elif wants_directory:
             raise NtError(s.STATUS_NOT_A_DIRECTORY if create.options & c.FILE_DIRECTORY_FILE
                           else s.STATUS_OBJECT_NAME_INVALID)  # fmt: skip

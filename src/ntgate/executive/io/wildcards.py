@@ -14,6 +14,28 @@ DOS_STAR, DOS_QM, DOS_DOT = '<>"'
 WILD = frozenset('*?<>"')
 
 
+def of_win32(text: str) -> str:
+    """A pattern of FindFirstFile's as NT has it; one that is NT's already stays what it is.
+
+    XP's kernel32 does this in ring 3.  Wine 8.0's kernelbase leaves it to the kernel.
+    """
+    if text == "*.*":
+        return "*"
+    units = list(text)
+    for position, unit in enumerate(text):
+        before = text[position - 1] if position else ""
+        if unit == "." and before == "*":
+            units[position - 1] = DOS_STAR
+        elif unit in ("?", "*"):
+            if unit == "?":
+                units[position] = DOS_QM
+            if before == ".":
+                units[position - 1] = DOS_DOT
+    if text.endswith(".") and units[-2:-1] == [DOS_STAR]:
+        units.pop()
+    return "".join(units)
+
+
 class Pattern:
     """Compared in any letter case."""
 

@@ -89,7 +89,8 @@ class Waits:
         if status is not None:
             return status
         if timeout == 0:
-            return ntstatus.STATUS_TIMEOUT
+            alerted = alertable and self.executive.processes.test_alert(thread)
+            return thread.wait_status if alerted else ntstatus.STATUS_TIMEOUT
         if not self.executive.processes.wait(thread, timeout, alertable=alertable):
             return thread.wait_status
         self._link(thread, headers, wait_type)

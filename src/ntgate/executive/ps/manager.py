@@ -293,11 +293,7 @@ class ProcessManager(Rundown):
         False where an alertable wait need not begin: thread.wait_status says why.
         """
         tcb: KTHREAD = thread.ethread.Tcb
-        if alertable and suspend.test_alert(thread):
-            thread.wait_status = ntstatus.STATUS_ALERTED
-            return False
-        if alertable and apc.test_alert(thread):
-            thread.wait_status = ntstatus.STATUS_USER_APC
+        if alertable and self.test_alert(thread):
             return False
         tcb.State, tcb.WaitReason = WAITING, reason
         tcb.WaitMode = USER_MODE
@@ -309,6 +305,16 @@ class ProcessManager(Rundown):
             thread.timer = clock.set_timer(
                 clock.due_time(timeout), lambda: self._timeout(thread)
             )
+        return True
+
+    def test_alert(self, thread: Thread) -> bool:
+        """Whether an alertable wait ends at once: thread.wait_status says why."""
+        if suspend.test_alert(thread):
+            thread.wait_status = ntstatus.STATUS_ALERTED
+        elif apc.test_alert(thread):
+            thread.wait_status = ntstatus.STATUS_USER_APC
+        else:
+            return False
         return True
 
     def _timeout(self, thread: Thread) -> None:
