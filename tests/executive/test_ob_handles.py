@@ -163,7 +163,7 @@ def test_pseudo_handles(ob: ObjectManager) -> None:
         ob.reference_by_handle(table, 0xFFFFFFFE, ob.types["Process"])
     assert status_of(caught) == ntstatus.STATUS_OBJECT_TYPE_MISMATCH
     handle = ob.duplicate(table, 0xFFFFFFFF, table, 0, 0, a.DUPLICATE_SAME_ACCESS)
-    assert ob.query_handle(table, handle).granted_access == 0x1F0FFF
+    assert ob.query_handle(table, handle).granted_access == 0x1FFFFF
     with pytest.raises(NtError) as caught:
         ob.close_handle(table, 0xFFFFFFFF)
     assert status_of(caught) == ntstatus.STATUS_INVALID_HANDLE

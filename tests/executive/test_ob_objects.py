@@ -212,7 +212,7 @@ def test_no_pool_left(ob: ObjectManager) -> None:
         ("Event", 0x1F0003, 0x1F0003),
         ("Event", 0x1F0FFF, 0x1F0003),
         ("Event", 0, 0),
-        ("Process", 0x1FFFFF, 0x1F0FFF),
+        ("Process", 0x3FFFFF, 0x1FFFFF),
         ("File", a.GENERIC_READ, 0x120089),
         ("Key", a.MAXIMUM_ALLOWED, 0xF003F),
         ("Key", 0x100000, 0x100000),

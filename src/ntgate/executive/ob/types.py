@@ -48,7 +48,8 @@ class TypeRow:
 FILE_ACCESS = (0x120089, 0x120116, 0x1200A0, 0x1F01FF)
 NOT_BY_NAME = a.OBJ_PERMANENT | a.OBJ_EXCLUSIVE | a.OBJ_OPENIF
 
-# In the order in which XP creates them: the n-th has index n.
+# In the order in which XP creates them: the n-th has index n.  All rights of a process and of a
+# thread are those that programs built for newer versions ask for; XP has 1f0fffh and 1f03ffh.
 ROWS = (
     TypeRow("Type", (0x20000, 0x20000, 0x20000, 0xF0001), symbol="ObpTypeObjectType",
             keeps_list=True),
@@ -58,9 +59,9 @@ ROWS = (
             "ObpSymbolicLinkObjectType", case_insensitive=True),
     TypeRow("Token", (0x2001A, 0x201E0, 0x20005, 0xF01FF), symbol="SeTokenObjectType",
             needs_security=True),
-    TypeRow("Process", (0x20410, 0x20BEB, 0x120000, 0x1F0FFF), DISPATCHER, "PsProcessType",
+    TypeRow("Process", (0x20410, 0x20BEB, 0x120000, 0x1FFFFF), DISPATCHER, "PsProcessType",
             NOT_BY_NAME, needs_security=True),
-    TypeRow("Thread", (0x20048, 0x20037, 0x120000, 0x1F03FF), DISPATCHER, "PsThreadType",
+    TypeRow("Thread", (0x20048, 0x20037, 0x120000, 0x1FFFFF), DISPATCHER, "PsThreadType",
             NOT_BY_NAME, needs_security=True),
     TypeRow("Job", (0x20004, 0x2000B, 0x120000, 0x1F001F), DISPATCHER, "PsJobType",
             needs_security=True),
