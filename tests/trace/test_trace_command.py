@@ -51,10 +51,10 @@ def test_each_call_tells_its_gate(program: str, gate: str, gate_at: str, direct:
 def test_the_text_form() -> None:
     done = trace("-e", "trace=NtWriteFile", "@direct")
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("Nt")]
-    assert line.startswith("NtWriteFile(FileHandle=0x8, Event=0x0,")
-    assert 'Buffer="hello through int 2Eh outside of"..., Length=39' in line
-    assert "= STATUS_SUCCESS [IoStatusBlock={Status=STATUS_SUCCESS, Information=0x27}]" in line
-    assert "<DIRECT int2e direct+" in line
+    assert line.startswith("NtWriteFile(FileHandle=0x8<")
+    assert ">, IoStatusBlock={Information=39}, Buffer=" in line
+    assert 'Buffer="hello through int 2Eh outside of"..., Length=39) = STATUS_SUCCESS' in line
+    assert "<DIRECT int2e direct!DirectWriteFile+0xb at direct+" in line
     assert done.stdout == "hello through int 2Eh outside of ntdll\n"
 
 
@@ -75,9 +75,9 @@ def test_an_injected_status_reaches_the_program() -> None:
 
 def test_the_summary_counts() -> None:
     lines = trace("-c", "@seh").stderr.splitlines()
-    assert lines[0].split() == ["%", "calls", "calls", "errors", "service"]
-    assert lines[2].split() == ["50.00", "2", "NtContinue"]
-    assert lines[-1].split() == ["100.00", "4", "0", "total"]
+    assert lines[0].split() == ["%", "calls", "seconds", "calls", "errors", "service"]
+    assert lines[2].split() == ["50.00", "0.000000", "2", "NtContinue"]
+    assert lines[-1].split() == ["100.00", "0.000000", "4", "0", "total"]
 
 
 def test_a_file_takes_the_trace(tmp_path: Path) -> None:

@@ -81,7 +81,9 @@ def trace(
     arguments: Words = None,
     expressions: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option("-e", metavar="EXPR", help="trace=NAME,%family, inject=NAME:status=S:when=N"),
+        typer.Option(
+            "-e", metavar="EXPR", help="trace=NAME,%family; event=KIND; inject=NAME:status=S:when=N"
+        ),
     ] = None,
     output: Annotated[
         Optional[Path],  # noqa: UP045
@@ -89,8 +91,15 @@ def trace(
     ] = None,
     form: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
     summary: Annotated[bool, typer.Option("-c", help="Count calls and errors.")] = False,
-    relative: Annotated[bool, typer.Option("-r", help="Time since the last call.")] = False,
+    with_summary: Annotated[bool, typer.Option("-C", help="As -c, behind the trace.")] = False,
+    relative: Annotated[bool, typer.Option("-r", help="Virtual time since the last line.")] = False,
+    spent: Annotated[bool, typer.Option("-T", help="Virtual time spent in each call.")] = False,
     stacks: Annotated[bool, typer.Option("-k", help="The callers of each call.")] = False,
+    names: Annotated[
+        bool, typer.Option("-y", help="Objects of handles in JSON lines (text has them).")
+    ] = False,
+    whole: Annotated[bool, typer.Option("-v", help="Whole lists; optional arguments too.")] = False,
+    _follow: Annotated[bool, typer.Option("-f", help="Children too: always so.")] = False,
     string_limit: Annotated[int, typer.Option("-s", help="Bytes of a buffer to show.")] = 32,
     rw: Rw = False,
     mounts: Mounted = None,
@@ -105,7 +114,9 @@ def trace(
     """Run a program and show its system calls, with the gate that each came through."""
     from ntgate.cli.trace import TraceOptions, trace_program
 
-    options = TraceOptions(output, form, summary, relative, stacks, string_limit)
+    options = TraceOptions(
+        output, form, summary, with_summary, relative, spent, stacks, names, whole, string_limit
+    )
     for expression in expressions or []:
         options.add_expression(expression)
     session = _session(rw, mounts, environment, time_limit, memory_limit, report)

@@ -2,56 +2,71 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
 from ntgate.cli.session import Session, SessionOptions, open_output
+from ntgate.cli.trace_events import pass_on
 from ntgate.errors import UsageError
-from ntgate.executive.events import (
-    Event,
-    GuestException,
-    ModuleLoad,
-    ModuleUnload,
-    ProcessExit,
-    ProcessStart,
-    ThreadExit,
-    ThreadStart,
-)
-from ntgate.layout.ntstatus import name_of
 from ntgate.machine import MachineOptions
-from ntgate.trace.decode import Decoder
-from ntgate.trace.filters import Filter, Injection, parse_injection, parse_trace
+from ntgate.trace.filters import Filter, parse_events, parse_trace
+from ntgate.trace.handle_names import HandleNames
+from ntgate.trace.injections import Injection, parse_injection
+from ntgate.trace.json_writer import JsonLinesWriter
+from ntgate.trace.plans import Planner
+from ntgate.trace.structures import StructureDecoder
+from ntgate.trace.summary_writer import SummaryWriter
+from ntgate.trace.text_writer import TextOptions, TextWriter
 from ntgate.trace.tracer import Tracer, Writer
-from ntgate.trace.writers import JsonLinesWriter, SummaryWriter, TextWriter
 
 FORMATS = ("text", "jsonl")
 
 
 @dataclass
 class TraceOptions:
-    """The options of the command line, already checked."""
+    """The options of the command line, already checked.
+
+    summary: a table in the trace's place; with_summary: behind it.
+    """
 
     output: Path | None = None
     format: str = "text"
     summary: bool = False
+    with_summary: bool = False
     relative: bool = False
+    spent: bool = False
     with_stack: bool = False
+    handle_names: bool = False
+    whole: bool = False
     string_limit: int = 32
-    shown: Filter | None = None
+    shown: Filter = field(default_factory=Filter)
     injections: list[Injection] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Raises UsageError."""
+        if self.format not in FORMATS:
+            raise UsageError(f"--format {self.format}: there are {' and '.join(FORMATS)}")
+        if self.string_limit < 0:
+            raise UsageError(f"-s {self.string_limit}: a number of bytes")
+
     def add_expression(self, text: str) -> None:
-        """One `-e`: `trace=...`, `inject=...`, or a list as for `trace=`."""
+        """One `-e`: `trace=...`, `event=...`, `inject=...`, or a list as for `trace=`."""
         key, equals, value = text.partition("=")
-        if key == "inject" and equals:
+        if not equals:
+            key, value = "trace", text
+        if key == "inject":
             self.injections.append(parse_injection(value))
-        elif key == "trace" or not equals:
-            self.shown = parse_trace(value if equals else text)
+        elif key == "event":
+            self.shown = replace(self.shown, events=parse_events(value))
+        elif key == "trace":
+            names, direct = parse_trace(value)
+            self.shown = replace(self.shown, names=names, direct=direct)
         else:
-            raise UsageError(f"-e {text}: use trace=NAME,%family or inject=NAME:status=...")
+            raise UsageError(f"-e {text}: use trace=NAME,%family, event=KIND or inject=NAME:...")
 
 
 def trace_program(
@@ -62,16 +77,19 @@ def trace_program(
     session = Session(machine_options, session_options)
     machine = session.machine
     out = open_output(options.output) if options.output is not None else sys.stderr
+    is_text = options.format == "text"
+    names = HandleNames(machine.executive.objects) if is_text or options.handle_names else None
     tracer = Tracer(
-        _writer(out, options),
+        _writers(out, options),
         lambda: machine.executive.clock.interrupt_time,
+        Planner(StructureDecoder(options.string_limit), with_names=names is not None),
         shown=options.shown,
         injections=options.injections,
-        decoder=Decoder(options.string_limit),
+        handle_names=names,
         with_stack=options.with_stack,
     )
     machine.observe(tracer, tracer.sysenter)
-    machine.events.listen(lambda event: _event(tracer, event))
+    machine.events.listen(lambda event: pass_on(tracer, event))
     try:
         session.start(program, arguments)
         session.run()
@@ -82,40 +100,14 @@ def trace_program(
     return session.finish()
 
 
-def _writer(out: TextIO, options: TraceOptions) -> Writer:
-    if options.summary:
-        return SummaryWriter(out)
-    if options.format == "jsonl":
-        return JsonLinesWriter(out)
-    if options.format != "text":
-        raise UsageError(f"--format {options.format}: there are {' and '.join(FORMATS)}")
-    return TextWriter(out, relative=options.relative)
-
-
-def _event(tracer: Tracer, event: Event) -> None:
-    fields: dict[str, object]
-    if isinstance(event, ModuleLoad):
-        tracer.modules.load(event.pid, event.base, event.size, event.name)
-        name, fields = "module load", {"name": event.name, "base": f"{event.base:#x}"}
-    elif isinstance(event, ModuleUnload):
-        tracer.modules.unload(event.pid, event.base)
-        name, fields = "module unload", {"base": f"{event.base:#x}"}
-    elif isinstance(event, ProcessStart):
-        name, fields = "process start", {"image": event.image, "parent": event.parent}
-    elif isinstance(event, ProcessExit):
-        name, fields = "process exit", {"status": name_of(event.status)}
-    elif isinstance(event, ThreadStart):
-        name, fields = "thread start", {"start": f"{event.start_address:#x}"}
-    elif isinstance(event, ThreadExit):
-        name, fields = "thread exit", {"status": name_of(event.status)}
-    elif isinstance(event, GuestException):
-        chance = "first" if event.first_chance else "second"
-        name = "exception"
-        fields = {
-            "code": name_of(event.code),
-            "address": tracer.modules.place(event.pid, event.address),
-            "chance": chance,
-        }
-    else:
-        return
-    tracer.writer.event(event.pid, event.tid, name, fields)
+def _writers(out: TextIO, options: TraceOptions) -> list[Writer]:
+    writers: list[Writer] = []
+    if options.format == "jsonl" and not options.summary:
+        writers.append(JsonLinesWriter(out, spent=options.spent))
+    elif not options.summary:
+        colour = out.isatty() and "NO_COLOR" not in os.environ
+        text = TextOptions(options.relative, options.spent, options.whole, colour)
+        writers.append(TextWriter(out, text))
+    if options.summary or options.with_summary:
+        writers.append(SummaryWriter(out))
+    return writers

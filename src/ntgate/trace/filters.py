@@ -1,89 +1,109 @@
-"""What to show and what to change: the words of `-e`, with strace's habits."""
+"""What to show: the words of `-e trace=` and `-e event=`, with strace's habits."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 
-from ntgate.dispatch.service import SERVICES
 from ntgate.dispatch.tables import services_by_name
 from ntgate.errors import UsageError
-from ntgate.layout import ntstatus
+from ntgate.trace.families import family, family_names
+
+EVENTS = ("process", "thread", "module", "exception", "debug", "file", "fault", "unimplemented")
 
 
 @dataclass(frozen=True)
 class Filter:
-    """The services that a trace shows; with `inverted`, all but those."""
+    """names: the services whose calls are shown, None for all; direct: and only those made
+    outside of ntdll's stubs.  events: the kinds of events that are shown.
+    """
 
-    names: frozenset[str]
-    inverted: bool = False
+    names: frozenset[str] | None = None
+    direct: bool = False
+    events: frozenset[str] = frozenset(EVENTS)
 
-    def shows(self, name: str) -> bool:
-        return (name in self.names) != self.inverted
+    def may_show(self, name: str) -> bool:
+        return self.names is None or name in self.names
 
+    def shows(self, name: str, *, direct: bool) -> bool:
+        return self.may_show(name) and (direct or not self.direct)
 
-@dataclass
-class Injection:
-    """Answer the `when`-th call (and with `repeat` each later one) with a status."""
-
-    name: str
-    status: int
-    when: int = 1
-    repeat: bool = True
-    seen: int = 0
-
-    def applies(self) -> bool:
-        """Counts a call; whether it is one to answer."""
-        self.seen += 1
-        return self.seen == self.when or (self.repeat and self.seen > self.when)
+    def shows_event(self, name: str) -> bool:
+        """`name` is a kind, or begins with one and a blank."""
+        return name.partition(" ")[0] in self.events
 
 
-def parse_trace(text: str) -> Filter:
-    """`NAME,%family,...`, all inverted by a leading `!`.  Raises UsageError."""
+def parse_trace(text: str) -> tuple[frozenset[str] | None, bool]:
+    """The names and `direct` of a Filter: `NAME,%family,/regex/,%direct`, all inverted by a
+    leading `!`; `all` and `none`.  Raises UsageError.
+    """
     inverted = text.startswith("!")
+    words = text.removeprefix("!").split(",")
+    direct = "%direct" in words
+    if direct and inverted:
+        raise UsageError(f"trace={text}: %direct can't be inverted")
+    words = [word for word in words if word != "%direct"]
+    if direct and not words:
+        return None, True
+    names = parse_names(",".join(words))
+    if inverted:
+        names = frozenset(services_by_name()) - names
+    return names, direct
+
+
+def parse_names(text: str) -> frozenset[str]:
+    """`NAME,%family,/regex/`, or `all` and `none`.  Raises UsageError."""
     names: set[str] = set()
-    for word in text.removeprefix("!").split(","):
-        if word.startswith("%"):
+    for word in text.split(","):
+        if word == "all":
+            names |= set(services_by_name())
+        elif word.startswith("%"):
             names |= _family(word[1:])
-        else:
+        elif word.startswith("/"):
+            names |= _matching(word.strip("/"))
+        elif word != "none":
             names.add(_service(word))
-    return Filter(frozenset(names), inverted)
+    return frozenset(names)
 
 
-def _family(family: str) -> set[str]:
-    found = {name for name, service in SERVICES.items() if service.family.startswith(family)}
-    if not found or not family:
-        families = sorted({service.family for service in SERVICES.values()})
-        raise UsageError(f"no service family is %{family}; there are %{', %'.join(families)}")
+def parse_events(text: str) -> frozenset[str]:
+    """`KIND,...`, inverted by a leading `!`; `all` and `none`.  Raises UsageError."""
+    if text in ("all", "none"):
+        return frozenset(EVENTS if text == "all" else ())
+    kinds = text.removeprefix("!").split(",")
+    for kind in kinds:
+        if kind not in EVENTS:
+            raise UsageError(f"event={text}: no kind of event is {kind!r}; {', '.join(EVENTS)} are")
+    return frozenset(EVENTS).difference(kinds) if text.startswith("!") else frozenset(kinds)
+
+
+def _family(name: str) -> frozenset[str]:
+    try:
+        return family(name)
+    except KeyError:
+        known = ", ".join(f"%{each}" for each in [*family_names(), "direct"])
+        raise UsageError(f"no service family is %{name}; there are {known}") from None
+
+
+def _matching(pattern: str) -> set[str]:
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"/{pattern}/: {error}") from None
+    found = {name for name in services_by_name() if expression.search(name)}
+    if not found:
+        raise UsageError(f"no service is named like /{pattern}/")
     return found
 
 
-def _service(name: str) -> str:
-    if name not in services_by_name():
-        raise UsageError(f"no service is named {name!r}; NtWriteFile is one, %file a family")
-    return name
-
-
-def parse_injection(text: str) -> Injection:
-    """`NAME:status=0xc0000022[:when=N[+]]`.  Raises UsageError."""
-    name, *words = text.split(":")
-    injection = Injection(_service(name), ntstatus.STATUS_UNSUCCESSFUL)
-    for word in words:
-        key, _, value = word.partition("=")
-        try:
-            if key == "status":
-                injection.status = _status(value)
-            elif key == "when":
-                injection.when = int(value.removesuffix("+"))
-                injection.repeat = value.endswith("+")
-            else:
-                raise ValueError
-        except ValueError:
-            raise UsageError(
-                f"inject={text}: {word!r} is not understood; use NAME:status=0xc0000022:when=2"
-            ) from None
-    return injection
-
-
-def _status(text: str) -> int:
-    value = getattr(ntstatus, text, None)
-    return value if isinstance(value, int) else int(text, 0)
+def _service(word: str) -> str:
+    """By its own name, Zw's, or in any case."""
+    names = {name.lower(): name for name in services_by_name()}
+    lower = word.lower()
+    found = names.get(lower) or names.get("nt" + lower.removeprefix("zw"))
+    if found is None:
+        close = get_close_matches(lower, names, 1) or get_close_matches("nt" + lower, names, 1)
+        hint = f"did you mean {names[close[0]]}?" if close else "NtWriteFile is one, %file a family"
+        raise UsageError(f"no service is named {word!r}; {hint}")
+    return found

@@ -1,91 +1,46 @@
-"""One traced call, and its two written forms."""
+"""One traced call."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
 from typing import Any
 
-from ntgate.layout.ntstatus import name_of
-from ntgate.trace.decode import Bytes, Word
+from ntgate.trace.plans import Plan
 
 
-@dataclass
 class CallRecord:
-    """A service call; `status` is None for one that does not return.  `clock`: 100 ns units."""
+    """A service call.
 
-    seq: int
-    pid: int
-    tid: int
-    service: str
-    number: int
-    gate: str  # "sysenter", "int2e", or "" for a call from ring 0
-    gate_at: str  # module+offset of the gate instruction
-    direct: bool  # made outside of ntdll's stubs
-    caller: str  # module+offset that the stub returns to
-    args: dict[str, Any]
-    clock: int
-    out: dict[str, Any] = field(default_factory=dict)
-    status: int | None = None
-    injected: bool = False
-    stack: list[str] = field(default_factory=list)
+    gate: "sysenter", "int2e", or "" for a call from ring 0.  gate_at: module+offset of the gate
+    instruction.  direct: made outside of ntdll's stubs.  caller: address that the stub returns
+    to, `place` the same as module+offset, `symbol` by the nearest export.  status: None for a
+    call that does not return.  clock, ended: 100 ns units of virtual time.  seq counts the
+    entries; stack holds return addresses, from the innermost out, as symbols.
+    """
 
-    def json_line(self) -> str:
-        fields = {
-            "seq": self.seq,
-            "pid": self.pid,
-            "tid": self.tid,
-            "service": self.service,
-            "number": self.number,
-            "gate": self.gate,
-            "gate_at": self.gate_at,
-            "direct": self.direct,
-            "caller": self.caller,
-            "args": self.args,
-            "out": self.out,
-            "status": self.status,
-            "status_name": None if self.status is None else name_of(self.status),
-            "clock": self.clock,
-        }
-        if self.injected:
-            fields["injected"] = True
-        if self.stack:
-            fields["stack"] = self.stack
-        return json.dumps(fields, default=_plain, ensure_ascii=False)
+    __slots__ = (
+        "args", "clock", "direct", "ended", "gate", "gate_at", "injected", "missing", "number",
+        "out", "pid", "place", "plan", "raw", "seq", "service", "shown", "stack", "status",
+        "symbol", "tid",
+    )  # fmt: skip
 
-    def text(self) -> str:
-        """`NtClose(Handle=0x7c) = STATUS_SUCCESS`, as strace would write it."""
-        arguments = ", ".join(f"{name}={show(value)}" for name, value in self.args.items())
-        line = f"{self.service}({arguments})"
-        if self.status is None:
-            line += " = ?"
-        else:
-            line += f" = {name_of(self.status)}"
-        if self.out:
-            outputs = ", ".join(f"{name}={show(value)}" for name, value in self.out.items())
-            line += f" [{outputs}]"
-        if self.injected:
-            line += " (INJECTED)"
-        return line
-
-
-def show(value: Any) -> str:
-    """A decoded value in the text form."""
-    if value is None:
-        return "NULL"
-    if isinstance(value, Bytes):
-        return value.text()
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, dict):
-        inner = ", ".join(f"{name}={show(member)}" for name, member in value.items())
-        return "{" + inner + "}"
-    if isinstance(value, str) and not isinstance(value, Word):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Bytes):
-        return value.data.decode("latin-1") + ("..." if value.more else "")
-    raise TypeError(f"{value!r} has no JSON form")
+    def __init__(
+        self, seq: int, pid: int, tid: int, service: str, number: int, plan: Plan,
+        raw: list[int], clock: int,
+    ) -> None:  # fmt: skip
+        self.seq = seq
+        self.pid = pid
+        self.tid = tid
+        self.service = service
+        self.number = number
+        self.plan = plan
+        self.raw = raw
+        self.clock = self.ended = clock
+        self.gate = self.gate_at = self.place = self.symbol = ""
+        self.direct = False
+        self.args: dict[str, Any] = {}
+        self.out: dict[str, Any] = {}
+        self.status: int | None = None
+        self.injected = False
+        self.missing = False  # the service has no function
+        self.shown = True
+        self.stack: list[str] = []

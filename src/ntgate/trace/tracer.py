@@ -2,50 +2,75 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ntgate.dispatch.service import SERVICES
 from ntgate.dispatch.tables import ServiceNumber
-from ntgate.layout.ke import KTRAP_FRAME
-from ntgate.memory.user import AccessViolation
-from ntgate.trace.decode import Decoder, Word
-from ntgate.trace.filters import Filter, Injection
+from ntgate.layout import machine as m
+from ntgate.layout.ke import KTHREAD, KTRAP_FRAME, KUSER_SHARED_DATA
+from ntgate.layout.ntstatus import STATUS_BUFFER_TOO_SMALL, STATUS_INFO_LENGTH_MISMATCH
+from ntgate.trace.argument_decoders import View
+from ntgate.trace.filters import Filter
+from ntgate.trace.injections import Injection
+from ntgate.trace.peek import Peek, Unreadable
+from ntgate.trace.places import Places
+from ntgate.trace.plans import Plan, Planner
 from ntgate.trace.record import CallRecord
+from ntgate.trace.scalars import hexadecimal
 
-# Where a stub's gate instruction is, from ntdll's base: KiFastSystemCall, KiIntSystemCall.
-STUB_GATES = (0xE4F2, 0xE504)
-INT_2E, MOST_STACK = b"\xcd\x2e", 32
+MOST_STACK = 32
+FRAME_END = struct.Struct("<6I")  # of KTRAP_FRAME: Ebp, ErrCode, Eip, SegCs, EFlags, HardwareEsp
+INT_2E_LENGTH = 2
+SYSTEM_CALL_RETURN = m.SHARED_USER_DATA_KERNEL + KUSER_SHARED_DATA.SystemCallReturn.offset
+TOO_SHORT = (STATUS_BUFFER_TOO_SMALL, STATUS_INFO_LENGTH_MISMATCH)
+
+HandleNames = Callable[[Any, int], str]  # of a caller and a handle; "" for none
 
 
 class Writer(Protocol):
-    """Where finished calls and events go."""
+    """Where calls and events go."""
 
-    def call(self, record: CallRecord) -> None: ...
+    def call(self, record: CallRecord) -> None:
+        """A call has ended, or never will."""
 
-    def event(self, pid: int, tid: int, name: str, fields: dict[str, Any]) -> None: ...
+    def unfinished(self, record: CallRecord) -> None:
+        """A call waits while others are written; `call` will be told of it later."""
+
+    def event(self, pid: int, tid: int, clock: int, name: str, fields: dict[str, Any]) -> None: ...
 
     def close(self) -> None: ...
 
 
-class Modules:
-    """The images of each process, for `module+offset`."""
+class _Thread:
+    """What is kept of a caller: its view of memory and the calls that it is in."""
 
-    def __init__(self) -> None:
-        self._loaded: dict[int, list[tuple[int, int, str]]] = {}
+    def __init__(self, caller: Any, handle_names: HandleNames | None) -> None:
+        self.caller = caller
+        self.pid: int = caller.pid
+        self.tid: int = caller.tid
+        self.peek = Peek(caller.memory)
+        self.handle_name: Callable[[int], str] = lambda _handle: ""
+        if handle_names is not None:
+            named = handle_names
+            self.handle_name = lambda handle: named(caller, handle)
+        self.calls: list[CallRecord] = []
+        self.frame_field: int = caller.ethread.address + KTHREAD.TrapFrame.offset
 
-    def load(self, pid: int, base: int, size: int, name: str) -> None:
-        self._loaded.setdefault(pid, []).append((base, base + size, name.rpartition(".")[0]))
 
-    def unload(self, pid: int, base: int) -> None:
-        self._loaded[pid] = [row for row in self._loaded.get(pid, []) if row[0] != base]
+@dataclass
+class _Service:
+    """A service as this trace treats it.
 
-    def place(self, pid: int, address: int) -> str:
-        """`ntdll+0xdf6c`; the bare address outside of every image."""
-        for base, end, name in self._loaded.get(pid, ()):
-            if base <= address < end:
-                return f"{name}+{address - base:#x}"
-        return f"{address:#x}"
+    skipped: whether its calls are neither shown nor answered, wherever they come from.
+    """
+
+    plan: Plan
+    injections: list[Injection]
+    missing: bool
+    skipped: bool
 
 
 class Tracer:
@@ -56,101 +81,246 @@ class Tracer:
 
     def __init__(
         self,
-        writer: Writer,
+        writers: Iterable[Writer],
         clock: Callable[[], int],
+        planner: Planner,
         *,
-        shown: Filter | None = None,
+        shown: Filter,
         injections: Iterable[Injection] = (),
-        decoder: Decoder | None = None,
+        handle_names: HandleNames | None = None,
         with_stack: bool = False,
     ) -> None:
-        self.writer = writer
+        self.writers = list(writers)
         self.clock = clock
+        self.planner = planner
         self.shown = shown
         self.injections = list(injections)
-        self.decoder = decoder or Decoder()
+        self.handle_names = handle_names
         self.with_stack = with_stack
-        self.modules = Modules()
+        self.places = Places()
         self._seq = 0
         self._gates: dict[int, int] = {}  # where each thread's last sysenter was
-        self._open: dict[int, list[tuple[CallRecord, list[int]]]] = {}
+        self._threads: dict[Any, _Thread] = {}
+        self._services: dict[int, _Service] = {}
+        # The call that runs now, those that wait, and events that follow the one that runs.
+        self._running: tuple[Any, CallRecord] | None = None
+        self._waiting: dict[int, CallRecord] = {}
+        self._queue: list[tuple[int, int, int, str, dict[str, Any]]] = []
+        self._announced: set[int] = set()
+
+    # What the machine tells.
 
     def sysenter(self, thread: int, eip: int) -> None:
         """The thread, an ETHREAD's address, is at a sysenter at `eip`."""
         self._gates[thread] = eip
 
     def enter(self, caller: Any, number: ServiceNumber, raw: list[int]) -> int | None:
-        answer = None
-        for injection in self.injections:
-            if injection.name == number.name and injection.applies():
-                answer = injection.status
-        service = SERVICES.get(number.name)
-        if service is not None and service.number is number:
-            arguments = self.decoder.inputs(service, raw, caller.memory)
-        else:
-            arguments = {f"a{i}": Word(f"{word:#x}") for i, word in enumerate(raw)}
-        frame = KTRAP_FRAME(caller.executive.kernel, caller.frame)
+        if self._running is not None or self._queue:
+            self._settle()
+        service = self._services.get(number.number) or self._service(number)
+        thread = self._threads.get(caller)
+        if thread is None:
+            thread = self._threads[caller] = _Thread(caller, self.handle_names)
         self._seq += 1
         record = CallRecord(
-            self._seq, caller.pid, caller.tid, number.name, number.number, "", "", False, "",
-            arguments, self.clock(), injected=answer is not None,
+            self._seq, thread.pid, thread.tid, number.name, number.number, service.plan, raw,
+            self.clock(),
         )  # fmt: skip
-        if frame.SegCs & 1:
-            self._place(caller, frame, record)
-        self._open.setdefault(caller.ethread.address, []).append((record, raw))
+        thread.calls.append(record)
+        self._running = (caller, record)
+        if service.skipped:
+            record.shown = False
+            return None
+        answer = None
+        for injection in service.injections:
+            if injection.applies():
+                answer = injection.status
+        record.injected = answer is not None
+        record.missing = service.missing and answer is None
+        peek = thread.peek
+        peek.forget()
+        ebp, esp = self._place(thread, record)
+        record.shown = self.shown.shows(record.service, direct=record.direct)
+        if record.shown:
+            self._decode_inputs(thread, record)
+            if self.with_stack:
+                record.stack = self._stack(thread, record, ebp, esp)
         return answer
 
     def leave(self, caller: Any, number: ServiceNumber, status: int | None) -> None:
-        calls = self._open.get(caller.ethread.address)
-        if not calls:
+        thread = self._threads.get(caller)
+        if thread is None or not thread.calls:
             return
-        record, raw = calls.pop()
-        record.status = status
-        service = SERVICES.get(number.name)
-        if service is not None and status is not None and not record.injected:
-            self.decoder.complete(service, record.args, raw, caller.memory)
-            record.out = self.decoder.outputs(service, raw, caller.memory, status)
-        if self.shown is None or self.shown.shows(number.name):
-            self.writer.call(record)
+        record = thread.calls.pop()
+        self._running = None
+        self._waiting.pop(record.seq, None)
+        if record.shown:
+            record.status = status
+            if status is not None and not record.injected:
+                self._decode_outputs(thread, record, status)
+            self._write(record)
+        if self._queue:
+            self._settle()
+
+    def event(self, pid: int, tid: int, name: str, fields: dict[str, Any]) -> None:
+        """What is no call; it is written behind the call that it happens in."""
+        self._queue.append((pid, tid, self.clock(), name, fields))
+        if self._running is None or self._running[0].pending is not None:
+            self._settle()
 
     def close(self) -> None:
         """Write the calls that never returned, and end the output."""
-        left = [record for calls in self._open.values() for record, _raw in calls]
+        self._settle()
+        left = [record for thread in self._threads.values() for record in thread.calls]
         for record in sorted(left, key=lambda record: record.seq):
-            if self.shown is None or self.shown.shows(record.service):
-                self.writer.call(record)
-        self.writer.close()
+            self._never_returned(record)
+        for writer in self.writers:
+            writer.close()
 
-    def _place(self, caller: Any, frame: KTRAP_FRAME, record: CallRecord) -> None:
-        pid, memory = caller.pid, caller.memory
-        # An interrupt's frame has the address behind the instruction, a sysenter's has not.
-        eip = frame.Eip - 2
-        try:
-            by_interrupt = memory.read(eip, 2) == INT_2E
-        except AccessViolation:
-            by_interrupt = False
-        record.gate = "int2e" if by_interrupt else "sysenter"
-        if not by_interrupt:
-            eip = self._gates.get(caller.ethread.address, eip)
-        record.gate_at = self.modules.place(pid, eip)
-        record.direct = record.gate_at not in [f"ntdll+{offset:#x}" for offset in STUB_GATES]
-        # A stub has its own return address below the one of its caller.
-        slot = frame.HardwareEsp + (0 if record.direct else 4)
-        try:
-            record.caller = self.modules.place(pid, memory.u32(slot))
-        except AccessViolation:
-            record.caller = ""
-        if self.with_stack:
-            record.stack = self._stack(caller, frame.Ebp)
+    # The order of the lines.
 
-    def _stack(self, caller: Any, ebp: int) -> list[str]:
-        places: list[str] = []
-        memory, below = caller.memory, 0
-        while ebp > below and len(places) < MOST_STACK:
+    def _settle(self) -> None:
+        """The call that ran last, if it has not returned, waits; write what came after it."""
+        if self._running is not None:
+            record = self._running[1]
+            self._waiting[record.seq] = record
+            self._running = None
+        queue, self._queue = self._queue, []
+        for pid, tid, clock, name, fields in queue:
+            if name == "thread exit":
+                self._thread_ended(tid)
+            elif name == "process exit":
+                self.places.forget(pid)
+            if self.shown.shows_event(name):
+                self._announce()
+                for writer in self.writers:
+                    writer.event(pid, tid, clock, name, fields)
+
+    def _thread_ended(self, tid: int) -> None:
+        for caller, thread in list(self._threads.items()):
+            if thread.tid == tid:
+                for record in thread.calls:
+                    self._never_returned(record)
+                del self._threads[caller]
+                self._gates.pop(caller.ethread.address, None)
+
+    def _never_returned(self, record: CallRecord) -> None:
+        self._waiting.pop(record.seq, None)
+        if record.shown:
+            self._write(record)
+
+    def _write(self, record: CallRecord) -> None:
+        record.ended = self.clock()
+        if self._waiting:
+            self._announce()
+        for writer in self.writers:
+            writer.call(record)
+
+    def _announce(self) -> None:
+        """Before a line of another call: those that wait are unfinished."""
+        for seq, record in self._waiting.items():
+            if seq not in self._announced:
+                self._announced.add(seq)
+                if record.shown:
+                    for writer in self.writers:
+                        writer.unfinished(record)
+
+    # What a call is.
+
+    def _service(self, number: ServiceNumber) -> _Service:
+        declared = SERVICES.get(number.name)
+        injections = [each for each in self.injections if number.name in each.names]
+        service = _Service(
+            self.planner.plan(number),
+            injections,
+            declared is None or declared.number.number != number.number,
+            not injections and not self.shown.may_show(number.name),
+        )
+        self._services[number.number] = service
+        return service
+
+    def _place(self, thread: _Thread, record: CallRecord) -> tuple[int, int]:
+        """Tell the gate and the caller by the trap frame; ebp and the address behind it."""
+        caller, pid = thread.caller, thread.pid
+        kernel = caller.executive.kernel
+        gate_eip = self._gates.pop(caller.ethread.address, 0)
+        frame = kernel.u32(thread.frame_field)
+        ebp, _code, eip, cs, _eflags, esp = FRAME_END.unpack_from(
+            kernel.read(frame + KTRAP_FRAME.Ebp.offset, FRAME_END.size)
+        )
+        if not cs & 1:
+            return 0, 0
+        if gate_eip and eip == kernel.u32(SYSTEM_CALL_RETURN):
+            record.gate = "sysenter"
+        else:
+            record.gate, gate_eip = "int2e", eip - INT_2E_LENGTH
+        record.gate_at = self.places.place(pid, gate_eip)
+        record.direct = not self.places.is_stub_gate(pid, gate_eip)
+        if record.direct and record.gate == "int2e":
+            address = eip
+        else:
+            # A stub has its own return address below the one of its caller.
+            try:
+                address = thread.peek.u32(esp if record.direct else esp + 4)
+            except Unreadable:
+                return ebp, esp
+        record.place = self.places.place(pid, address)
+        record.symbol = self.places.returns_to(pid, address)
+        return ebp, address
+
+    def _stack(self, thread: _Thread, record: CallRecord, ebp: int, first: int) -> list[str]:
+        if not record.gate:
+            return []
+        pid, places = thread.pid, self.places
+        found = [first]
+        below = 0
+        while ebp > below and len(found) < MOST_STACK:
             below = ebp
             try:
-                ebp, address = memory.u32(ebp), memory.u32(ebp + 4)
-            except AccessViolation:
+                ebp, address = thread.peek.u32(ebp), thread.peek.u32(ebp + 4)
+            except Unreadable:
                 break
-            places.append(self.modules.place(caller.pid, address))
-        return places
+            if not address:
+                break
+            found.append(address)
+        return [f"{places.returns_to(pid, address)} [{address:#x}]" for address in found]
+
+    # Arguments.
+
+    @staticmethod
+    def _decode_inputs(thread: _Thread, record: CallRecord) -> None:
+        view = View(record.raw, thread.peek, thread.handle_name)
+        args, plan = record.args, record.plan
+        for name, decode, word in zip(plan.names, plan.inputs, record.raw, strict=False):
+            if decode is None:
+                args[name] = word
+                continue
+            try:
+                args[name] = decode(view, word)
+            except Unreadable:
+                args[name] = hexadecimal(word)
+
+    @staticmethod
+    def _decode_outputs(thread: _Thread, record: CallRecord, status: int) -> None:
+        """What the service left behind its output pointers; little when it failed."""
+        plan, raw = record.plan, record.raw
+        decoders = plan.outputs
+        if status >> 30 == 3:
+            decoders = plan.lengths if status in TOO_SHORT else []
+        thread.peek.forget()
+        view = View(raw, thread.peek, thread.handle_name)
+        view.status = status
+        for index, name, decode in decoders:
+            if raw[index]:
+                try:
+                    record.out[name] = decode(view, raw[index])
+                except Unreadable:
+                    continue
+        for index in plan.late:
+            # An input whose page came in only when the service read it.
+            name, again = plan.names[index], plan.inputs[index]
+            if raw[index] and record.args[name] == hexadecimal(raw[index]) and again is not None:
+                try:
+                    record.args[name] = again(view, raw[index])
+                except Unreadable:
+                    continue

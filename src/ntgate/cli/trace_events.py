@@ -1,0 +1,95 @@
+"""The machine's events as a trace shows them: a name and fields.
+
+The first word of a name is its kind, which `-e event=` takes (trace/filters.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ntgate.executive.events import (
+    DebugPrint,
+    Event,
+    FileChange,
+    GuestException,
+    ModuleLoad,
+    ModuleUnload,
+    PathDenied,
+    ProcessExit,
+    ProcessStart,
+    ThreadExit,
+    ThreadStart,
+    Unimplemented,
+)
+from ntgate.layout.ntstatus import STATUS_ACCESS_VIOLATION, STATUS_IN_PAGE_ERROR
+from ntgate.trace.places import Places
+from ntgate.trace.scalars import hexadecimal, status
+from ntgate.trace.tracer import Tracer
+from ntgate.trace.values import Word
+
+ACCESSES = {0: "read", 1: "write", 8: "execute"}  # of EXCEPTION_RECORD's first parameter
+
+
+def pass_on(tracer: Tracer, event: Event) -> None:
+    """Tell a tracer what has happened; its places follow the modules."""
+    places, pid = tracer.places, event.pid
+    if isinstance(event, ModuleLoad):
+        places.load(pid, event.base, event.size, event.name, event.image)
+    told = describe(event, places)
+    if told is not None:
+        tracer.event(pid, event.tid, *told)
+    if isinstance(event, ModuleUnload):
+        places.unload(pid, event.base)
+
+
+def describe(event: Event, places: Places) -> tuple[str, dict[str, Any]] | None:
+    """None for what is no line of a trace."""
+    pid = event.pid
+    match event:
+        case ProcessStart():
+            return "process start", {"image": event.image, "parent": event.parent}
+        case ProcessExit():
+            return "process exit", {"status": status(event.status)}
+        case ThreadStart():
+            return "thread start", {"start": Word(places.symbol(pid, event.start_address))}
+        case ThreadExit():
+            return "thread exit", {"status": status(event.status)}
+        case ModuleLoad():
+            return "module load", {
+                "name": event.name, "base": hexadecimal(event.base),
+                "size": hexadecimal(event.size),
+            }  # fmt: skip
+        case ModuleUnload():
+            return "module unload", {
+                "name": Word(places.place(pid, event.base).partition("+")[0]),
+                "base": hexadecimal(event.base),
+            }
+        case GuestException():
+            return "exception", _exception(event, places)
+        case DebugPrint():
+            return "debug print", {"text": event.text}
+        case FileChange() if event.action == "renamed":
+            return "file renamed", {"path": event.path, "previous": event.previous}
+        case FileChange():
+            return f"file {event.action}", {"path": event.path}
+        case PathDenied():
+            return "file denied", {"path": event.path, "reason": event.reason}
+        case Unimplemented():
+            return "unimplemented", {"name": event.service, "number": event.number}
+    return None
+
+
+def _exception(event: GuestException, places: Places) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "code": status(event.code),
+        "address": Word(places.symbol(event.pid, event.address)),
+    }
+    faults = (STATUS_ACCESS_VIOLATION, STATUS_IN_PAGE_ERROR)
+    if event.code in faults and len(event.parameters) > 1:
+        access = ACCESSES.get(event.parameters[0])
+        fields["access"] = Word(access or hexadecimal(event.parameters[0]))
+        fields["target"] = hexadecimal(event.parameters[1])
+    elif event.parameters:
+        fields["parameters"] = [hexadecimal(value) for value in event.parameters]
+    fields["chance"] = Word("first" if event.first_chance else "second")
+    return fields

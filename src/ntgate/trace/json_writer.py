@@ -1,0 +1,55 @@
+"""A trace as JSON lines; docs/trace.md has the keys."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, TextIO
+
+from ntgate.trace.record import CallRecord
+from ntgate.trace.scalars import status as status_name
+from ntgate.trace.values import to_json
+
+_quoted = lru_cache(maxsize=4096)(to_json)  # places are few, and come again and again
+
+
+class JsonLinesWriter:
+    """One object a line.  spent: with the virtual time that each call took."""
+
+    def __init__(self, out: TextIO, *, spent: bool = False) -> None:
+        self._out = out
+        self._write = out.write
+        self._spent = spent
+
+    def call(self, record: CallRecord) -> None:
+        status = record.status
+        if status is None:
+            told = '"status": null, "status_name": null'
+        else:
+            told = f'"status": {status}, "status_name": "{status_name(status)}"'
+        more = ""
+        if record.injected:
+            more += ', "injected": true'
+        if self._spent:
+            more += f', "time": {record.ended - record.clock}'
+        if record.stack:
+            more += f', "stack": {to_json(record.stack)}'
+        self._write(
+            f'{{"seq": {record.seq}, "pid": {record.pid}, "tid": {record.tid}, '
+            f'"service": "{record.service}", "number": {record.number}, '
+            f'"gate": "{record.gate}", "gate_at": {_quoted(record.gate_at)}, '
+            f'"direct": {"true" if record.direct else "false"}, '
+            f'"caller": {_quoted(record.place)}, "args": {to_json(record.args)}, '
+            f'"out": {to_json(record.out) if record.out else "{}"}, {told}, '
+            f'"clock": {record.clock}{more}}}\n'
+        )
+
+    def unfinished(self, record: CallRecord) -> None:
+        """Calls are written when they have ended."""
+
+    def event(self, pid: int, tid: int, clock: int, name: str, fields: dict[str, Any]) -> None:
+        self._write(
+            to_json({"event": name, "pid": pid, "tid": tid, **fields, "clock": clock}) + "\n"
+        )
+
+    def close(self) -> None:
+        self._out.flush()

@@ -1,0 +1,94 @@
+"""User memory as it is: a look brings no page in and changes nothing."""
+
+from __future__ import annotations
+
+from ntgate.cpu.mmu import FAULT_USER, PageFault, translate
+from ntgate.cpu.ram import PAGE_SIZE
+from ntgate.memory.user import MM_USER_PROBE_ADDRESS, UserMemory
+
+LONGEST_STRING = 0x1000  # bytes of a UNICODE_STRING that are looked at
+MOST_SUB_AUTHORITIES = 15
+
+
+class Unreadable(Exception):
+    """The memory is not the user's, or its page is not there now."""
+
+
+class Peek:
+    """Where each page is gets remembered until `forget`: the guest doesn't run meanwhile."""
+
+    def __init__(self, memory: UserMemory) -> None:
+        self._bytes = memory.ram.bytes
+        self._qwords = memory.ram.qwords
+        self._cr3 = memory.cr3
+        self._pages: dict[int, int] = {}
+        self.forget = self._pages.clear
+
+    def read(self, address: int, size: int) -> bytes:
+        """Raises Unreadable."""
+        offset = address & 0xFFF
+        if offset + size > PAGE_SIZE:
+            return self._read_pages(address, size)
+        start = self._page(address - offset) + offset
+        return bytes(self._bytes[start : start + size])
+
+    def available(self, address: int, size: int) -> bytes:
+        """As much of the range as is there from its beginning."""
+        parts = []
+        while size > 0:
+            part = min(size, PAGE_SIZE - (address & 0xFFF))
+            try:
+                parts.append(self.read(address, part))
+            except Unreadable:
+                break
+            address += part
+            size -= part
+        return b"".join(parts)
+
+    def u32(self, address: int) -> int:
+        """Raises Unreadable."""
+        return int.from_bytes(self.read(address, 4), "little")
+
+    def unicode_string(self, address: int) -> str:
+        """The text of a UNICODE_STRING.  Raises Unreadable."""
+        descriptor = self.read(address, 8)
+        length = int.from_bytes(descriptor[:2], "little")
+        buffer = int.from_bytes(descriptor[4:], "little")
+        return self.text(buffer, length)
+
+    def text(self, address: int, length: int) -> str:
+        """UTF-16 text of `length` bytes.  Raises Unreadable."""
+        if not length:
+            return ""
+        data = self.read(address, min(length, LONGEST_STRING) & ~1)
+        return data.decode("utf-16-le", "surrogatepass")
+
+    def sid(self, address: int) -> str:
+        """S-1-5-18.  Raises Unreadable."""
+        head = self.read(address, 8)
+        count = min(head[1], MOST_SUB_AUTHORITIES)
+        rest = self.read(address + 8, 4 * count)
+        parts = [int.from_bytes(rest[i : i + 4], "little") for i in range(0, 4 * count, 4)]
+        authority = int.from_bytes(head[2:8], "big")
+        return "-".join(["S", str(head[0]), str(authority), *map(str, parts)])
+
+    def _read_pages(self, address: int, size: int) -> bytes:
+        data = self.available(address, size)
+        if len(data) < size:
+            raise Unreadable
+        return data
+
+    def _page(self, page: int) -> int:
+        """Physical address of a page."""
+        try:
+            return self._pages[page]
+        except KeyError:
+            pass
+        if page >= MM_USER_PROBE_ADDRESS:
+            raise Unreadable
+        try:
+            found = translate(self._qwords, self._cr3, page, FAULT_USER)
+        except PageFault:
+            raise Unreadable from None
+        self._pages[page] = found
+        return found

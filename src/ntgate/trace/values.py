@@ -1,0 +1,113 @@
+"""Decoded values, and how they are written.
+
+A value is an int, a bool, None (a NULL pointer), a str (text of the guest), a Word (a name or a
+hexadecimal number), Bytes, a list or a dict of values.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+MOST_SHOWN = 4  # elements of a list in the short text form
+
+_ESCAPES = {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x22: '\\"', 0x5C: "\\\\", 0: "\\0"}
+_BYTES = [
+    _ESCAPES.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}")
+    for byte in range(256)
+]
+_TEXT_BYTES = frozenset(range(0x20, 0x7F)) | {0x09, 0x0A, 0x0D}
+
+
+class Word(str):
+    """A name or a hexadecimal number: shown bare, where text of the guest stands in quotes."""
+
+    __slots__ = ()
+
+
+class Clipped(str):
+    """The beginning of a text of the guest."""
+
+    __slots__ = ()
+
+
+class Bytes:
+    """The beginning of a buffer; more: the buffer is longer."""
+
+    __slots__ = ("data", "more")
+
+    def __init__(self, data: bytes, *, more: bool) -> None:
+        self.data = data
+        self.more = more
+
+    def text(self) -> str:
+        """As strace writes it: "ab\\n"... ; L"ab" for what is plainly UTF-16."""
+        dots = "..." if self.more else ""
+        if is_wide(self.data):
+            return f'L"{escape(self.data[::2])}"{dots}'
+        return f'"{escape(self.data)}"{dots}'
+
+
+def escape(data: bytes) -> str:
+    """Bytes as they would stand in a C string, on one line and in ASCII."""
+    return "".join(map(_BYTES.__getitem__, data))
+
+
+def is_wide(data: bytes) -> bool:
+    """Two characters or more of UTF-16 text, all of them ASCII; a NUL may end it."""
+    low, high = data[::2], data[1::2]
+    if len(low) < 2 or len(data) & 1 or any(high):
+        return False
+    return _TEXT_BYTES.issuperset(low.removesuffix(b"\0"))
+
+
+def quote(text: str) -> str:
+    """Text in quotes, on one line.  A backslash is itself, as in paths; what can't be printed
+    is <U+....>.
+    """
+    if not text.isprintable():
+        text = "".join(
+            char if char.isprintable() else f"<U+{ord(char):04X}>" for char in text
+        )
+    return f'"{text}"'
+
+
+def show(value: Any, *, whole: bool = True) -> str:
+    """The text form; without `whole`, of a longer list only the beginning."""
+    if isinstance(value, Word):
+        return value
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, str):
+        return quote(value) + ("..." if isinstance(value, Clipped) else "")
+    if isinstance(value, Bytes):
+        return value.text()
+    if isinstance(value, dict):
+        inner = [f"{name}={show(member, whole=whole)}" for name, member in value.items()]
+        return "{" + ", ".join(inner) + "}"
+    if isinstance(value, list):
+        shown = value if whole else value[:MOST_SHOWN]
+        parts = [show(member if whole else _brief(member), whole=whole) for member in shown]
+        if len(shown) < len(value):
+            parts.append(f"... {len(value) - len(shown)} more")
+        return "[" + ", ".join(parts) + "]"
+    return str(value)
+
+
+def _brief(value: Any) -> Any:
+    """An element of a list without the members that say nothing."""
+    if not isinstance(value, dict):
+        return value
+    return {name: member for name, member in value.items() if member not in (0, "")}
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Bytes):
+        return value.data.decode("latin-1") + ("..." if value.more else "")
+    raise TypeError(f"{value!r} has no JSON form")
+
+
+# One line of JSON, in ASCII: a lone surrogate in a file's name is no UTF-8.
+to_json = json.JSONEncoder(default=_plain).encode
