@@ -199,6 +199,23 @@ class KTIMER(Struct, size=0x28):
     Period         = u32(0x24)
 
 
+class KDPC(Struct, size=0x20):
+    Type            = u16(0x00)
+    DpcListEntry    = embed(0x04, LIST_ENTRY)
+    DeferredRoutine = u32(0x0C)
+    DeferredContext = u32(0x10)
+
+
+class ETIMER(Struct, size=0x98):
+    KeTimer              = embed(0x00, KTIMER)
+    TimerApc             = embed(0x28, KAPC)
+    TimerDpc             = embed(0x58, KDPC)
+    ActiveTimerListEntry = embed(0x78, LIST_ENTRY)
+    Period               = u32(0x84)
+    ApcAssociated        = u8(0x88)
+    WakeTimer            = u8(0x89)
+
+
 class KTHREAD(Struct, size=0x1C0):
     Header           = embed(0x000, DISPATCHER_HEADER)
     MutantListHead   = embed(0x010, LIST_ENTRY)
@@ -233,6 +250,7 @@ class KTHREAD(Struct, size=0x1C0):
     KernelTime       = u32(0x144)
     UserTime         = u32(0x148)
     Alertable        = u8(0x164)
+    AutoAlignment    = u8(0x167)
     StackBase        = u32(0x168)
     ThreadListEntry  = embed(0x1B0, LIST_ENTRY)
     SuspendCount     = u8(0x1B9)
@@ -252,6 +270,7 @@ class KPROCESS(Struct, size=0x6C):
     Affinity           = u32(0x5C)
     BasePriority       = u8(0x62)
     ThreadQuantum      = u8(0x63)
+    AutoAlignment      = u8(0x64)
     State              = u8(0x65)
     DisableBoost       = u8(0x67)
     ExecuteOptions     = u8(0x6B)

@@ -31,7 +31,8 @@ from ntgate.services import ps_attributes as ps
 from ntgate.services.capture import object_attributes
 from ntgate.services.thread_create import process_of, thread_handle
 
-PROCESS_CREATE_PROCESS = 0x0080
+PROCESS_CREATE_PROCESS, PROCESS_QUERY_INFORMATION = 0x0080, 0x0400
+PROCESS_QUERY_LIMITED_INFORMATION = 0x1000
 SECTION_MAP_EXECUTE = 0x0008
 JOB_OBJECT_ASSIGN_PROCESS = 0x0001
 TOKEN_ASSIGN_PRIMARY = 0x0001
@@ -191,6 +192,9 @@ def _duplicate_standard_handles(
 def _process_handle(
     caller: Thread, process: Process, access: int, attributes: ObjectAttributes
 ) -> int:
+    """A handle of the caller's process; of the newer rights, one is XP's PROCESS_QUERY."""
+    if access & PROCESS_QUERY_LIMITED_INFORMATION:
+        access |= PROCESS_QUERY_INFORMATION
     return caller.executive.objects.open_by_pointer(
         caller.process.handles, process.eprocess.address, access,
         attributes.attributes & a.OBJ_INHERIT,

@@ -1,4 +1,4 @@
-"""Threads: delay, yield, end, contexts, information."""
+"""Threads: delay, yield, end, APCs, contexts."""
 
 from __future__ import annotations
 
@@ -13,23 +13,17 @@ from ntgate.dispatch.types import (
     LARGE_INTEGER,
     NTSTATUS,
     PVOID,
-    THREADINFOCLASS,
-    ULONG,
     In,
-    OutOpt,
 )
 from ntgate.entry.context import SIZE, TrapContext
-from ntgate.executive.ps import apc
+from ntgate.executive.ps import apc, suspend
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
+from ntgate.services.thread_create import thread_of
 
 THREAD_TERMINATE, THREAD_GET_CONTEXT, THREAD_SET_CONTEXT = 0x01, 0x08, 0x10
-THREAD_QUERY_INFORMATION = 0x40
-
-ThreadBasicInformation, ThreadTimes = 0, 1
-ThreadAmILastThread, ThreadIsTerminated = 12, 20
-ThreadQuerySetWin32StartAddress = 9
+DELAY_EXECUTION = 4  # KTHREAD.WaitReason
 
 
 @service()
@@ -49,7 +43,9 @@ def NtDelayExecution(
     if interval == 0 and not Alertable:
         yielded = caller.executive.scheduler.yield_current()
         return Wait(_after_wait) if yielded else ntstatus.STATUS_SUCCESS
-    if not caller.executive.processes.wait(caller, interval, alertable=bool(Alertable)):
+    if not caller.executive.processes.wait(
+        caller, interval, alertable=bool(Alertable), reason=DELAY_EXECUTION
+    ):
         return caller.wait_status
     return Wait(_after_delay)
 
@@ -62,10 +58,6 @@ def _after_delay(_caller: Thread, status: int, _state: Any) -> Outcome:
     return ntstatus.STATUS_SUCCESS if status == ntstatus.STATUS_TIMEOUT else status
 
 
-def _thread(caller: Thread, handle: int, access: int) -> Thread:
-    return caller.executive.objects.companion(caller.object(handle, "Thread", access), Thread)
-
-
 @service()
 def NtQueueApcThread(
     caller: Thread,
@@ -76,7 +68,7 @@ def NtQueueApcThread(
     ApcArgument3: PVOID,
 ) -> Outcome:
     """Have a thread call a routine in ring 3 at its next alertable wait."""
-    thread = _thread(caller, ThreadHandle, THREAD_SET_CONTEXT)
+    thread = thread_of(caller, ThreadHandle, THREAD_SET_CONTEXT)
     if thread.ethread.Terminated:
         return ntstatus.STATUS_UNSUCCESSFUL
     apc.queue(thread, ApcRoutine, ApcArgument1, ApcArgument2, ApcArgument3)
@@ -85,9 +77,10 @@ def NtQueueApcThread(
 
 @service()
 def NtTestAlert(caller: Thread) -> Outcome:
-    """Deliver a queued APC now."""
+    """Deliver a queued APC now, and tell of an alert."""
+    alerted = suspend.test_alert(caller)
     apc.test_alert(caller)
-    return ntstatus.STATUS_SUCCESS
+    return ntstatus.STATUS_ALERTED if alerted else ntstatus.STATUS_SUCCESS
 
 
 @service()
@@ -98,7 +91,7 @@ def NtTerminateThread(caller: Thread, ThreadHandle: HANDLE, ExitStatus: NTSTATUS
             return ntstatus.STATUS_CANT_TERMINATE_SELF
         thread = caller
     else:
-        thread = _thread(caller, ThreadHandle, THREAD_TERMINATE)
+        thread = thread_of(caller, ThreadHandle, THREAD_TERMINATE)
     caller.executive.processes.terminate_thread(thread, ExitStatus)
     return ENDED if caller.ethread.Terminated else ntstatus.STATUS_SUCCESS
 
@@ -106,7 +99,7 @@ def NtTerminateThread(caller: Thread, ThreadHandle: HANDLE, ExitStatus: NTSTATUS
 @service()
 def NtGetContextThread(caller: Thread, ThreadHandle: HANDLE, ThreadContext: PVOID) -> Outcome:
     """The registers of a thread in ring 3, those groups that ContextFlags names."""
-    thread = _thread(caller, ThreadHandle, THREAD_GET_CONTEXT)
+    thread = thread_of(caller, ThreadHandle, THREAD_GET_CONTEXT)
     record = bytearray(caller.memory.read(ThreadContext, SIZE))
     (flags,) = struct.unpack_from("<I", record)
     _context_of(caller, thread).fill(record, flags)
@@ -117,7 +110,7 @@ def NtGetContextThread(caller: Thread, ThreadHandle: HANDLE, ThreadContext: PVOI
 @service()
 def NtSetContextThread(caller: Thread, ThreadHandle: HANDLE, Context: PVOID) -> Outcome:
     """Load registers of a thread; Cs, Ss and EFLAGS stay what ring 3 may have."""
-    thread = _thread(caller, ThreadHandle, THREAD_SET_CONTEXT)
+    thread = thread_of(caller, ThreadHandle, THREAD_SET_CONTEXT)
     record = caller.memory.read(Context, SIZE)
     context = _context_of(caller, thread)
     if thread is not caller:
@@ -138,48 +131,3 @@ def _context_of(caller: Thread, thread: Thread) -> TrapContext:
     if thread is caller:
         return TrapContext(kernel, caller.ethread.Tcb, caller.frame)
     return TrapContext.base(kernel, thread.ethread.Tcb)
-
-
-@service(partial="classes 0, 1, 9, 12 and 20 only")
-def NtQueryInformationThread(
-    caller: Thread,
-    ThreadHandle: HANDLE,
-    ThreadInformationClass: THREADINFOCLASS,
-    ThreadInformation: PVOID,
-    ThreadInformationLength: ULONG,
-    ReturnLength: OutOpt[ULONG],
-) -> Outcome:
-    """THREAD_BASIC_INFORMATION, times, start address, last thread."""
-    thread = _thread(caller, ThreadHandle, THREAD_QUERY_INFORMATION)
-    ethread = thread.ethread
-    if ThreadInformationClass == ThreadBasicInformation:
-        data = struct.pack(
-            "<7I", ethread.ExitStatus if ethread.Terminated else ntstatus.STATUS_PENDING,
-            thread.teb, thread.pid, thread.tid, 1, ethread.Tcb.Priority, ethread.Tcb.BasePriority,
-        )  # fmt: skip
-    elif ThreadInformationClass == ThreadTimes:
-        tick = 156_250
-        data = struct.pack(
-            "<4Q", ethread.CreateTime, ethread.ExitTime, ethread.Tcb.KernelTime * tick,
-            ethread.Tcb.UserTime * tick,
-        )  # fmt: skip
-    elif ThreadInformationClass == ThreadQuerySetWin32StartAddress:
-        data = struct.pack("<I", ethread.Win32StartAddress)
-    elif ThreadInformationClass == ThreadAmILastThread:
-        data = struct.pack("<I", thread.process.eprocess.ActiveThreads == 1)
-    elif ThreadInformationClass == ThreadIsTerminated:
-        data = struct.pack("<I", ethread.Terminated)
-    else:
-        return ntstatus.STATUS_INVALID_INFO_CLASS
-    return answer(caller, data, ThreadInformation, ThreadInformationLength, ReturnLength)
-
-
-def answer(
-    caller: Thread, data: bytes, address: int, length: int, returned: OutOpt[ULONG]
-) -> int:
-    """Give information whose length must be exact."""
-    if length != len(data):
-        return ntstatus.STATUS_INFO_LENGTH_MISMATCH
-    caller.memory.write(address, data)
-    returned.write(len(data))
-    return ntstatus.STATUS_SUCCESS

@@ -36,6 +36,8 @@ PROCESS_CREATE_THREAD = 0x0002
 THREAD_CREATE_FLAGS_CREATE_SUSPENDED = 0x01
 THREAD_CREATE_FLAGS_HIDE_FROM_DEBUGGER = 0x04
 THREAD_ALL_ACCESS = 0x1F03FF
+THREAD_SET_INFORMATION, THREAD_QUERY_INFORMATION = 0x0020, 0x0040
+THREAD_SET_LIMITED_INFORMATION, THREAD_QUERY_LIMITED_INFORMATION = 0x0400, 0x0800
 MOST_ZERO_BITS = 21
 INITIAL_TEB_SIZE = 0x14
 
@@ -142,7 +144,14 @@ def NtOpenThread(
 
 
 def thread_handle(caller: Thread, thread: Thread, access: int, attributes: int) -> int:
-    """A handle of the caller's process; raises NtError."""
+    """A handle of the caller's process; raises NtError.
+
+    Of the rights that are newer than XP, those to ask and to set little are XP's whole ones.
+    """
+    if access & THREAD_QUERY_LIMITED_INFORMATION:
+        access |= THREAD_QUERY_INFORMATION
+    if access & THREAD_SET_LIMITED_INFORMATION:
+        access |= THREAD_SET_INFORMATION
     return caller.executive.objects.open_by_pointer(
         caller.process.handles, thread.ethread.address, access, attributes & a.OBJ_INHERIT
     )

@@ -39,6 +39,7 @@ class Rundown:
         self.processes: dict[int, Process] = {}
         self.threads: dict[int, Thread] = {}
         self._dead: list[Thread] = []  # ended, but perhaps still on their kernel stack
+        self._ended: list[Process] = []  # ended, and still in memory
         executive.objects.types["Thread"].delete = self._delete_thread
         executive.objects.types["Process"].delete = self._delete_process
 
@@ -79,6 +80,8 @@ class Rundown:
             executive.clock.cancel(thread.timer)
             thread.timer = None
         thread.pending = None
+        executive.keyed_events.leave(thread)
+        executive.timers.thread_ended(thread)
         executive.waits.unlink(thread)
         executive.waits.release(thread)
         executive.waits.abandon_mutants(thread)
@@ -106,8 +109,11 @@ class Rundown:
         eprocess.ExitTime = self.executive.clock.system_time
         self.executive.events.emit(ProcessExit(process.pid, 0, status))
         self._close_handles(eprocess)
-        delete_all(process.space)
-        eprocess.VmDeleted = 1
+        current = self.executive.scheduler.prcb.CurrentThread
+        if self.threads[current].process is process:
+            self._ended.append(process)  # a debugger may stop right here, and look at it
+        else:
+            self._empty(process)
         process_ended(process)
         eprocess.Pcb.Header.SignalState = 1
         self.executive.waits.signaled(eprocess.address)
@@ -118,8 +124,17 @@ class Rundown:
             self.executive.objects.delete_table(table)
             eprocess.ObjectTable = 0
 
+    def _empty(self, process: Process) -> None:
+        delete_all(process.space)
+        process.eprocess.VmDeleted = 1
+
     def reap(self) -> None:
-        """Free what dead threads used, except for the one whose stack is still in use."""
+        """Free what the dead used, except for the stack that the processor still stands on.
+
+        Called before another thread is chosen: nobody sees the memory of what has ended.
+        """
+        while self._ended:
+            self._empty(self._ended.pop())
         if not self._dead:
             return
         current = self.executive.scheduler.prcb.CurrentThread

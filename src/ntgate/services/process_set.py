@@ -1,0 +1,210 @@
+"""NtSetInformationProcess: what of a process can be changed, class by class."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Annotated
+
+from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.service import service
+from ntgate.dispatch.types import HANDLE, PROCESSINFOCLASS, ULONG, Scalar, SizedBy
+from ntgate.errors import NtError
+from ntgate.executive.mm import allocate
+from ntgate.executive.mm.protection import PAGE_READWRITE
+from ntgate.executive.ps.suspend import CLASS_PRIORITIES, set_process_priority
+from ntgate.executive.ps.thread import Process, Thread
+from ntgate.executive.se import privileges as p
+from ntgate.layout import ntstatus
+from ntgate.layout.mm import EPROCESS_VM
+from ntgate.services import process_query as query
+from ntgate.services.ps_information import PAGE, demand, given, given_u32
+from ntgate.services.thread_create import process_of
+
+PROCESS_SET_INFORMATION, PROCESS_SET_QUOTA = 0x0200, 0x0100
+PROCESS_SET_SESSIONID = 0x0004
+TOKEN_ASSIGN_PRIMARY = 0x0001
+ProcessAccessToken, ProcessUserModeIOPL, ProcessEnableAlignmentFaultFixup = 9, 16, 17
+ProcessForegroundInformation, ProcessPagePriority = 25, 39
+ProcessThreadStackAllocation, ProcessPowerThrottlingState = 41, 77
+MEM_RESERVE = 0x2000
+REALTIME_CLASS, LOWEST_REALTIME, HIGHEST_PRIORITY = 4, 16, 31
+DISABLE, ENABLE, PERMANENT = 1, 2, 8  # MEM_EXECUTE_OPTION_*
+EXECUTE_OPTIONS = 0x3F
+HIGHEST_PAGE_PRIORITY = 5
+STACK_ALLOCATION, STACK_ALLOCATION_EX = 0x0C, 0x1C
+POWER_THROTTLING = 0x0C
+THE_PROCESSOR = 1  # an affinity mask
+Given = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length")]
+Change = Callable[[Thread, Process, int, int], None]
+
+
+def _quota_limits(caller: Thread, process: Process, address: int, length: int) -> None:
+    """The working set's limits; pool quotas are not charged here."""
+    limits = query.QUOTA_LIMITS.unpack(
+        given(caller, address, length, query.QUOTA_LIMITS.size)
+    )
+    smallest, largest = limits[2], limits[3]
+    if not smallest or not largest:
+        return
+    if smallest == largest == query.UNLIMITED:
+        return  # empty the working set: pages here never leave RAM
+    if smallest > largest:
+        raise NtError(ntstatus.STATUS_BAD_WORKING_SET_LIMIT)
+    vm = EPROCESS_VM(caller.executive.kernel, process.eprocess.address).Vm
+    vm.MinimumWorkingSetSize, vm.MaximumWorkingSetSize = smallest // PAGE, largest // PAGE
+
+
+def _base_priority(caller: Thread, process: Process, address: int, length: int) -> None:
+    priority = given_u32(caller, address, length)
+    if not 0 < priority <= HIGHEST_PRIORITY:
+        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+    if priority > process.eprocess.Pcb.BasePriority:
+        demand(caller, p.SE_INC_BASE_PRIORITY)
+    set_process_priority(process, priority)
+
+
+def _priority_class(caller: Thread, process: Process, address: int, length: int) -> None:
+    """PROCESS_PRIORITY_CLASS: whether it is in the foreground, then the class."""
+    _foreground, kind = given(caller, address, length, 2)
+    if kind not in CLASS_PRIORITIES:
+        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+    if kind == REALTIME_CLASS and process.eprocess.PriorityClass != kind:
+        demand(caller, p.SE_INC_BASE_PRIORITY)
+    process.eprocess.PriorityClass = kind
+    set_process_priority(process, CLASS_PRIORITIES[kind])
+
+
+def _access_token(caller: Thread, process: Process, address: int, length: int) -> None:
+    """PROCESS_ACCESS_TOKEN: handles of a primary token, and of the process's only thread."""
+    token, _thread = struct.unpack("<2I", given(caller, address, length, 8))
+    demand(caller, p.SE_ASSIGN_PRIMARY_TOKEN)
+    security = caller.executive.security
+    body = caller.object(token, "Token", TOKEN_ASSIGN_PRIMARY)
+    if not security.token(body).is_primary:
+        raise NtError(ntstatus.STATUS_BAD_TOKEN_TYPE)
+    security.assign_primary(process.eprocess, body)
+
+
+def _error_mode(caller: Thread, process: Process, address: int, length: int) -> None:
+    mode = given_u32(caller, address, length)
+    process.eprocess.DefaultHardErrorProcessing = mode ^ query.FAIL_CRITICAL_ERRORS
+
+
+def _alignment_fixup(caller: Thread, process: Process, address: int, length: int) -> None:
+    process.eprocess.Pcb.AutoAlignment = given(caller, address, length, 1)[0] != 0
+
+
+def _affinity(caller: Thread, process: Process, address: int, length: int) -> None:
+    mask = given_u32(caller, address, length)
+    if mask != THE_PROCESSOR:
+        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+    process.eprocess.Pcb.Affinity = mask
+
+
+def _priority_boost(caller: Thread, process: Process, address: int, length: int) -> None:
+    disabled = int(given_u32(caller, address, length) != 0)
+    process.eprocess.Pcb.DisableBoost = disabled
+    for thread in process.executive.processes.threads_of(process):
+        thread.ethread.Tcb.DisableBoost = disabled
+
+
+def _foreground(caller: Thread, process: Process, address: int, length: int) -> None:
+    """Foreground processes have longer quanta on XP only where the registry asks for it."""
+    given(caller, address, length, 1)
+
+
+def _break_on_termination(caller: Thread, process: Process, address: int, length: int) -> None:
+    wanted = given_u32(caller, address, length)
+    demand(caller, p.SE_DEBUG)
+    process.eprocess.BreakOnTermination = int(wanted != 0)
+
+
+def _debug_flags(caller: Thread, process: Process, address: int, length: int) -> None:
+    flags = given_u32(caller, address, length)
+    if flags & ~1:
+        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+    process.eprocess.NoDebugInherit = flags ^ 1
+
+
+def _execute_flags(caller: Thread, process: Process, address: int, length: int) -> None:
+    """Whether data may run from now on; pages that have run still do."""
+    flags = given_u32(caller, address, length)
+    if process is not caller.process:
+        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+    if process.eprocess.Pcb.ExecuteOptions & PERMANENT:
+        raise NtError(ntstatus.STATUS_ACCESS_DENIED)
+    if flags & ~EXECUTE_OPTIONS or flags & (DISABLE | ENABLE) not in (DISABLE, ENABLE):
+        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+    process.eprocess.Pcb.ExecuteOptions = flags
+
+
+def _page_priority(caller: Thread, _process: Process, address: int, length: int) -> None:
+    """How soon pages leave RAM: none ever does here."""
+    if not 1 <= given_u32(caller, address, length) <= HIGHEST_PAGE_PRIORITY:
+        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+
+
+def _power_throttling(caller: Thread, _process: Process, address: int, length: int) -> None:
+    """Version, which throttles are controlled, which are on: the clock's speed is fixed here."""
+    version, control, state = struct.unpack(
+        "<3I", given(caller, address, length, POWER_THROTTLING)
+    )
+    if version != 1 or state & ~control:
+        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+
+
+def _stack_allocation(caller: Thread, process: Process, address: int, length: int) -> None:
+    """PROCESS_STACK_ALLOCATION_INFORMATION: reserve size and zero bits in, the base out."""
+    if length not in (STACK_ALLOCATION, STACK_ALLOCATION_EX):
+        raise NtError(ntstatus.STATUS_INFO_LENGTH_MISMATCH)
+    place = address + length - STACK_ALLOCATION
+    reserve, zero_bits, _base = struct.unpack(
+        "<3I", caller.memory.read(place, STACK_ALLOCATION)
+    )
+    caller.memory.probe_for_write(place, STACK_ALLOCATION)
+    base, _size = allocate.allocate(
+        process.space, 0, reserve, MEM_RESERVE, PAGE_READWRITE, zero_bits=zero_bits
+    )
+    caller.memory.set_u32(place + 8, base)
+
+
+CHANGES: dict[int, Change] = {
+    query.ProcessQuotaLimits: _quota_limits,
+    query.ProcessBasePriority: _base_priority,
+    ProcessAccessToken: _access_token,
+    query.ProcessDefaultHardErrorMode: _error_mode,
+    ProcessEnableAlignmentFaultFixup: _alignment_fixup,
+    query.ProcessPriorityClass: _priority_class,
+    query.ProcessAffinityMask: _affinity,
+    query.ProcessPriorityBoost: _priority_boost,
+    ProcessForegroundInformation: _foreground,
+    query.ProcessBreakOnTermination: _break_on_termination,
+    query.ProcessDebugFlags: _debug_flags,
+    query.ProcessExecuteFlags: _execute_flags,
+    ProcessPagePriority: _page_priority,
+    ProcessThreadStackAllocation: _stack_allocation,
+    ProcessPowerThrottlingState: _power_throttling,
+}
+
+
+@service(partial="no IOPL, no LDT, no exception port, no device map or session of its own")
+def NtSetInformationProcess(
+    caller: Thread,
+    DeviceHandle: HANDLE,
+    ProcessInformationClass: PROCESSINFOCLASS,
+    ProcessInformation: Given,
+    Length: ULONG,
+) -> Outcome:
+    """Change priorities, affinity, limits, error mode, token or execution options."""
+    change = CHANGES.get(ProcessInformationClass)
+    if change is None:
+        return ntstatus.STATUS_INVALID_INFO_CLASS
+    access = PROCESS_SET_INFORMATION
+    if ProcessInformationClass == query.ProcessQuotaLimits:
+        access = PROCESS_SET_QUOTA
+    process = process_of(caller, DeviceHandle, access)
+    if process.exited:
+        return ntstatus.STATUS_PROCESS_IS_TERMINATING
+    change(caller, process, ProcessInformation, Length)
+    return ntstatus.STATUS_SUCCESS

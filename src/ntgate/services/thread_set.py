@@ -1,0 +1,218 @@
+"""NtSetInformationThread: what of a thread can be changed, class by class."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Annotated
+
+from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.service import service
+from ntgate.dispatch.types import HANDLE, THREADINFOCLASS, ULONG, Scalar, SizedBy
+from ntgate.errors import NtError
+from ntgate.executive.ps.suspend import (
+    HIGH_PRIORITY,
+    LOW_REALTIME_PRIORITY,
+    SATURATION,
+    set_base_priority,
+)
+from ntgate.executive.ps.thread import Thread
+from ntgate.executive.se import privileges as p
+from ntgate.layout import ntstatus
+from ntgate.memory.user import AccessViolation
+from ntgate.services import thread_query as query
+from ntgate.services.capture import unicode_string
+from ntgate.services.ps_information import demand, given, given_u32
+from ntgate.services.thread_create import thread_of
+
+THREAD_SET_INFORMATION, THREAD_SET_THREAD_TOKEN = 0x0020, 0x0080
+TOKEN_IMPERSONATE = 0x0004
+ThreadPowerThrottlingState = 49
+MAXIMUM_PROCESSORS = 32
+THE_PROCESSOR = 1  # an affinity mask
+MOST_BASE_INCREMENT = 2
+HIGHEST_PAGE_PRIORITY = 5
+GROUP_AFFINITY, POWER_THROTTLING, UNICODE_STRING = 0x0C, 0x0C, 8
+TLS_ARRAY = 0x24  # in a KTHREAD
+TLS_SLOTS, TLS_SLOT_COUNT = 0xE10, 64  # in a TEB
+TLS_EXPANSION_SLOTS, TLS_EXPANSION_COUNT = 0xF94, 1024
+Given = Annotated[
+    int, Scalar("PVOID", kind="pointer"), SizedBy("ThreadInformationLength")
+]
+Change = Callable[[Thread, Thread, int, int], None]
+
+
+def _invalid(condition: bool) -> None:
+    if condition:
+        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+
+
+def _priority(caller: Thread, thread: Thread, address: int, length: int) -> None:
+    priority = given_u32(caller, address, length)
+    _invalid(not 0 < priority <= HIGH_PRIORITY)
+    tcb = thread.ethread.Tcb
+    if priority >= LOW_REALTIME_PRIORITY > tcb.Priority:
+        demand(caller, p.SE_INC_BASE_PRIORITY)
+    tcb.BasePriority, tcb.Saturation = priority, 0
+    caller.executive.scheduler.set_priority(tcb, priority)
+
+
+def _base_priority(caller: Thread, thread: Thread, address: int, length: int) -> None:
+    """A distance from the process's priority: -2 to 2, or to an end of its class."""
+    (increment,) = struct.unpack("<i", given(caller, address, length, 4))
+    realtime = thread.process.eprocess.Pcb.BasePriority >= LOW_REALTIME_PRIORITY
+    ends = abs(increment) in (SATURATION, SATURATION + 1)
+    _invalid(not ends and not realtime and abs(increment) > MOST_BASE_INCREMENT)
+    set_base_priority(thread, increment)
+
+
+def _set_affinity(thread: Thread, mask: int) -> None:
+    _invalid(not mask or bool(mask & ~thread.process.eprocess.Pcb.Affinity))
+    thread.ethread.Tcb.Affinity = thread.ethread.Tcb.UserAffinity = mask
+
+
+def _affinity(caller: Thread, thread: Thread, address: int, length: int) -> None:
+    _set_affinity(thread, given_u32(caller, address, length))
+
+
+def _group(caller: Thread, thread: Thread, address: int, length: int) -> None:
+    mask, *rest = struct.unpack("<I4H", given(caller, address, length, GROUP_AFFINITY))
+    _invalid(any(rest))
+    _set_affinity(thread, mask)
+
+
+def _impersonation_token(caller: Thread, thread: Thread, address: int, length: int) -> None:
+    """The handle of an impersonation token; 0 ends the impersonation."""
+    handle = given_u32(caller, address, length)
+    security = caller.executive.security
+    if not handle:
+        security.revert(thread.ethread)
+        return
+    body = caller.object(handle, "Token", TOKEN_IMPERSONATE)
+    token = security.token(body)
+    if token.is_primary:
+        raise NtError(ntstatus.STATUS_BAD_TOKEN_TYPE)
+    security.impersonate(thread.ethread, body, token.view.ImpersonationLevel)
+
+
+def _alignment_fixup(caller: Thread, thread: Thread, address: int, length: int) -> None:
+    thread.ethread.Tcb.AutoAlignment = int(given(caller, address, length, 1) != b"\0")
+
+
+def _start_address(caller: Thread, thread: Thread, address: int, length: int) -> None:
+    thread.ethread.Win32StartAddress = given_u32(caller, address, length)
+
+
+def _zero_tls_cell(caller: Thread, thread: Thread, address: int, length: int) -> None:
+    """Clear a TLS slot in every thread of the caller's process."""
+    index = given_u32(caller, address, length)
+    _invalid(thread is not caller)
+    if index < TLS_SLOT_COUNT:
+        for other in caller.executive.processes.threads_of(caller.process):
+            _clear(caller, other.teb and other.teb + TLS_SLOTS + 4 * index)
+        return
+    index -= TLS_SLOT_COUNT
+    _invalid(index >= TLS_EXPANSION_COUNT)
+    for other in caller.executive.processes.threads_of(caller.process):
+        if not other.teb:
+            continue
+        try:
+            slots = caller.memory.u32(other.teb + TLS_EXPANSION_SLOTS)
+        except AccessViolation:
+            continue
+        _clear(caller, slots and slots + 4 * index)
+
+
+def _clear(caller: Thread, address: int) -> None:
+    if address:
+        try:
+            caller.memory.set_u32(address, 0)
+        except AccessViolation:
+            return
+
+
+def _ideal_processor(caller: Thread, thread: Thread, address: int, length: int) -> None:
+    number = given_u32(caller, address, length)
+    _invalid(number > MAXIMUM_PROCESSORS)
+    if number < 1:
+        thread.ethread.Tcb.IdealProcessor = number
+
+
+def _priority_boost(caller: Thread, thread: Thread, address: int, length: int) -> None:
+    thread.ethread.Tcb.DisableBoost = int(given_u32(caller, address, length) != 0)
+
+
+def _tls_array(caller: Thread, thread: Thread, address: int, length: int) -> None:
+    kernel = caller.executive.kernel
+    kernel.set_u32(thread.ethread.Tcb.address + TLS_ARRAY, given_u32(caller, address, length))
+
+
+def _hide_from_debugger(caller: Thread, thread: Thread, address: int, length: int) -> None:
+    given(caller, address, length, 0)
+    thread.ethread.HideFromDebugger = 1
+
+
+def _break_on_termination(caller: Thread, thread: Thread, address: int, length: int) -> None:
+    wanted = given_u32(caller, address, length)
+    demand(caller, p.SE_DEBUG)
+    thread.ethread.BreakOnTermination = int(wanted != 0)
+
+
+def _page_priority(caller: Thread, _thread: Thread, address: int, length: int) -> None:
+    """How soon pages that it touches leave RAM: none ever does here."""
+    _invalid(not 1 <= given_u32(caller, address, length) <= HIGHEST_PAGE_PRIORITY)
+
+
+def _name(caller: Thread, thread: Thread, address: int, length: int) -> None:
+    given(caller, address, length, UNICODE_STRING)
+    thread.name = unicode_string(caller.memory, address)
+
+
+def _power_throttling(caller: Thread, _thread: Thread, address: int, length: int) -> None:
+    """Version, which throttles are controlled, which are on: the clock's speed is fixed here."""
+    version, control, state = struct.unpack(
+        "<3I", given(caller, address, length, POWER_THROTTLING)
+    )
+    _invalid(version != 1 or bool(state & ~control))
+
+
+CHANGES: dict[int, Change] = {
+    query.ThreadPriority: _priority,
+    query.ThreadBasePriority: _base_priority,
+    query.ThreadAffinityMask: _affinity,
+    query.ThreadImpersonationToken: _impersonation_token,
+    query.ThreadEnableAlignmentFaultFixup: _alignment_fixup,
+    query.ThreadQuerySetWin32StartAddress: _start_address,
+    query.ThreadZeroTlsCell: _zero_tls_cell,
+    query.ThreadIdealProcessor: _ideal_processor,
+    query.ThreadPriorityBoost: _priority_boost,
+    query.ThreadSetTlsArrayAddress: _tls_array,
+    query.ThreadHideFromDebugger: _hide_from_debugger,
+    query.ThreadBreakOnTermination: _break_on_termination,
+    query.ThreadPagePriority: _page_priority,
+    query.ThreadGroupInformation: _group,
+    query.ThreadNameInformation: _name,
+    ThreadPowerThrottlingState: _power_throttling,
+}
+
+
+@service()
+def NtSetInformationThread(
+    caller: Thread,
+    ThreadHandle: HANDLE,
+    ThreadInformationClass: THREADINFOCLASS,
+    ThreadInformation: Given,
+    ThreadInformationLength: ULONG,
+) -> Outcome:
+    """Change priorities, affinity, impersonation, name, TLS cells or debugging of a thread."""
+    change = CHANGES.get(ThreadInformationClass)
+    if change is None:
+        return ntstatus.STATUS_INVALID_INFO_CLASS
+    access = THREAD_SET_INFORMATION
+    if ThreadInformationClass == query.ThreadImpersonationToken:
+        access = THREAD_SET_THREAD_TOKEN
+    thread = thread_of(caller, ThreadHandle, access)
+    if thread.ethread.Terminated:
+        return ntstatus.STATUS_THREAD_IS_TERMINATING
+    change(caller, thread, ThreadInformation, ThreadInformationLength)
+    return ntstatus.STATUS_SUCCESS
