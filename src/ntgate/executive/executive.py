@@ -13,8 +13,10 @@ from ntgate.executive.desktop import Desktops
 from ntgate.executive.events import Events
 from ntgate.executive.io.start import start_io
 from ntgate.executive.ke.clock import Clock
+from ntgate.executive.ke.keyed_events import KeyedEvents
 from ntgate.executive.ke.scheduler import Scheduler
 from ntgate.executive.ke.time_zone import TimeZone
+from ntgate.executive.ke.timers import Timers
 from ntgate.executive.ke.wait import Waits
 from ntgate.executive.locale import Locale
 from ntgate.executive.mm.manager import MemoryManager
@@ -67,6 +69,8 @@ class Executive:
         self.mm = MemoryManager(cpu, kernel, frames, self.pool, system_space)
         self.processes = ProcessManager(self, map_page)
         self.waits = Waits(self)
+        self.timers = Timers(self)
+        self.keyed_events = KeyedEvents(self)
         self.io = start_io(self)
         self.registry = Registry(self.objects, self.clock, self.events)
         self.debugger = False  # a kernel debugger is attached

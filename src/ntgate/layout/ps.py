@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ntgate.layout.io import KEVENT
-from ntgate.layout.ke import KPROCESS, KTHREAD, LIST_ENTRY, NT_TIB
+from ntgate.layout.ke import KPROCESS, KSEMAPHORE, KTHREAD, LIST_ENTRY, NT_TIB
 from ntgate.layout.ob import UNICODE_STRING
 from ntgate.memory.structs import Struct, bits, embed, raw, u8, u16, u32, u64
 
@@ -60,8 +60,12 @@ class ETHREAD(Struct, size=0x258):
     CreateTime        = u64(0x1C0)
     ExitTime          = u64(0x1C8)
     ExitStatus        = u32(0x1D0)
+    KeyedWaitChain    = embed(0x1C8, LIST_ENTRY)
     TerminationPort   = u32(0x1DC)
+    KeyedWaitValue    = u32(0x1DC)
+    ActiveTimerListHead = embed(0x1E4, LIST_ENTRY)
     Cid               = embed(0x1EC, CLIENT_ID)
+    KeyedWaitSemaphore = embed(0x1F4, KSEMAPHORE)
     IrpList           = embed(0x210, LIST_ENTRY)
     ImpersonationInfo = u32(0x20C)
     ThreadsProcess    = u32(0x220)

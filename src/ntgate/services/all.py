@@ -1,10 +1,12 @@
 """Every family, so that importing this declares every service."""
 
 from ntgate.services import (
+    alert,
     atom,
     debug_print,
     device_control,
     directory,
+    event_pair,
     exception,
     file,
     file_ea,
@@ -14,6 +16,7 @@ from ntgate.services import (
     impersonation,
     io_completion,
     kernel,
+    keyed_event,
     locale,
     memory,
     memory_copy,
@@ -42,6 +45,7 @@ from ntgate.services import (
     thread_create,
     thread_query,
     thread_set,
+    timer,
     token,
     token_change,
     unique_id,
@@ -52,10 +56,12 @@ from ntgate.services import (
 )
 
 __all__ = [
+    "alert",
     "atom",
     "debug_print",
     "device_control",
     "directory",
+    "event_pair",
     "exception",
     "file",
     "file_ea",
@@ -65,6 +71,7 @@ __all__ = [
     "impersonation",
     "io_completion",
     "kernel",
+    "keyed_event",
     "locale",
     "memory",
     "memory_copy",
@@ -93,6 +100,7 @@ __all__ = [
     "thread_create",
     "thread_query",
     "thread_set",
+    "timer",
     "token",
     "token_change",
     "unique_id",

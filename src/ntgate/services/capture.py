@@ -34,6 +34,8 @@ def object_attributes(caller: Thread, pointer: In[OBJECT_ATTRIBUTES]) -> ObjectA
     if given.Attributes & ~OBJ_VALID_ATTRIBUTES:
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     name = unicode_string(caller.memory, given.ObjectName) if given.ObjectName else ""
+    if given.RootDirectory and not given.ObjectName:
+        raise NtError(ntstatus.STATUS_OBJECT_NAME_INVALID)
     root = caller.object(given.RootDirectory, None, 0) if given.RootDirectory else 0
     flags = given.Attributes & ~OBJ_KERNEL_HANDLE  # only the kernel makes itself such handles
     security = b""

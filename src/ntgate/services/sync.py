@@ -22,6 +22,7 @@ from ntgate.dispatch.types import (
     Out,
     OutOpt,
 )
+from ntgate.errors import NtError
 from ntgate.executive.ke.wait import MUTANT as MUTANT_OBJECT
 from ntgate.executive.ke.wait import (
     NOTIFICATION_EVENT,
@@ -33,7 +34,7 @@ from ntgate.executive.ke.wait import (
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import lists, ntstatus
 from ntgate.layout.ke import DISPATCHER_HEADER, KMUTANT, KSEMAPHORE
-from ntgate.services.capture import object_attributes
+from ntgate.services.named import create_object, open_object
 
 SYNCHRONIZE = 0x00100000
 EVENT_QUERY_STATE, EVENT_MODIFY_STATE = 1, 2
@@ -42,38 +43,6 @@ SEMAPHORE_QUERY_STATE, SEMAPHORE_MODIFY_STATE = 1, 2
 MAXIMUM_WAIT_OBJECTS = 64
 NotificationEvent, SynchronizationEvent = 0, 1
 WaitAll, WaitAny = 0, 1
-
-
-def _create(
-    caller: Thread,
-    kind: str,
-    size: int,
-    access: int,
-    pointer: InOpt[OBJECT_ATTRIBUTES],
-    handle: Out[HANDLE],
-    fill: Any,
-) -> int:
-    handle.probe()
-    attributes = object_attributes(caller, pointer)
-    objects = caller.executive.objects
-    body = objects.create(objects.types[kind], size, attributes)
-    fill(body)
-    inserted = objects.insert(caller.process.handles, body, access, attributes)
-    handle.write(inserted.handle)
-    return inserted.status
-
-
-def _open(
-    caller: Thread, kind: str, access: int, pointer: In[OBJECT_ATTRIBUTES], handle: Out[HANDLE]
-) -> int:
-    handle.probe()
-    objects = caller.executive.objects
-    attributes = object_attributes(caller, pointer)
-    opened = objects.open_by_name(
-        caller.process.handles, objects.types[kind], access, attributes
-    )
-    handle.write(opened)
-    return ntstatus.STATUS_SUCCESS
 
 
 def _header(caller: Thread, body: int, kind: int, size: int, state: int) -> None:
@@ -100,7 +69,7 @@ def NtCreateEvent(
     def fill(body: int) -> None:
         _header(caller, body, kind, DISPATCHER_HEADER.SIZE, int(bool(InitialState)))
 
-    return _create(
+    return create_object(
         caller, "Event", DISPATCHER_HEADER.SIZE, DesiredAccess, ObjectAttributes, EventHandle, fill
     )
 
@@ -113,7 +82,7 @@ def NtOpenEvent(
     ObjectAttributes: In[OBJECT_ATTRIBUTES],
 ) -> Outcome:
     """Open an event by name."""
-    return _open(caller, "Event", DesiredAccess, ObjectAttributes, EventHandle)
+    return open_object(caller, "Event", DesiredAccess, ObjectAttributes, EventHandle)
 
 
 @service()
@@ -205,7 +174,7 @@ def NtCreateMutant(
         if InitialOwner:
             caller.executive.waits.acquire(body, caller)
 
-    return _create(
+    return create_object(
         caller, "Mutant", KMUTANT.SIZE, DesiredAccess, ObjectAttributes, MutantHandle, fill
     )
 
@@ -218,7 +187,7 @@ def NtOpenMutant(
     ObjectAttributes: In[OBJECT_ATTRIBUTES],
 ) -> Outcome:
     """Open a mutant by name."""
-    return _open(caller, "Mutant", DesiredAccess, ObjectAttributes, MutantHandle)
+    return open_object(caller, "Mutant", DesiredAccess, ObjectAttributes, MutantHandle)
 
 
 @service()
@@ -272,7 +241,7 @@ def NtCreateSemaphore(
         _header(caller, body, SEMAPHORE, KSEMAPHORE.SIZE, InitialCount)
         KSEMAPHORE(caller.executive.kernel, body).Limit = MaximumCount
 
-    return _create(
+    return create_object(
         caller, "Semaphore", KSEMAPHORE.SIZE, DesiredAccess, ObjectAttributes, SemaphoreHandle,
         fill,
     )  # fmt: skip
@@ -286,7 +255,7 @@ def NtOpenSemaphore(
     ObjectAttributes: In[OBJECT_ATTRIBUTES],
 ) -> Outcome:
     """Open a semaphore by name."""
-    return _open(caller, "Semaphore", DesiredAccess, ObjectAttributes, SemaphoreHandle)
+    return open_object(caller, "Semaphore", DesiredAccess, ObjectAttributes, SemaphoreHandle)
 
 
 @service()
@@ -299,13 +268,18 @@ def NtReleaseSemaphore(
     PreviousCount.probe()
     body = caller.object(SemaphoreHandle, "Semaphore", SEMAPHORE_MODIFY_STATE)
     semaphore = KSEMAPHORE(caller.executive.kernel, body)
-    before = semaphore.Header.SignalState
-    if before + ReleaseCount > semaphore.Limit:
-        return ntstatus.STATUS_SEMAPHORE_LIMIT_EXCEEDED
-    semaphore.Header.SignalState = before + ReleaseCount
-    caller.executive.waits.signaled(body)
-    PreviousCount.write(before)
+    PreviousCount.write(_release_semaphore(caller, semaphore, ReleaseCount))
     return ntstatus.STATUS_SUCCESS
+
+
+def _release_semaphore(caller: Thread, semaphore: KSEMAPHORE, count: int) -> int:
+    """The count before; raises STATUS_SEMAPHORE_LIMIT_EXCEEDED."""
+    before: int = semaphore.Header.SignalState
+    if before + count > semaphore.Limit:
+        raise NtError(ntstatus.STATUS_SEMAPHORE_LIMIT_EXCEEDED)
+    semaphore.Header.SignalState = before + count
+    caller.executive.waits.signaled(semaphore.address)
+    return before
 
 
 @service()
@@ -351,6 +325,48 @@ def _begin(
 def _done(caller: Thread, status: int, _state: Any) -> Outcome:
     caller.executive.waits.release(caller)
     return status
+
+
+@service()
+def NtSetEventBoostPriority(caller: Thread, EventHandle: HANDLE) -> Outcome:
+    """Signal a synchronization event; the boost of the thread that wakes is not this one's."""
+    event = caller.object(EventHandle, "Event", EVENT_MODIFY_STATE)
+    caller.executive.waits.set_event(event)
+    return ntstatus.STATUS_SUCCESS
+
+
+def _signal(caller: Thread, handle: int) -> None:
+    """Set an event, release a mutant or add one to a semaphore; raises NtError."""
+    objects, waits = caller.executive.objects, caller.executive.waits
+    body = caller.object(handle, None, 0)
+    kind = objects.type_of(body).name
+    if kind == "Event":
+        waits.set_event(caller.object(handle, kind, EVENT_MODIFY_STATE))
+    elif kind == "Mutant":
+        mutant = KMUTANT(caller.executive.kernel, body)
+        if waits.release_mutant(mutant, caller) is None:
+            raise NtError(ntstatus.STATUS_MUTANT_NOT_OWNED)
+    elif kind == "Semaphore":
+        caller.object(handle, kind, SEMAPHORE_MODIFY_STATE)
+        _release_semaphore(caller, KSEMAPHORE(caller.executive.kernel, body), 1)
+    else:
+        raise NtError(ntstatus.STATUS_OBJECT_TYPE_MISMATCH)
+
+
+@service()
+def NtSignalAndWaitForSingleObject(
+    caller: Thread,
+    hObjectToSignal: HANDLE,
+    hObjectToWaitOn: HANDLE,
+    bAlertable: BOOLEAN,
+    dwMilliseconds: InOpt[LARGE_INTEGER],
+) -> Outcome:
+    """Signal one object and wait for another."""
+    if dwMilliseconds:
+        dwMilliseconds.read()
+    caller.object(hObjectToWaitOn, None, SYNCHRONIZE)
+    _signal(caller, hObjectToSignal)
+    return _begin(caller, [hObjectToWaitOn], WAIT_ANY, bAlertable, dwMilliseconds)
 
 
 @service()

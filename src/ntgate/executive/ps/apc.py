@@ -14,6 +14,7 @@ from ntgate.layout.ke import KAPC, KAPC_STATE, KTHREAD, KTRAP_FRAME
 from ntgate.memory.user import AccessViolation
 
 if TYPE_CHECKING:
+    from ntgate.executive.executive import Executive
     from ntgate.executive.ps.thread import Thread
 
 APC_OBJECT = 0x12
@@ -33,20 +34,45 @@ def _user_list(thread: Thread) -> int:
 def queue(thread: Thread, routine: int, context: int, first: int, second: int) -> None:
     """Add a user APC; a thread in an alertable wait wakes up for it."""
     executive = thread.executive
-    body = executive.pool.allocate(KAPC.SIZE, TAG)
-    apc = KAPC(executive.kernel, body)
+    apc = KAPC(executive.kernel, executive.pool.allocate(KAPC.SIZE, TAG))
+    fill(apc, thread, routine, context)
+    apc.SystemArgument1, apc.SystemArgument2 = first, second
+    insert(executive, apc)
+
+
+def fill(apc: KAPC, thread: Thread, routine: int, context: int) -> None:
+    """Make a KAPC that is part of its owner's object a user APC of a thread."""
     apc.Type, apc.Size = APC_OBJECT, KAPC.SIZE
     apc.Thread = thread.ethread.address
     apc.NormalRoutine, apc.NormalContext = routine, context
-    apc.SystemArgument1, apc.SystemArgument2 = first, second
-    apc.ApcMode, apc.Inserted = USER_MODE, 1
-    lists.insert_tail(
-        executive.kernel, _user_list(thread), body + KAPC.ApcListEntry.offset
-    )
+    apc.ApcMode = USER_MODE
+
+
+def insert(executive: Executive, apc: KAPC) -> None:
+    """Queue an APC that isn't queued yet to its thread, which may have ended."""
+    thread = executive.processes.threads.get(apc.Thread)
+    if apc.Inserted or thread is None or thread.ethread.Terminated:
+        return
+    apc.Inserted = 1
+    lists.insert_tail(executive.kernel, _user_list(thread), apc.ApcListEntry.address)
     tcb: KTHREAD = thread.ethread.Tcb
     if tcb.State == WAITING and tcb.Alertable and not is_frozen(tcb):
         _state(thread).UserApcPending = 1
         executive.processes.unwait(thread, ntstatus.STATUS_USER_APC)
+
+
+def withdraw(executive: Executive, apc: KAPC) -> None:
+    """Take back an APC that has not been delivered."""
+    if apc.Inserted:
+        apc.Inserted = 0
+        lists.remove(executive.kernel, apc.ApcListEntry.address)
+
+
+def _release(executive: Executive, apc: KAPC) -> None:
+    """It has left its queue: a block of its own goes, one in an object can be queued again."""
+    apc.Inserted = 0
+    if apc.address not in executive.timers.apcs:
+        executive.pool.free(apc.address)
 
 
 def is_queued(thread: Thread) -> bool:
@@ -77,7 +103,7 @@ def deliver(thread: Thread, frame_address: int) -> None:
     lists.remove(kernel, entry)
     apc = KAPC(kernel, entry - KAPC.ApcListEntry.offset)
     values = (apc.NormalRoutine, apc.NormalContext, apc.SystemArgument1, apc.SystemArgument2)
-    executive.pool.free(apc.address)
+    _release(executive, apc)
     frame = KTRAP_FRAME(kernel, frame_address)
     context = TrapContext(kernel, thread.ethread.Tcb, frame_address).capture(ALL)
     place = ((frame.HardwareEsp & ~3) - (SIZE + 3 & ~3) - 16) & 0xFFFFFFFF
@@ -95,4 +121,4 @@ def discard(thread: Thread) -> None:
     executive = thread.executive
     for entry in list(lists.entries(executive.kernel, _user_list(thread))):
         lists.remove(executive.kernel, entry)
-        executive.pool.free(entry - KAPC.ApcListEntry.offset)
+        _release(executive, KAPC(executive.kernel, entry - KAPC.ApcListEntry.offset))

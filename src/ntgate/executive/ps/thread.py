@@ -88,6 +88,10 @@ class Thread:
         self.waited: tuple[int, ...] = ()  # bodies that the wait keeps
         self.execution_state = 0  # ES_SYSTEM_REQUIRED and the like
         self.timer: int | None = None  # of the clock, while a wait has a timeout
+        self.keyed_wait = 0  # the keyed event in whose queue it is
+        self.saved_port = 0  # what KeyedWaitValue stands in place of meanwhile
+        self.alert_by_id = False  # NtAlertThreadByThreadId has come before the wait for it
+        self.waits_for_alert = False
 
     @property
     def tid(self) -> int:

@@ -163,7 +163,9 @@ class Descriptors:
         descriptor = None if kind.get_security is not None else self.of(body)
         if descriptor is None:
             return kind.grant(desired)
-        mapped = kind.map_generic(desired)
+        # Rights of later systems that XP's types lack fall away.
+        known = kind.view.TypeInfo.ValidAccessMask | a.MAXIMUM_ALLOWED | a.ACCESS_SYSTEM_SECURITY
+        mapped = kind.map_generic(desired) & known
         if kind.name in OPENED_FOR_DEBUG and token.has_privilege(p.SE_DEBUG):
             return kind.grant(desired)
         request = Request(descriptor, token, mapped, mapping_of(kind))
