@@ -9,6 +9,7 @@ from ntgate.executive.ke.faults import npx_exception, selector_exception, xmm_ex
 from ntgate.executive.mm.fault import access_fault
 from ntgate.executive.ps import apc
 from ntgate.executive.ps.exceptions import dispatch_exception
+from ntgate.executive.ps.job import charge_time
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KTRAP_FRAME
@@ -34,7 +35,11 @@ def PspUserThreadStartup(caller: Thread) -> Outcome:
 @routine
 def KeUpdateSystemTime(caller: Thread, TrapFrame: int) -> Outcome:
     frame = KTRAP_FRAME(caller.executive.kernel, TrapFrame)
-    return int(caller.executive.scheduler.clock_tick(user=bool(frame.SegCs & 1)))
+    user = bool(frame.SegCs & 1)
+    switch = caller.executive.scheduler.clock_tick(user=user)
+    if user and caller.process.eprocess.Job:
+        charge_time(caller.process)
+    return int(switch or caller.ethread.Terminated)
 
 
 @routine

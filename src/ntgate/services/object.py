@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.outcome import ENDED, Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import ACCESS_MASK, HANDLE, ULONG, OutOpt, Scalar
 from ntgate.errors import NtError
@@ -32,7 +32,8 @@ DUPLICATE_FLAGS = Annotated[int, Scalar("ULONG", kind="hex")]
 def NtClose(caller: Thread, Handle: HANDLE) -> Outcome:
     """Close a handle of the calling process."""
     caller.executive.objects.close_handle(caller.process.handles, Handle)
-    return ntstatus.STATUS_SUCCESS
+    # It may have been the last one of a job that ends its processes with it.
+    return ENDED if caller.ethread.Terminated else ntstatus.STATUS_SUCCESS
 
 
 def _process(caller: Thread, handle: int) -> Process:

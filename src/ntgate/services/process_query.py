@@ -17,10 +17,10 @@ from ntgate.dispatch.types import (
     SizedBy,
 )
 from ntgate.errors import NtError
+from ntgate.executive.ps.job import times
 from ntgate.executive.ps.start import image_information
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import ntstatus
-from ntgate.layout.machine import TICK_100NS
 from ntgate.layout.mm import EPROCESS_VM
 from ntgate.layout.ob import DEVICE_MAP, HANDLE_TABLE
 from ntgate.services.ps_information import PAGE, answer, answer_string
@@ -108,14 +108,8 @@ def _vm_counters(process: Process) -> bytes:
 
 def _times(process: Process) -> bytes:
     eprocess = process.eprocess
-    in_kernel, user = eprocess.Pcb.KernelTime, eprocess.Pcb.UserTime
-    for thread in process.executive.processes.threads_of(process):
-        if not thread.ethread.Terminated:
-            in_kernel += thread.ethread.Tcb.KernelTime
-            user += thread.ethread.Tcb.UserTime
-    return struct.pack(
-        "<4Q", eprocess.CreateTime, eprocess.ExitTime, in_kernel * TICK_100NS, user * TICK_100NS
-    )
+    user, in_kernel = times(process)
+    return struct.pack("<4Q", eprocess.CreateTime, eprocess.ExitTime, in_kernel, user)
 
 
 def _handle_count(process: Process) -> bytes:

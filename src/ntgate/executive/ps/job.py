@@ -7,6 +7,7 @@ until it ends.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
@@ -42,6 +43,7 @@ BASIC_LIMITS                = 0x00FF
 EXTENDED_LIMITS             = 0x3FFF
 
 # What a job tells its completion port.
+MESSAGE_END_OF_JOB_TIME      = 1
 MESSAGE_END_OF_PROCESS_TIME  = 2
 MESSAGE_ACTIVE_PROCESS_LIMIT = 3
 MESSAGE_ACTIVE_PROCESS_ZERO  = 4
@@ -116,7 +118,7 @@ def assign(job: EJOB, process: Process) -> None:
     if process.exited:
         raise NtError(ntstatus.STATUS_PROCESS_IS_TERMINATING)
     if job.LimitFlags & ACTIVE_PROCESS and job.ActiveProcesses >= job.ActiveProcessLimit:
-        _tell(executive, job, MESSAGE_ACTIVE_PROCESS_LIMIT, process.pid)
+        tell(executive, job, MESSAGE_ACTIVE_PROCESS_LIMIT, process.pid)
         raise NtError(ntstatus.STATUS_QUOTA_EXCEEDED)
     executive.objects.reference(job.address)
     eprocess.Job = job.address
@@ -127,7 +129,7 @@ def assign(job: EJOB, process: Process) -> None:
     job.TotalProcesses += 1
     job.ActiveProcesses += 1
     apply_limits(job, process)
-    _tell(executive, job, MESSAGE_NEW_PROCESS, process.pid)
+    tell(executive, job, MESSAGE_NEW_PROCESS, process.pid)
 
 
 def apply_limits(job: EJOB, process: Process) -> None:
@@ -149,6 +151,66 @@ def terminate(executive: Executive, job: EJOB, status: int) -> None:
         executive.processes.terminate_process(process, status)
 
 
+@dataclass
+class Totals:
+    """What the processes of a job have used so far, in 100 ns units and faults."""
+
+    user: int
+    kernel: int
+    period_user: int
+    period_kernel: int
+    page_faults: int
+
+
+def totals(executive: Executive, job: EJOB) -> Totals:
+    """Of the processes that have ended, and of those that run."""
+    found = Totals(
+        job.TotalUserTime, job.TotalKernelTime, job.ThisPeriodTotalUserTime,
+        job.ThisPeriodTotalKernelTime, job.TotalPageFaultCount,
+    )  # fmt: skip
+    for process in processes_in(executive, job):
+        user, in_kernel = times(process)
+        found.user += user
+        found.kernel += in_kernel
+        found.period_user += user
+        found.period_kernel += in_kernel
+        vm = EPROCESS_VM(executive.kernel, process.eprocess.address)
+        found.page_faults += vm.Vm.PageFaultCount
+    return found
+
+
+def times(process: Process) -> tuple[int, int]:
+    """Time in ring 3 and in the kernel, of ended threads and of those that run; 100 ns units."""
+    kprocess = process.eprocess.Pcb
+    user, in_kernel = kprocess.UserTime, kprocess.KernelTime
+    for thread in process.executive.processes.threads_of(process):
+        if not thread.ethread.Terminated:
+            user += thread.ethread.Tcb.UserTime
+            in_kernel += thread.ethread.Tcb.KernelTime
+    return user * TICK_100NS, in_kernel * TICK_100NS
+
+
+def charge_time(process: Process) -> None:
+    """A tick of a process in a job: end what has used up its time."""
+    executive = process.executive
+    job = EJOB(executive.kernel, process.eprocess.Job)
+    limits = job.LimitFlags
+    if limits & PROCESS_TIME and times(process)[0] > job.PerProcessUserTimeLimit:
+        tell(executive, job, MESSAGE_END_OF_PROCESS_TIME, process.pid)
+        job.TotalTerminatedProcesses += 1
+        executive.processes.terminate_process(process, ntstatus.STATUS_QUOTA_EXCEEDED)
+    elif limits & JOB_TIME and totals(executive, job).period_user > job.PerJobUserTimeLimit:
+        if job.CompletionPort and job.EndOfJobTimeAction:
+            job.LimitFlags = limits & ~JOB_TIME
+            tell(executive, job, MESSAGE_END_OF_JOB_TIME, 0)
+            return
+        ending = list(processes_in(executive, job))
+        job.TotalTerminatedProcesses += len(ending)
+        job.Event.Header.SignalState = 1
+        executive.waits.signaled(job.Event.Header.address)
+        terminate(executive, job, ntstatus.STATUS_QUOTA_EXCEEDED)
+
+
 def process_ended(process: Process) -> None:
     """A process ends: its job counts one less, and says so."""
     body = process.eprocess.Job
@@ -156,22 +218,19 @@ def process_ended(process: Process) -> None:
         return
     executive = process.executive
     job = EJOB(executive.kernel, body)
-    vm, kprocess = EPROCESS_VM(executive.kernel, process.eprocess.address), process.eprocess.Pcb
-    for total, period, spent in (
-        ("TotalUserTime", "ThisPeriodTotalUserTime", kprocess.UserTime),
-        ("TotalKernelTime", "ThisPeriodTotalKernelTime", kprocess.KernelTime),
-    ):
-        setattr(job, total, getattr(job, total) + spent * TICK_100NS)
-        setattr(job, period, getattr(job, period) + spent * TICK_100NS)
+    vm = EPROCESS_VM(executive.kernel, process.eprocess.address)
+    user, in_kernel = times(process)
+    job.TotalUserTime += user
+    job.ThisPeriodTotalUserTime += user
+    job.TotalKernelTime += in_kernel
+    job.ThisPeriodTotalKernelTime += in_kernel
     job.TotalPageFaultCount += vm.Vm.PageFaultCount
-    peak = vm.CommitChargePeak
-    job.PeakProcessMemoryUsed = max(job.PeakProcessMemoryUsed, peak)
+    job.PeakProcessMemoryUsed = max(job.PeakProcessMemoryUsed, vm.CommitChargePeak)
     job.ActiveProcesses -= 1
     abnormal = process.exit_status >> 30 == 3  # an NTSTATUS of severity error
-    message = MESSAGE_ABNORMAL_EXIT if abnormal else MESSAGE_EXIT_PROCESS
-    _tell(executive, job, message, process.pid)
+    tell(executive, job, MESSAGE_ABNORMAL_EXIT if abnormal else MESSAGE_EXIT_PROCESS, process.pid)
     if not job.ActiveProcesses:
-        _tell(executive, job, MESSAGE_ACTIVE_PROCESS_ZERO, 0)
+        tell(executive, job, MESSAGE_ACTIVE_PROCESS_ZERO, 0)
 
 
 def release_process(executive: Executive, eprocess: EPROCESS) -> None:
@@ -183,7 +242,7 @@ def release_process(executive: Executive, eprocess: EPROCESS) -> None:
         executive.objects.dereference(body)
 
 
-def _tell(executive: Executive, job: EJOB, message: int, pid: int) -> None:
+def tell(executive: Executive, job: EJOB, message: int, pid: int) -> None:
     """Queue a message on the job's port; APC context and bytes say which, and of which process."""
     if job.CompletionPort:
         packet = Packet(job.CompletionKey, pid, ntstatus.STATUS_SUCCESS, message)
