@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.manager import Device, IoManager
 from ntgate.executive.io.open_file import Create, OpenFile
 from ntgate.executive.io.request import Request
 from ntgate.layout.io import FILE_OBJECT
-from ntgate.layout.ntstatus import STATUS_END_OF_FILE
+from ntgate.layout.ntstatus import STATUS_END_OF_FILE, STATUS_INVALID_DEVICE_REQUEST
 
 
 class NullFile(OpenFile):
@@ -27,6 +28,8 @@ class NullDevice:
     device: Device
 
     def open(self, create: Create, file: FILE_OBJECT) -> OpenFile:
+        if create.options & c.FILE_DELETE_ON_CLOSE:
+            raise NtError(STATUS_INVALID_DEVICE_REQUEST)
         create.take_maximum()
         return NullFile(file, self.device, create.access)
 

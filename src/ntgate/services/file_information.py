@@ -14,7 +14,7 @@ from ntgate.executive.io import information_class as i
 from ntgate.executive.io.disk_file import DiskFile
 from ntgate.executive.io.disk_information import text
 from ntgate.executive.io.open_file import OpenFile
-from ntgate.executive.ob.attributes import SYNCHRONIZE
+from ntgate.executive.ob.attributes import DELETE, SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import io as layout
 from ntgate.layout import ntstatus
@@ -22,9 +22,9 @@ from ntgate.services.file_request import FILE_INFORMATION_CLASS, answer, file_of
 
 IO_COMPLETION_MODIFY_STATE = 2
 RENAMES = (i.FileRenameInformation, i.FileRenameInformationEx, i.FileLinkInformation)
-# XP wants FILE_WRITE_ATTRIBUTES for times and attributes; Wine 8.0's SetFileAttributes opens with
-# SYNCHRONIZE and nothing more.
-LEAST = SYNCHRONIZE
+# XP wants a right for times and attributes.  Wine 8.0's SetFileAttributes opens with SYNCHRONIZE,
+# its MoveFile with DELETE and SYNCHRONIZE, and nothing more.
+BARE = DELETE | SYNCHRONIZE
 
 QueryBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length", "out")]
 SetBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length")]
@@ -34,6 +34,8 @@ _MODES = (
     (layout.FO_SEQUENTIAL_ONLY, c.FILE_SEQUENTIAL_ONLY),
     (layout.FO_NO_INTERMEDIATE_BUFFERING, c.FILE_NO_INTERMEDIATE_BUFFERING),
 )
+# FILE_SKIP_COMPLETION_PORT_ON_SUCCESS and FILE_SKIP_SET_EVENT_ON_HANDLE.
+_NOTIFICATIONS = ((layout.FO_SKIP_COMPLETION_PORT, 1), (layout.FO_SKIP_SET_EVENT, 2))
 
 
 @service()
@@ -54,6 +56,8 @@ def NtQueryInformationFile(
         return ntstatus.STATUS_INFO_LENGTH_MISMATCH
     IoStatusBlock.probe()
     caller.memory.probe_for_write(FileInformation, Length)
+    if FileInformationClass == i.FileBasicInformation and _is_bare(caller, FileHandle):
+        access = 0
     file = file_of(caller, FileHandle, access)
     if FileInformationClass == i.FileAccessInformation:
         data = struct.pack("<I", _granted(caller, FileHandle))
@@ -77,6 +81,10 @@ def _granted(caller: Thread, handle: int) -> int:
     return caller.executive.objects.query_handle(caller.process.handles, handle).granted_access
 
 
+def _is_bare(caller: Thread, handle: int) -> bool:
+    return not _granted(caller, handle) & ~BARE
+
+
 def _own(file: OpenFile, information_class: int) -> bytes | None:
     """What the I/O manager itself knows of a file object; None for what a device knows."""
     view = file.object
@@ -87,7 +95,8 @@ def _own(file: OpenFile, information_class: int) -> bytes | None:
     if information_class == i.FileAlignmentInformation:
         return struct.pack("<I", 0)
     if information_class == i.FileIoCompletionNotificationInformation:
-        return struct.pack("<I", 0)
+        told = [mode for flag, mode in _NOTIFICATIONS if view.Flags & flag]
+        return struct.pack("<I", sum(told))
     return None
 
 
@@ -142,7 +151,7 @@ def NtSetInformationFile(
         return ntstatus.STATUS_INFO_LENGTH_MISMATCH
     IoStatusBlock.probe()
     data = caller.memory.read(FileInformation, Length)
-    if FileInformationClass == i.FileBasicInformation and _granted(caller, FileHandle) == LEAST:
+    if FileInformationClass == i.FileBasicInformation and _is_bare(caller, FileHandle):
         access = 0
     file = file_of(caller, FileHandle, access)
     if FileInformationClass == i.FilePositionInformation:
@@ -152,7 +161,7 @@ def NtSetInformationFile(
     elif FileInformationClass == i.FileCompletionInformation:
         _set_completion(caller, file, *struct.unpack_from("<2I", data))
     elif FileInformationClass == i.FileIoCompletionNotificationInformation:
-        return ntstatus.STATUS_INVALID_INFO_CLASS
+        _set_notification(file, struct.unpack_from("<I", data)[0])
     else:
         other = None
         if FileInformationClass in RENAMES:
@@ -186,6 +195,15 @@ def _set_mode(file: OpenFile, mode: int) -> None:
     ):
         flags = flags & ~flag | (flag if wanted else 0)
     file.object.Flags = flags
+
+
+def _set_notification(file: OpenFile, modes: int) -> None:
+    """Modes are only added, and unknown ones are passed over."""
+    if file.synchronous:
+        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+    for flag, mode in _NOTIFICATIONS:
+        if modes & mode:
+            file.object.Flags |= flag
 
 
 def _set_completion(caller: Thread, file: OpenFile, port: int, key: int) -> None:

@@ -46,7 +46,10 @@ def NtLockFile(
             fail_immediately=bool(FailImmediately),
         )  # fmt: skip
 
-    return start(caller, file, Event, ApcRoutine, ApcContext, IoStatusBlock, lock)
+    # Wine 8.0's LockFile gives no status block; NT would fault.
+    return start(
+        caller, file, Event, ApcRoutine, ApcContext, IoStatusBlock, lock, no_block=True
+    )
 
 
 @service()
@@ -61,11 +64,12 @@ def NtUnlockFile(
     """Give a locked range back."""
     file = either_access(caller, FileHandle, c.FILE_READ_DATA, c.FILE_WRITE_DATA)
     offset, length = ByteOffset.read(), Length.read()
-    IoStatusBlock.probe()
+    status = ntstatus.STATUS_SUCCESS
     try:
         file.unlock(caller.process.eprocess.address, offset, length, Key)
     except NtError as error:
-        if error.status == ntstatus.STATUS_RANGE_NOT_LOCKED:
-            answer(IoStatusBlock, 0, error.status)
-        raise
-    return answer(IoStatusBlock, 0)
+        if error.status != ntstatus.STATUS_RANGE_NOT_LOCKED:
+            raise
+        status = error.status
+    # Wine 8.0's UnlockFile gives no status block; NT would fault.
+    return answer(IoStatusBlock, 0, status) if IoStatusBlock.address else status

@@ -13,10 +13,16 @@ from ntgate.executive.io.request import EVENT, Request
 from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
-from ntgate.layout.io import FILE_OBJECT, FO_ALERTABLE_IO, FO_SYNCHRONOUS_IO
+from ntgate.layout.io import (
+    FILE_OBJECT,
+    FO_ALERTABLE_IO,
+    FO_NO_INTERMEDIATE_BUFFERING,
+    FO_SYNCHRONOUS_IO,
+)
 from ntgate.layout.ke import DISPATCHER_HEADER
 
 EVENT_MODIFY_STATE = 2
+ERROR = 0xC0000000  # the severity of an NTSTATUS
 LARGEST_TRANSFER = 0x1000000  # bytes that are copied at once
 
 FILE_INFORMATION_CLASS = Annotated[int, Scalar("FILE_INFORMATION_CLASS")]
@@ -62,16 +68,19 @@ def start(
     *,
     buffer: int = 0,
     key: int = 0,
+    no_block: bool = False,
 ) -> Outcome:
     """Carry a request out, at once or later, as its file object says.
 
     A request that waits on a synchronous file object makes the thread wait; on another one the
-    service returns STATUS_PENDING.
+    service returns STATUS_PENDING, and so it does after an unbuffered transfer.  no_block: a
+    null status block is none.
     """
     io = caller.executive.io
     view = file.object
     body = caller.object(event, "Event", EVENT_MODIFY_STATE) if event else 0
-    iosb.probe()
+    if iosb.address or not no_block:
+        iosb.probe()
     if apc_routine and view.CompletionContext:
         return ntstatus.STATUS_INVALID_PARAMETER
     kernel = caller.executive.kernel
@@ -90,6 +99,11 @@ def start(
         if result:
             caller.memory.write(buffer, result)
         result = len(result)
+    if request.status >= ERROR:
+        return request.fail()
+    if flags & FO_NO_INTERMEDIATE_BUFFERING and not request.synchronous and file.positioned:
+        request.finish(result, at_once=False)
+        return ntstatus.STATUS_PENDING
     return request.finish(result)
 
 

@@ -26,7 +26,6 @@ from ntgate.dispatch.types import (
     UserStruct,
 )
 from ntgate.executive.io.completion import Packet
-from ntgate.executive.ke.clock import BOOT_SYSTEM_TIME
 from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
@@ -131,7 +130,7 @@ def _deadline(caller: Thread, timeout: InOpt[LARGE_INTEGER]) -> int | None:
     if not timeout:
         return None
     given = timeout.read()
-    return BOOT_SYSTEM_TIME + caller.executive.clock.due_time(given) if given else 0
+    return caller.executive.clock.boot_time + caller.executive.clock.due_time(given) if given else 0
 
 
 def _remove(caller: Thread, state: Any) -> Outcome:

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ntgate.executive.io.tree import Directory, Entry
 from ntgate.executive.io.wildcards import Pattern, of_win32
+
+
+def _matches_short(
+    entry: Entry, directory: Directory, matches: Callable[[str], bool]
+) -> bool:
+    if entry.directory is not directory:
+        return False  # . and ..
+    short = directory.short_name_of(entry)
+    return bool(short) and matches(short)
 
 
 class DirectoryScan:
@@ -28,11 +39,10 @@ class DirectoryScan:
             names[:0] = [(".", entry), ("..", entry.directory.entries[0])]
         matches = self.pattern.matches
         if not self.pattern.everything:
-            short = directory.short_name_of
             names = [
                 (name, child)
                 for name, child in names
-                if matches(name) or (name[0] != "." and matches(short(child)))
+                if matches(name) or _matches_short(child, directory, matches)
             ]
         self._names = names
         self._position = 0

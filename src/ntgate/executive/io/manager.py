@@ -261,9 +261,9 @@ class IoManager:
         if closing.process_handles == 1:
             file.process_cleanup(closing.process)
         if closing.system_handles == 1:
+            file.cleanup()
             for request in [r for r in self.pending.values() if r.file is file]:
                 request.cancel()
-            file.cleanup()
             file.object.Flags |= layout.FO_CLEANUP_COMPLETE
 
     def _delete_file(self, body: int) -> None:

@@ -118,6 +118,7 @@ class Instance:
         """An end is closed: the other one may read what there is, and no more."""
         self.ends[side] = None
         mine, others = self.queues[side], self.queues[1 - side]
+        mine.break_readers(s.STATUS_PIPE_BROKEN)
         mine.discard(s.STATUS_PIPE_BROKEN)
         others.break_readers(s.STATUS_PIPE_BROKEN)
         if self.state == CONNECTED:

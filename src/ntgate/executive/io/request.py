@@ -12,7 +12,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ntgate.executive.ps import apc
-from ntgate.layout.io import FILE_OBJECT, IO_TYPE_IRP, IRP
+from ntgate.layout.io import (
+    FILE_OBJECT,
+    FO_SKIP_COMPLETION_PORT,
+    FO_SKIP_SET_EVENT,
+    IO_TYPE_IRP,
+    IRP,
+)
 from ntgate.layout.ntstatus import STATUS_CANCELLED, STATUS_PENDING
 from ntgate.memory.user import AccessViolation
 
@@ -117,30 +123,47 @@ class Request:
 
     # The end, at once or later.
 
-    def finish(self, information: int) -> int:
-        """End a request that its service has carried out; returns the status."""
-        self.thread.memory.write(self.iosb, struct.pack("<2I", self.status, information))
-        self._notify(information)
+    def finish(self, information: int, *, at_once: bool = True) -> int:
+        """End a request that its service has carried out; returns the status.
+
+        at_once: the service will return that status, so a port need not hear of it.
+        """
+        if self.iosb:
+            self.thread.memory.write(self.iosb, struct.pack("<2I", self.status, information))
+        skipped = at_once and self.file.object.Flags & FO_SKIP_COMPLETION_PORT
+        self._notify(information, port=not skipped)
+        return self.status
+
+    def fail(self) -> int:
+        """End a request with an error that its service returns.
+
+        Only who asked synchronously finds it in the status block as well, as after fast I/O.
+        """
+        if self.synchronous:
+            self.apc_routine = 0
+            self.finish(0)
         return self.status
 
     def _answer(self, information: int) -> None:
+        if not self.iosb:
+            return self._notify(information)
         with suppress(AccessViolation):  # a status block that is gone is nobody's
             self.thread.process.memory.write(
                 self.iosb, struct.pack("<2I", self.status, information)
             )
-        self._notify(information)
+        return self._notify(information)
 
-    def _notify(self, information: int) -> None:
+    def _notify(self, information: int, *, port: bool = True) -> None:
         waits, file = self.io.executive.waits, self.file.object
         if self.event:
             waits.set_event(self.event)
             if self.synchronous:
                 waits.set_event(file.address + EVENT)
-        else:
+        elif not file.Flags & FO_SKIP_SET_EVENT:
             waits.set_event(file.address + EVENT)
         if self.apc_routine:
             apc.queue(self.thread, self.apc_routine, self.apc_context, self.iosb, 0)
-        elif file.CompletionContext and self.apc_context:
+        elif port and file.CompletionContext and self.apc_context:
             self.io.ports.post_file(
                 file.CompletionContext, self.apc_context, self.status, information
             )

@@ -213,7 +213,7 @@ class Volume:
         writes = create.access & (c.FILE_WRITE_DATA | c.FILE_APPEND_DATA)
         deletes = create.options & c.FILE_DELETE_ON_CLOSE
         locked = node.metadata.attributes & c.FILE_ATTRIBUTE_READONLY and not node.is_directory
-        if locked and (writes or create.disposition in OVERWRITES):
+        if locked and (writes or create.disposition in (c.FILE_OVERWRITE, c.FILE_OVERWRITE_IF)):
             raise NtError(s.STATUS_ACCESS_DENIED)
         if locked and deletes:
             raise NtError(s.STATUS_CANNOT_DELETE)
