@@ -56,6 +56,7 @@ class Executive:
         self.events = Events()
         self.clock = Clock(kernel)
         self.time_zone = TimeZone()
+        self.profile_interval = m.TICK_100NS  # of KeQueryIntervalProfile
         self.locale = Locale()
         self.atoms = AtomTable()
         self.debug_filters: dict[int, int] = {}  # by component: a bit for each level

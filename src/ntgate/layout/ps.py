@@ -47,6 +47,7 @@ class EPROCESS(Struct, size=0x260):
     ProcessExiting               = bits(0x248, 2)
     ProcessDelete                = bits(0x248, 3)
     VmDeleted                    = bits(0x248, 5)
+    SetTimerResolution           = bits(0x248, 12)
     BreakOnTermination           = bits(0x248, 13)
     ExitStatus                   = u32(0x24C)
     SubSystemMinorVersion        = u8(0x252)

@@ -15,7 +15,6 @@ from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import ULONG, OutOpt, Scalar, SizedBy
 from ntgate.executive.executive import Executive
-from ntgate.executive.ke.clock import BOOT_SYSTEM_TIME
 from ntgate.executive.ke.time_zone import ZONE_BYTES, TimeZone
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import machine as m
@@ -96,7 +95,7 @@ def _performance(executive: Executive, _address: int) -> bytes:
 def _time_of_day(executive: Executive, _address: int) -> bytes:
     clock = executive.clock
     return struct.pack(
-        "<3qI4x2Q", BOOT_SYSTEM_TIME, BOOT_SYSTEM_TIME + clock.precise(),
+        "<3qI4x2Q", clock.boot_time, clock.precise_system_time(),
         executive.time_zone.bias_100ns, 1, 0, 0,
     )  # fmt: skip
 

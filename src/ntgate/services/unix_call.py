@@ -13,7 +13,6 @@ from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import PVOID, ULONG
 from ntgate.errors import NtError
-from ntgate.executive.ke.clock import BOOT_SYSTEM_TIME
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 
@@ -37,7 +36,7 @@ def _load_so_dll(_caller: Thread, _arguments: int) -> int:
 
 
 def _system_time_precise(caller: Thread, arguments: int) -> int:
-    caller.memory.set_u64(arguments, BOOT_SYSTEM_TIME + caller.executive.clock.precise())
+    caller.memory.set_u64(arguments, caller.executive.clock.precise_system_time())
     return ntstatus.STATUS_SUCCESS
 
 

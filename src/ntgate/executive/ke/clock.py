@@ -26,6 +26,7 @@ class Clock:
 
     def __init__(self, memory: KernelMemory) -> None:
         self.interrupt_time = 0
+        self.boot_time = BOOT_SYSTEM_TIME  # system time at interrupt time 0
         self.ticks = 0
         self._reads = 0
         self._order = count()
@@ -37,12 +38,21 @@ class Clock:
     @property
     def system_time(self) -> int:
         """100 ns units since 1601, as of the last tick."""
-        return BOOT_SYSTEM_TIME + self.interrupt_time
+        return self.boot_time + self.interrupt_time
 
     def precise(self) -> int:
         """Interrupt time that moves on a little with each look, never past the next tick."""
         self._reads = min(self._reads + READ_COST, m.TICK_100NS - 1)
         return self.interrupt_time + self._reads
+
+    def set_system_time(self, value: int) -> None:
+        """Timers that are set stay at their interrupt times."""
+        self.boot_time = value - self.interrupt_time
+        self._shared.SystemTime.set(value)
+
+    def precise_system_time(self) -> int:
+        """System time that moves on a little with each look."""
+        return self.boot_time + self.precise()
 
     def performance_counter(self) -> int:
         return self.precise() * PERFORMANCE_FREQUENCY // 10_000_000
@@ -94,7 +104,7 @@ class Clock:
 
     def due_time(self, timeout: int) -> int:
         """Interrupt time of an NT timeout: negative is relative, positive is system time."""
-        return self.interrupt_time - timeout if timeout < 0 else timeout - BOOT_SYSTEM_TIME
+        return self.interrupt_time - timeout if timeout < 0 else timeout - self.boot_time
 
     def _publish(self) -> None:
         shared = self._shared
