@@ -18,7 +18,7 @@ from subprocess import list2cmdline
 import ntgate.services.all  # noqa: F401  (declares the services)
 from ntgate.boot.boot import boot
 from ntgate.devices.console import MemoryDevice
-from ntgate.devices.mounts import Mounts
+from ntgate.devices.mounts import Mount, Mounts
 from ntgate.devices.standard import attach_devices, mount_system_files
 from ntgate.dispatch.dispatcher import Dispatcher, Observer
 from ntgate.dispatch.tables import ServiceNumber
@@ -27,15 +27,16 @@ from ntgate.errors import UsageError
 from ntgate.executive.events import Events, Unimplemented
 from ntgate.executive.executive import Executive
 from ntgate.executive.io.device import ByteDevice
+from ntgate.executive.io.source import Policy
 from ntgate.executive.mm.execute import first_fetch
 from ntgate.executive.ps.environment import ProcessParameters
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.image.pe_view import entry_rva, size_of_image
 from ntgate.layout import machine as m
 from ntgate.loader import variables
-from ntgate.loader.builtin.images import builtin_program, program_names
+from ntgate.loader.find import find_program, needs_userland
 from ntgate.loader.process import ProgramLoader
-from ntgate.loader.programs import Program, load_program
+from ntgate.loader.programs import Program
 from ntgate.loader.system_dll import SystemDll, builtin_dll, userland_dll
 from ntgate.loader.userland import Userland
 
@@ -94,7 +95,7 @@ class Machine:
             self.executive.mm.commit_limit = options.memory_limit
             self.executive.io.volume.tree.space.total = options.memory_limit
         self.dispatcher = Dispatcher(
-            self.cpu, booted.symbols, self.executive.processes.threads, self.executive.mm
+            self.cpu, self.executive.processes.threads, self.executive.mm
         )
         self.dispatcher.unimplemented = self._unimplemented
         self.cpu.host_port = HOST_PORT
@@ -130,42 +131,41 @@ class Machine:
         stdout: ByteDevice | None = None,
         stderr: ByteDevice | None = None,
         environment: Mapping[str, str] | None = None,
-        mounts: Mounts | None = None,
+        mounts: Sequence[Mount] = (),
+        current_folder: Policy = Policy.COPY_ON_WRITE,
     ) -> Process:
-        """Make a process of a PE file, or of a built-in program named with an @.
+        """Make a process of a PE file, of one of the userland's programs, or of a built-in one.
 
         environment: variables besides the standard ones.  mounts: the host's folders that it
-        sees, those of Mounts.standard when None.  Raises UsageError for a program that is not
+        sees beside its own and the current one.  Raises UsageError for a program that is not
         there or can't be started.
         """
-        found = self._find(program)
-        ntdll = self._system_dll(found)
-        on_host = None if str(program).startswith("@") else Path(program)
-        if mounts is None:
-            mounts = Mounts.standard(on_host) if on_host is not None else Mounts()
-        mounts.apply(self.executive.io.volume)
-        image_path = mounts.guest_path(on_host) if on_host is not None else None
+        userland = Userland.find()
+        found = find_program(program, userland)
+        ntdll = self._system_dll(found.program, userland)
+        seen = Mounts.standard(found.on_host, *mounts, work=current_folder)
+        seen.apply(self.executive.io.volume)
+        on_host = found.on_host and seen.guest_path(found.on_host)
         parameters = ProcessParameters(
-            image_path=image_path or f"C:\\{found.name}",
-            command_line=list2cmdline([found.name, *arguments]),
-            current_directory=mounts.guest_path(Path.cwd()) or "C:\\",
+            image_path=on_host or found.guest_path,
+            command_line=list2cmdline([found.program.name, *arguments]),
+            current_directory=seen.guest_path(Path.cwd()) or "C:\\",
             environment=variables.environment(environment or {}),
         )
         devices = [device or MemoryDevice() for device in (stdin, stdout, stderr)]
-        thread = self.loader.start(found, ntdll, parameters, devices)
+        thread = self.loader.start(found.program, ntdll, parameters, devices)
         self._exited = False
         return thread.process
 
-    def _system_dll(self, program: Program) -> SystemDll:
+    def _system_dll(self, program: Program, userland: Userland | None) -> SystemDll:
         """The built-in ntdll for a program that needs no other DLL, else the userland's."""
-        others = [dll for dll in program.dlls if dll != "ntdll.dll"]
-        if not others:
+        needed = needs_userland(program)
+        if userland is None or not needed:
+            if needed and program.imports:
+                raise UsageError(
+                    f"{program.name} needs {needed} and other DLLs: run `ntgate userland install`"
+                )
             return builtin_dll()
-        userland = Userland.find()
-        if userland is None:
-            raise UsageError(
-                f"{program.name} needs {others[0]} and other DLLs: run `ntgate userland install`"
-            )
         self._mount(userland)
         return userland_dll(userland)
 
@@ -175,22 +175,6 @@ class Machine:
             self._userland = userland
             mount_system_files(self.executive.io, userland.system_files())
 
-    def _find(self, program: str | Path) -> Program:
-        name = str(program)
-        if name.startswith("@"):
-            try:
-                image = builtin_program(name[1:])
-            except KeyError:
-                known = ", ".join(f"@{known}" for known in program_names())
-                raise UsageError(f"no built-in program is {name}; there are {known}") from None
-            return load_program(image.name, image.file)
-        path = Path(program)
-        try:
-            file = path.read_bytes()
-        except OSError as error:
-            raise UsageError(f"can't read {name}: {error.strerror}") from None
-        return load_program(path.name, file)
-
     def observe(self, observer: Observer, sysenter: Callable[[int, int], None]) -> None:
         """Show every service call to an observer.
 
@@ -198,8 +182,8 @@ class Machine:
         current ETHREAD.
         """
         self.dispatcher.observer = observer
-        prcb = self.executive.scheduler.prcb
-        self.cpu.on_sysenter = lambda eip: sysenter(prcb.CurrentThread, eip)
+        dwords, current = self.cpu.ram.dwords, self.dispatcher.current_thread_cell
+        self.cpu.on_sysenter = lambda eip: sysenter(dwords[current], eip)
 
     # Running.
 

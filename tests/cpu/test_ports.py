@@ -133,6 +133,20 @@ def test_the_host_refuses_a_call_and_it_is_ordinary_io(machine: SmallMachine) ->
     assert writes == [(EVENT_PORT, 4, 0x77)]
 
 
+def test_the_host_is_called_from_ring_0_only(machine: SmallMachine) -> None:
+    asked: list[int] = []
+    answer = machine.cpu.host_call
+
+    def host_call(value: int) -> bool:
+        asked.append(value)
+        return answer(value)
+
+    machine.cpu.host_call = host_call
+    (event,) = machine.run_program(f"mov eax, 112h\n out {EVENT_PORT}, eax")
+    assert (event.vector, event.error, event.eip) == (13, 0, USER + 5)
+    assert 0x112 not in asked
+
+
 @given(
     base=st.integers(0x68, 0x200),
     limit=st.integers(0x60, 0x400),

@@ -90,7 +90,7 @@ _STACK = 0x8000
 _DR6 = 0xFFFF_AFFF
 _LIMIT = 0x5A1D_0000_C0DE  # of instructions, in the trial
 _TRIED = 5  # instructions that the trial begins; two of them fault
-_ENGINE_QWORDS = 0x400  # of the engine's structure, which is larger
+ENGINE_QWORDS = 0x400  # of the engine's structure, which is larger
 _PROGRAM = bytes.fromhex(
     "a100600000"  # 5000: mov eax,[6000]      read fault, resumed at 5005
     "a300600000"  # 5005: mov [6000],eax      write fault, resumed at 500a
@@ -263,7 +263,7 @@ class _Calibration:
 
     def find_counter(self) -> int:
         assert self.engine.value is not None
-        words = (C.c_uint64 * _ENGINE_QWORDS).from_address(self.engine.value)
+        words = (C.c_uint64 * ENGINE_QWORDS).from_address(self.engine.value)
         found = [i for i, word in enumerate(words) if word == _LIMIT]
         if len(found) != 1 or words[found[0] - 1] != _TRIED:
             raise CalibrationError("the engine's count of instructions is not where it should be")

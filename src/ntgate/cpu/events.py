@@ -1,14 +1,14 @@
 """What the engine reports instead of doing: answered here as the silicon answers it.
 
 Each answer is one save, one patch and one restore of the engine's context.  Hot paths (sysenter,
-and gate_entry.py's `int n`) are closures over local names: an attribute costs as much as the
-work it names.
+and gate_entry.py's `int n`) patch the registers in place (live.py), and are closures over local
+names: an attribute costs as much as the work it names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ntgate.cpu import unicorn_abi as abi
 from ntgate.cpu.delivery import (
@@ -25,11 +25,11 @@ from ntgate.cpu.delivery import (
     VM,
 )
 from ntgate.cpu.descriptors import FLAT_CODE, FLAT_DATA
+from ntgate.cpu.gate_entry import reader
 from ntgate.cpu.instructions import (
     LONGEST_INSTRUCTION,
     PREFIXES,
     RDTSC,
-    SYSENTER_WORD,
     VEX_LENGTHS,
     cpuid,
     refused_instruction,
@@ -42,6 +42,16 @@ if TYPE_CHECKING:
     from ntgate.cpu.processor import Processor
 
 
+class _Ring0(dict[int, memoryview]):
+    """The caches of CS and SS behind a sysenter, by the value of MSR 174h."""
+
+    def __missing__(self, cs: int) -> memoryview:
+        caches = self[cs] = memoryview(bytearray(48)).cast("I")
+        caches[0], caches[4], caches[5] = cs & 0xFFFC, FLAT_CODE.limit, FLAT_CODE.flags
+        caches[6], caches[10], caches[11] = (cs & 0xFFFC) + 8, FLAT_DATA.limit, FLAT_DATA.flags
+        return caches
+
+
 class EventHooks:
     def __init__(self, cpu: Processor) -> None:
         self.cpu = cpu
@@ -49,8 +59,8 @@ class EventHooks:
         self.layout = cpu.layout
         self.delivery = cpu.delivery
         self.cr2 = 0  # of the last fault that the guest has seen
-        # By eip: CR3, index and value of the page's PDE and PTE, index of the word.
-        self.plain: dict[int, tuple[int, int, int, int, int, int]] = {}
+        # By CR3 and EIP: how to read the page's PDE and PTE and the word, where, and their values.
+        self.plain: dict[int, tuple[Callable[[memoryview, int], Any], int, Any]] = {}
 
     def install(self) -> None:
         cpu, insn = self.cpu, const.UC_HOOK_INSN
@@ -65,46 +75,41 @@ class EventHooks:
 
     def _make_sysenter(self) -> Callable[..., None]:
         """SYSENTER (SDM volume 2): CS, SS, ESP and EIP from MSRs 174h to 176h."""
-        cpu, layout = self.cpu, self.layout
-        save, restore = abi.context_save, abi.context_restore
-        engine = abi.argument(cpu.engine.value)
-        pointer, context = abi.argument(cpu.context.pointer.value), cpu.context.dwords
-        eip, esp, eflags, hflags = layout.eip, layout.general[4], layout.eflags, layout.hflags
-        cs, ss = layout.segments[1], layout.segments[2]
-        msr_cs, msr_esp, msr_eip = layout.sysenter_cs, layout.sysenter_esp, layout.sysenter_eip
+        cpu, layout, live = self.cpu, self.layout, self.cpu.live
+        eip_at, esp_at, eflags_at = layout.eip, layout.general[4], layout.eflags
+        hflags_at, segments_at = layout.hflags, slice(layout.segments[1], layout.segments[2] + 6)
         cleared = ~(IF | VM | RF)
-        segments = slice(cs, ss + 6)  # SS follows CS
-        ring0 = memoryview(bytearray(48)).cast("I")
-        ring0[4], ring0[5] = FLAT_CODE.limit, FLAT_CODE.flags
-        ring0[10], ring0[11] = FLAT_DATA.limit, FLAT_DATA.flags
-        qwords, words, plain, cr3 = cpu.ram.qwords, cpu.ram.words, self.plain, layout.cr3
+        state, state_at = reader(
+            (4 * layout.eip, "I"),
+            (4 * layout.eflags, "I"),
+            (4 * layout.hflags, "I"),
+            (4 * layout.cr3, "I"),
+            (4 * layout.sysenter_cs, "H"),
+            (4 * layout.sysenter_esp, "I"),
+            (4 * layout.sysenter_eip, "I"),
+        )
+        unpack, state_bytes, memory = state.unpack_from, live.cast("B"), cpu.ram.bytes
+        plain, ring0 = self.plain, _Ring0()
 
         def sysenter(_engine: object) -> None:
             try:
-                save(engine, pointer)
+                eip, eflags, hflags, cr3, cs, esp, target = unpack(state_bytes, state_at)
                 if cpu.on_sysenter is not None:
-                    cpu.on_sysenter(context[eip])
-                selector = context[msr_cs] & 0xFFFC
-                at = plain.get(context[eip])
-                if (
-                    at is not None
-                    and context[cr3] == at[0]
-                    and qwords[at[1]] == at[2]
-                    and qwords[at[3]] == at[4]
-                    and words[at[5]] == SYSENTER_WORD
-                ):
-                    length, is_valid = 2, True
-                else:
-                    length, is_valid = self._encoding(context)
-                if selector and is_valid:
-                    ring0[0], ring0[6] = selector, selector + 8
-                    context[segments] = ring0
-                    context[esp] = context[msr_esp]
+                    cpu.on_sysenter(eip)
+                length, is_valid = 2, True
+                try:
+                    read, read_at, found = plain[cr3 << 32 | eip]
+                    if read(memory, read_at) != found:
+                        length, is_valid = self._encoding(live)
+                except KeyError:
+                    length, is_valid = self._encoding(live)
+                if is_valid and cs & 0xFFFC:
+                    live[segments_at] = ring0[cs]
+                    live[esp_at] = esp
                     # The engine adds the length of the instruction to what it finds.
-                    context[eip] = (context[msr_eip] - length) & 0xFFFFFFFF
-                    context[eflags] &= cleared
-                    context[hflags] = context[hflags] & ~3 | 0x30
-                    restore(engine, pointer)
+                    live[eip_at] = (target - length) & 0xFFFFFFFF
+                    live[eflags_at] = eflags & cleared
+                    live[hflags_at] = hflags & ~3 | 0x30
                 else:
                     self._fault_with_length(GENERAL_PROTECTION if is_valid else INVALID_OPCODE)
             except BaseException as error:
@@ -133,7 +138,11 @@ class EventHooks:
             if places is not None:
                 pde, pte = places
                 word = qwords[pte] & FRAME_MASK | eip & 0xFFF
-                self.plain[eip] = (cr3, pde, qwords[pde], pte, qwords[pte], word >> 1)
+                if pde == pte or word >> 3 in places:
+                    return length, own_length == 2
+                parts, first = reader(*sorted(((8 * pde, "Q"), (8 * pte, "Q"), (word, "H"))))
+                found = parts.unpack_from(self.cpu.ram.bytes, first)
+                self.plain[cr3 << 32 | eip] = (parts.unpack_from, first, found)
         return length, own_length == 2
 
     def _fault_with_length(self, vector: int) -> None:
@@ -149,10 +158,11 @@ class EventHooks:
         cpu.restore()
 
     def _interrupt(self, vector: int) -> None:
-        """Any interrupt or exception of the engine, with the context saved: through the IDT."""
-        cpu, layout, context = self.cpu, self.layout, self.cpu.context.dwords
+        """Any interrupt or exception of the engine: through the IDT."""
+        cpu, layout = self.cpu, self.layout
         if cpu.ports.refused is not None:
             return  # the address space is a stand-in
+        context = cpu.context.save(cpu.engine)
         context[layout.old_exception] = NO_EXCEPTION
         error, length = 0, 0
         if context[layout.exception_is_int]:

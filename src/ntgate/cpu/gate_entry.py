@@ -14,9 +14,11 @@ from contextlib import suppress
 
 from ntgate.cpu import mmu
 from ntgate.cpu import unicorn_abi as abi
-from ntgate.cpu.calibration import Context
+from ntgate.cpu.calibration import CC_OP_EFLAGS
 from ntgate.cpu.delivery import (
+    ARITHMETIC,
     BREAKPOINT,
+    DF,
     HFLAG_ADDSEG,
     HFLAG_CPL,
     HFLAG_CS32,
@@ -47,21 +49,13 @@ MODE = HFLAG_CPL | HFLAG_CS32 | HFLAG_SS32 | HFLAG_ADDSEG
 FLAT_RING3 = RING3 | HFLAG_CS32 | HFLAG_SS32
 FRAME = struct.Struct("<5I")
 
-# Where the frame begins on a kernel stack, as a physical and as a linear address.
-StackPlace = tuple[int, int]
-# TR, GDTR and IDTR; how to read the gate, the descriptors and SS0 from RAM, where, and what they
-# were; index of ESP0 and the places by its value; the caches of CS and SS; EIP; a mask of EFLAGS.
-Judgement = tuple[
-    bytes,
-    Callable[[memoryview, int], tuple[bytes, ...]],
-    int,
-    tuple[bytes, ...],
-    int,
-    dict[int, StackPlace],
-    memoryview,
-    int,
-    int,
-]
+# Where the frame begins on a kernel stack, as a physical and as a linear address; the caches of CS
+# and SS; EIP; a mask of EFLAGS.
+Entry = tuple[int, int, memoryview, int, int]
+# The bytes of the gate, the descriptors, ESP0 and SS0.
+Basis = tuple[bytes, ...]
+# TR, GDTR and IDTR; how to read the basis from RAM, and where; the entries by their basis.
+Judgement = tuple[bytes, Callable[[memoryview, int], Basis], int, dict[Basis, Entry]]
 
 
 class GateEntry:
@@ -70,16 +64,19 @@ class GateEntry:
     `forget` goes with what drops them from the TLB: a flush, an `invlpg` in system space.
     """
 
-    def __init__(self, delivery: Delivery, context: Context) -> None:
+    def __init__(self, delivery: Delivery, live: memoryview) -> None:
         self.delivery = delivery
-        self.context = context
+        self.live = live
         layout = delivery.layout
         tables = min(layout.tr, layout.gdt, layout.idt)
         end = max(layout.tr + 6, layout.gdt + 3, layout.idt + 3)
-        self._state, self._state_at = _reader(
+        self._state, self._state_at = reader(
             (4 * layout.general[4], "I"),
             (4 * layout.eip, "I"),
             (4 * layout.eflags, "I"),
+            (4 * layout.cc_src, "I"),
+            (4 * layout.cc_op, "I"),
+            (4 * layout.df, "I"),
             (4 * layout.hflags, "I"),
             (4 * layout.segments[1], "H"),
             (4 * layout.segments[2], "H"),
@@ -87,7 +84,7 @@ class GateEntry:
             (4 * layout.cr3, "I"),
             (4 * layout.exception_is_int, "I"),
         )
-        self._bytes = context.dwords.cast("B")
+        self._bytes = live.cast("B")
         self._judgements: dict[int, Judgement] = {}
         self.forget = self._judgements.clear
 
@@ -97,52 +94,54 @@ class GateEntry:
         other: Callable[[int], None],
         failed: Callable[[BaseException], None],
     ) -> Callable[[object, int], None]:
-        """The engine's interrupt hook; `other(vector)` takes what is not usual, context saved.
+        """The engine's interrupt hook; `other(vector)` takes what is not usual.
 
         failed: what keeps an exception out of the engine.
-        One unpacking reads what nine subscripts of the context would, in a third of the time.
+        One unpacking reads what twelve subscripts would, in a third of the time.
         """
-        layout, context, ram = self.delivery.layout, self.context.dwords, self.delivery.ram
-        dwords, memory = ram.dwords, ram.bytes
-        unpack, state, state_at = self._state.unpack_from, self._bytes, self._state_at
+        layout, live, ram = self.delivery.layout, self.live, self.delivery.ram
+        memory, state, state_at = ram.bytes, self._bytes, self._state_at
+        unpack = self._state.unpack_from
         esp_at, eip_at, eflags_at = layout.general[4], layout.eip, layout.eflags
         hflags_at, segments_at = layout.hflags, slice(layout.segments[1], layout.segments[2] + 6)
         judgements, push = self._judgements, FRAME.pack_into
-        save, restore, read_register = abi.context_save, abi.context_restore, abi.reg_read
-        cpu, pointer = abi.argument(engine.value), abi.argument(self.context.pointer.value)
+        read_register, cpu = abi.reg_read, abi.argument(engine.value)
         flags_cell, flags_register = C.c_uint32(), abi.x86.UC_X86_REG_EFLAGS
         flags = memoryview(flags_cell).cast("B").cast("I")
         flags_pointer = abi.argument(C.addressof(flags_cell))
+        known, arithmetic, direction = CC_OP_EFLAGS, ARITHMETIC, DF
+        here = ~(ARITHMETIC | DF)
 
         def hook(_engine: object, vector: int) -> None:
             try:
-                save(cpu, pointer)
-                esp, eip, eflags, hflags, cs, ss, tables, cr3, is_int = unpack(state, state_at)
+                (
+                    esp, eip, eflags, cc_src, cc_op, df, hflags, cs, ss, tables, cr3, is_int,
+                ) = unpack(state, state_at)  # fmt: skip
                 if not is_int or hflags & MODE != FLAT_RING3:
                     other(vector)
                     return
                 try:
-                    (
-                        as_judged, read, read_at, as_read, esp0_at, places, segments, target,
-                        kept_flags,
-                    ) = judgements[cr3 << 8 | vector]  # fmt: skip
-                    physical, bottom = places[dwords[esp0_at]]
+                    as_judged, read, read_at, entries = judgements[cr3 << 8 | vector]
+                    physical, bottom, segments, target, kept_flags = entries[read(memory, read_at)]
                 except KeyError:
                     self._judge(cr3, vector)
                     other(vector)
                     return
-                if tables != as_judged or read(memory, read_at) != as_read:
+                if tables != as_judged:
                     self._judge(cr3, vector)
                     other(vector)
                     return
-                read_register(cpu, flags_register, flags_pointer)
-                push(memory, physical, eip, cs, flags[0], esp, ss)
-                context[esp_at] = bottom
-                context[eip_at] = target
-                context[eflags_at] = eflags & kept_flags
-                context[hflags_at] = hflags & ~RING3
-                context[segments_at] = segments
-                restore(cpu, pointer)
+                if cc_op == known:
+                    pushed = eflags & here | cc_src & arithmetic | df & direction
+                else:
+                    read_register(cpu, flags_register, flags_pointer)
+                    pushed = flags[0]
+                push(memory, physical, eip, cs, pushed, esp, ss)
+                live[esp_at] = bottom
+                live[eip_at] = target
+                live[eflags_at] = eflags & kept_flags
+                live[hflags_at] = hflags & ~RING3
+                live[segments_at] = segments
             except BaseException as error:
                 failed(error)
 
@@ -153,16 +152,17 @@ class GateEntry:
         key = cr3 << 8 | vector
         before = self._judgements.pop(key, None)
         with suppress(GuestFault):
-            judged = self._judgement(vector, before[5] if before else {})
+            judged = self._judgement(vector)
             if judged is not None:
-                self._judgements[key] = judged
+                tables, read, read_at, entries = judged
+                if before is not None and before[0] == tables and before[2] == read_at:
+                    entries = before[3] | entries  # of other stacks
+                self._judgements[key] = tables, read, read_at, entries
 
-    def _judgement(
-        self, vector: int, places: dict[int, StackPlace]
-    ) -> Judgement | None:
+    def _judgement(self, vector: int) -> Judgement | None:
         if vector == BREAKPOINT:
             return None  # a debugger may take it
-        delivery, context, layout = self.delivery, self.context.dwords, self.delivery.layout
+        delivery, context, layout = self.delivery, self.live, self.delivery.layout
         idt, gdt = context[layout.idt], context[layout.gdt]
         if 8 * vector + 7 > context[layout.idt + 2] or (idt | gdt) & 7:
             return None
@@ -181,7 +181,6 @@ class GateEntry:
         place = self._stack_place(esp0 - FRAME.size)
         if place is None or not _is_flat(stack) or tss & 3 or (tss & 0xFFF) + 12 > PAGE_SIZE:
             return None
-        places[esp0] = place
         segments = memoryview(bytearray(48)).cast("I")
         for at, value, segment in ((0, selector & 0xFFFC, code), (6, ss0, stack)):
             segments[at] = value
@@ -190,22 +189,22 @@ class GateEntry:
         descriptors = {
             delivery.physical(context, gdt + (used & 0xFFF8)) for used in (selector, ss0)
         }
-        ranges = sorted([(at, 8) for at in {gate_at, *descriptors}] + [(ss0_at, 2)])
-        reader, read_at = _reader(*((at, f"{size}s") for at, size in _joined(ranges)))
+        # ESP0 is before SS0.
+        ranges = sorted([(at, 8) for at in {gate_at, *descriptors}] + [(ss0_at - 4, 6)])
+        basis_reader, read_at = reader(*((at, f"{size}s") for at, size in _joined(ranges)))
         cleared = TF | NT | RF | VM
         if high >> 8 & 0x1F == INTERRUPT_GATE:
             cleared |= IF
-        return (
-            self._state.unpack_from(self._bytes, self._state_at)[6],
-            reader.unpack_from, read_at, reader.unpack_from(delivery.ram.bytes, read_at),
-            ss0_at - 4 >> 2, places, segments, target, ~cleared,
-        )  # fmt: skip
+        basis = basis_reader.unpack_from(delivery.ram.bytes, read_at)
+        entry = (*place, segments, target, ~cleared)
+        tables = self._state.unpack_from(self._bytes, self._state_at)[9]
+        return tables, basis_reader.unpack_from, read_at, {basis: entry}
 
-    def _stack_place(self, bottom: int) -> StackPlace | None:
+    def _stack_place(self, bottom: int) -> tuple[int, int] | None:
         delivery = self.delivery
         if bottom & 3 or (bottom & 0xFFF) + FRAME.size > PAGE_SIZE or bottom < 0:
             return None
-        mapping = mmu.walk(delivery.ram.qwords, self.context.dwords[delivery.layout.cr3], bottom)
+        mapping = mmu.walk(delivery.ram.qwords, self.live[delivery.layout.cr3], bottom)
         if mapping is None or not mapping.rights & mmu.WRITABLE:
             return None
         return mapping.physical, bottom
@@ -216,7 +215,7 @@ def _is_flat(segment: Segment) -> bool:
     return segment.present and not (segment.dpl or segment.base) and bool(segment.flags & BIG)
 
 
-def _reader(*fields: tuple[int, str]) -> tuple[struct.Struct, int]:
+def reader(*fields: tuple[int, str]) -> tuple[struct.Struct, int]:
     """A format for (offset, code) fields in the order of their offsets, and the first offset."""
     first = end = fields[0][0]
     layout = "<"

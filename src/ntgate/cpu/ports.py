@@ -54,10 +54,11 @@ class PortIO:
 
     def _make_out(self) -> Callable[..., None]:
         cpu, watchpoints, may_do = self.cpu, self.cpu.watchpoints, self._may_do
+        live, hflags = cpu.live, cpu.layout.hflags
 
         def out(_engine: object, port: int, size: int, value: int) -> None:
             try:
-                if port == cpu.host_port and cpu.host_call(value):
+                if port == cpu.host_port and not live[hflags] & 3 and cpu.host_call(value):
                     if watchpoints.armed:
                         watchpoints.renew()
                 elif may_do(port, size):

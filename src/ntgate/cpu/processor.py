@@ -22,6 +22,7 @@ from ntgate.cpu.delivery import HFLAG_INHIBIT_IRQ, IF, NO_EXCEPTION, Delivery
 from ntgate.cpu.descriptors import FLAT_CODE, FLAT_DATA
 from ntgate.cpu.events import EventHooks
 from ntgate.cpu.gate_entry import GateEntry
+from ntgate.cpu.live import live_registers
 from ntgate.cpu.microcode import Microcode
 from ntgate.cpu.mmu import PageFault, translate
 from ntgate.cpu.ports import PortIO
@@ -63,7 +64,8 @@ class Processor:
         self._counter = C.c_size_t.from_address(self.engine.value + self.layout.counter)
         self.context = Context(self.engine)
         self.delivery = Delivery(self.layout, ram)
-        self.gate_entry = GateEntry(self.delivery, self.context)
+        self.live = live_registers(self.engine, self.context, self.layout)
+        self.gate_entry = GateEntry(self.delivery, self.live)
         self.microcode = Microcode(self.engine)
         self.registers = Registers(self.engine, self._load_debug_register)
         self.breakpoints = CodeBreakpoints(self)

@@ -1,8 +1,7 @@
 """From a stub of the nt image to a Python function, and back with the reply.
 
-A stub has put its ID into eax and its frame into KiHostFrame (entry/host_call.asm).  The path
-of a service that answers with a status makes no call of the engine at all: it reads RAM and
-writes RAM.
+A stub has its ID in eax and its frame in ebp (entry/host_call.asm).  The path of a service that
+answers with a status makes no call of the engine at all: it reads RAM and writes eax.
 """
 
 from __future__ import annotations
@@ -12,6 +11,8 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Any, Protocol
 
+from ntgate.cpu.calibration import GENERAL
+from ntgate.cpu.delivery import IF
 from ntgate.cpu.mmu import translate
 from ntgate.cpu.processor import Processor
 from ntgate.dispatch.outcome import Leave, Outcome, Wait
@@ -24,8 +25,8 @@ from ntgate.layout import ntstatus
 from ntgate.layout.ke import KPCR, KPRCB
 from ntgate.memory.user import AccessViolation, UserMemory
 
-CLOSED = 0xFFFFFFFF
 CRITICAL_STRUCTURE_CORRUPTION = 0x109  # KPRCB.CurrentThread, the parameter, is no thread
+EAX, ECX, EDX, EBP = (GENERAL.index(name) for name in ("eax", "ecx", "edx", "ebp"))
 MOST_ARGUMENTS = 63  # a stub's argument bytes are counted in a byte
 Invoke = Callable[..., Outcome]  # of the caller and the dwords of the arguments
 
@@ -74,11 +75,12 @@ class Dispatcher:
     """Answers the host calls of one machine.
 
     callers: the companion of each thread, by the address of its KTHREAD.
+    current_thread_cell: the index in RAM's dwords of KPRCB.CurrentThread.
     unimplemented: called with the ServiceNumber of every call that has no function.
     """
 
     def __init__(
-        self, cpu: Processor, symbols: dict[str, int], callers: dict[int, Any], mm: Translations
+        self, cpu: Processor, callers: dict[int, Any], mm: Translations
     ) -> None:
         self.cpu = cpu
         self.callers = callers
@@ -87,14 +89,9 @@ class Dispatcher:
         self.mm = mm
         self._routines: dict[int, Routine] = {}
         self._register()
-        self._cells = {
-            name: symbols[name] - 0x8000_0000 >> 2
-            for name in (
-                "KiHostFrame", "KiHostOpen", "KiHostReply", "KiHostStatus", "KiHostArgument"
-            )
-        }  # fmt: skip
-        self._current = self._physical_cell(m.KPCR_ADDRESS + KPCR.PrcbData.offset
-                                            + KPRCB.CurrentThread.offset)
+        self.current_thread_cell = self._physical_cell(
+            m.KPCR_ADDRESS + KPCR.PrcbData.offset + KPRCB.CurrentThread.offset
+        )
         cpu.host_call = self._make_host_call()
 
     def _physical_cell(self, linear: int) -> int:
@@ -121,9 +118,12 @@ class Dispatcher:
 
         return answer
 
-    def _arguments(self, size: int) -> list[int]:
+    def _arguments(self, caller: Caller, size: int) -> list[int]:
         """The dwords above the stub's frame, wherever the stack is."""
-        first = self.cpu.ram.dwords[self._cells["KiHostFrame"]] + 8
+        first = self.cpu.live[self.cpu.layout.general[EBP]] + 8
+        if caller.stack_limit <= first <= caller.stack_base - size:
+            start = first - caller.stack_delta >> 2
+            return self.cpu.ram.dwords[start : start + (size >> 2)].tolist()
         ram, cr3 = self.cpu.ram, self.cpu.registers.read("cr3")
         return [
             int(ram.dwords[translate(ram.qwords, cr3, first + i) >> 2]) for i in range(0, size, 4)
@@ -131,9 +131,8 @@ class Dispatcher:
 
     def _make_host_call(self) -> Callable[[int], bool]:
         dwords, memory, callers = self.cpu.ram.dwords, self.cpu.ram.bytes, self.callers
-        open_cell, frame_cell = self._cells["KiHostOpen"], self._cells["KiHostFrame"]
-        status_cell, current_cell = self._cells["KiHostStatus"], self._current
-        mm = self.mm
+        live, eax, ebp = self.cpu.live, *(self.cpu.layout.general[r] for r in (EAX, EBP))
+        current_cell, mm = self.current_thread_cell, self.mm
         dword_readers = [Struct(f"<{count}I").unpack_from for count in range(MOST_ARGUMENTS + 1)]
         routines = {
             value: (row.invoke, row.argument_bytes, dword_readers[row.argument_bytes >> 2])
@@ -141,31 +140,30 @@ class Dispatcher:
         }
 
         def host_call(value: int) -> bool:
-            if value == CLOSED or dwords[open_cell] != value:
-                return False
-            dwords[open_cell] = CLOSED
             try:
+                invoke, size, unpack = routines[value]
                 caller = callers[dwords[current_cell]]
             except KeyError as error:
+                if value not in routines:
+                    return False
                 thread = error.args[0]
                 raise GuestBugCheck(CRITICAL_STRUCTURE_CORRUPTION, (thread, 0, 0, 0)) from None
             outcome: Outcome
             if caller.pending is not None or self.observer is not None:
                 outcome = self._answer(caller, value)
             else:
-                invoke, size, unpack = routines[value]
-                first = dwords[frame_cell] + 8
+                first = live[ebp] + 8
                 alone = (caller,)
                 try:
                     if caller.stack_limit <= first <= caller.stack_base - size:
                         raw = unpack(memory, first - caller.stack_delta)
                         outcome = invoke(*alone + raw)  # cheaper than invoke(caller, *raw)
                     else:
-                        outcome = invoke(caller, *self._arguments(size))
+                        outcome = invoke(caller, *self._arguments(caller, size))
                 except (NtError, AccessViolation) as error:
                     outcome = error.status
             if outcome.__class__ is int:
-                dwords[status_cell] = outcome & 0xFFFFFFFF
+                live[eax] = outcome & 0xFFFFFFFF
                 if mm.stale_pages or mm.flush_all:
                     self._reply_flush()
             else:
@@ -183,10 +181,10 @@ class Dispatcher:
             if observer is not None and routine.number is not None:
                 self._report(caller, routine.number, outcome)
             return outcome
-        raw = self._arguments(routine.argument_bytes)
+        raw = self._arguments(caller, routine.argument_bytes)
         if observer is None or routine.number is None:
             return self._guarded(routine.invoke, caller, *raw)
-        answer = observer.enter(caller, routine.number, list(raw))
+        answer = observer.enter(caller, routine.number, raw)
         outcome = answer if answer is not None else self._guarded(routine.invoke, caller, *raw)
         self._report(caller, routine.number, outcome)
         return outcome
@@ -205,23 +203,26 @@ class Dispatcher:
             self.observer.leave(caller, number, status)
 
     def _reply(self, caller: Any, value: int, outcome: Outcome) -> None:
-        dwords, cells = self.cpu.ram.dwords, self._cells
         if isinstance(outcome, Wait):
             caller.pending, caller.pending_id = outcome, value
-            dwords[cells["KiHostReply"]] = WAIT
+            self._ask(WAIT)
         elif isinstance(outcome, Leave):
-            dwords[cells["KiHostArgument"]] = outcome.frame
-            dwords[cells["KiHostReply"]] = LEAVE
+            self._ask(LEAVE, outcome.frame)
         else:
-            dwords[cells["KiHostStatus"]] = int(outcome) & 0xFFFFFFFF
+            self.cpu.live[self.cpu.layout.general[EAX]] = int(outcome) & 0xFFFFFFFF
 
     def _reply_flush(self) -> None:
-        dwords, cells = self.cpu.ram.dwords, self._cells
         everything, pages = self.mm.take_stale()
         if everything or any(page >= m.MM_USER_PROBE_ADDRESS for page in pages):
             self.cpu.gate_entry.forget()
         if len(pages) == 1 and not everything:
-            dwords[cells["KiHostArgument"]] = pages[0]
-            dwords[cells["KiHostReply"]] = FLUSH_PAGE
+            self._ask(FLUSH_PAGE, pages[0])
         else:
-            dwords[cells["KiHostReply"]] = FLUSH_ALL
+            self._ask(FLUSH_ALL)
+
+    def _ask(self, reply: int, argument: int = 0) -> None:
+        """Have KiCallHost do something, which nothing may come before: interrupts are off."""
+        live, layout = self.cpu.live, self.cpu.layout
+        live[layout.general[ECX]] = reply | live[layout.eflags] & IF
+        live[layout.general[EDX]] = argument
+        live[layout.eflags] &= ~IF

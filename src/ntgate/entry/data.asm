@@ -2,16 +2,6 @@
 ; behind it; boot generates their text from the service numbers.
 
 ;@org 80553000h
-KiHostFrame:
-        .long   0
-KiHostOpen:
-        .long   0FFFFFFFFh
-KiHostReply:
-        .long   0
-KiHostStatus:
-        .long   0
-KiHostArgument:
-        .long   0
 MmUserProbeAddress:
         .long   7FFF0000h
 MmHighestUserAddress:

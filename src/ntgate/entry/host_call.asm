@@ -2,61 +2,66 @@
 ;
 ; Every routine of the nt image that is written in Python is a stub:
 ;       mov edi,edi / push ebp / mov ebp,esp / mov eax,ID / call KiCallHost / pop ebp / ret n
-; The host finds the arguments at KiHostFrame+8.  It honours the port only while KiHostOpen
-; holds the ID that is written to the port: ring 3 can't write there, and nothing can come
-; between the two instructions with interrupts off.
+; The host finds the arguments at ebp+8 and leaves the status in eax: nothing of a call stands
+; in memory that an interrupt, and another call, could change.  It answers to ring 0 only.
 ;
-; The host's reply: 0 done; 1 wait: let other threads run, then ask again; 2 flush: drop the
-; page of KiHostArgument from the TLB, then done; 3 flush all, then done; 4 leave: the frame at
-; KiHostArgument replaces this stack, with the FX save area of the thread (NtContinue).
+; Where the kernel has to do something first, the host says so in cl, with an argument in edx:
+; 1 wait: let other threads run, then ask again (eax is the ID still); 2 flush: drop the page of
+; edx from the TLB; 3 flush all; 4 leave: the frame at edx replaces this stack, with the FX save
+; area of the thread (NtContinue).  The host has then cleared IF, which is bit 9 of ecx.
 
 ;@org 80541000h
 KiCallHost:
-        push    eax
-        pushfd
-        cli
-call_again:
-        mov     [KiHostFrame], ebp
-        mov     [KiHostOpen], eax
+        xor     ecx, ecx
         out     0E9h, eax
-        mov     ecx, [KiHostReply]
         test    ecx, ecx
         jnz     call_reply
-call_done:
-        mov     eax, [KiHostStatus]
-        popfd
-        lea     esp, [esp+4]
         ret
 call_reply:
-        mov     dword ptr [KiHostReply], 0
-        dec     ecx
+        push    ecx
+        dec     cl
         jz      call_wait
-        dec     ecx
+        dec     cl
         jz      call_flush_page
-        dec     ecx
+        dec     cl
         jz      call_flush_all
-        mov     ebp, [KiHostArgument]
+        mov     ebp, edx
         mov     esp, ebp
         mov     ecx, fs:[KPCR.PrcbData.CurrentThread]
         mov     ecx, [ecx+KTHREAD.InitialStack]
         fxrstor [ecx-210h]
         jmp     KiServiceExit2
 call_flush_page:
-        mov     ecx, [KiHostArgument]
-        invlpg  [ecx]
-        jmp     call_done
+        invlpg  [edx]
+        jmp     call_flushed
 call_flush_all:
         mov     ecx, cr3
         mov     cr3, ecx
-        jmp     call_done
+call_flushed:
+        pop     ecx
+        test    ch, 2
+        jz      call_done
+        sti
+call_done:
+        ret
 call_wait:
+        push    eax
         call    KiSwapThread
-        mov     eax, [esp+4]
-        jmp     call_again
+        pop     eax
+        pop     ecx
+        test    ch, 2
+        jz      KiCallHost
+        sti
+        jmp     KiCallHost
 
-; The same for services that read or load a CONTEXT: the FPU state goes to the FX save area.
+; The same for services that read or load a CONTEXT: the FPU state goes to the FX save area,
+; which no other thread's turn may overwrite before it is loaded again.
 KiCallHostWithNpx:
+        pushfd
+        cli
         mov     ecx, fs:[KPCR.PrcbData.CurrentThread]
         mov     ecx, [ecx+KTHREAD.InitialStack]
         fxsave  [ecx-210h]
-        jmp     KiCallHost
+        call    KiCallHost
+        popfd
+        ret

@@ -17,9 +17,13 @@ KiSystemService:
         push    fs
         mov     ebx, 30h
         mov     fs, bx
-        mov     ebx, 23h                        ; a caller's ds and es may lead anywhere
-        mov     ds, ebx
-        mov     es, ebx
+        mov     ebx, ds                         ; a caller's ds and es may lead anywhere
+        mov     ecx, es
+        cmp     ebx, 23h
+        jne     service_load_segments
+        cmp     ecx, 23h
+        jne     service_load_segments
+service_segments_loaded:
         push    dword ptr fs:[KPCR.NtTib.ExceptionList]
         mov     dword ptr fs:[KPCR.NtTib.ExceptionList], -1
         mov     esi, fs:[KPCR.PrcbData.CurrentThread]
@@ -47,6 +51,11 @@ KiSystemService:
 service_debug_saved:
         sti
         jmp     _SystemServiceRepeat
+service_load_segments:
+        mov     ebx, 23h
+        mov     ds, ebx
+        mov     es, ebx
+        jmp     service_segments_loaded
 
 ;@org 805426e0h
 ; MSR 176.  ESP is MSR 175 for one push, then the thread's stack from the TSS.
