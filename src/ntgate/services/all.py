@@ -1,8 +1,10 @@
 """Every family, so that importing this declares every service."""
 
 from ntgate.services import (
+    access_check,
     alert,
     atom,
+    audit,
     debug_print,
     device_control,
     directory,
@@ -59,8 +61,10 @@ from ntgate.services import (
 )
 
 __all__ = [
+    "access_check",
     "alert",
     "atom",
+    "audit",
     "debug_print",
     "device_control",
     "directory",

@@ -11,6 +11,8 @@ from ntgate.layout import ntstatus
 from ntgate.memory.user import UserMemory
 from ntgate.services.security_capture import descriptor
 
+LONGEST_NAME = 0xFFFE  # bytes: no room is left for a NUL
+
 
 def unicode_string(memory: UserMemory, address: int) -> str:
     """The text of a UNICODE_STRING; raises AccessViolation, and NtError for odd lengths."""
@@ -21,10 +23,28 @@ def unicode_string(memory: UserMemory, address: int) -> str:
     return data.decode("utf-16-le", "surrogatepass")
 
 
-def object_attributes(caller: Thread, pointer: In[OBJECT_ATTRIBUTES]) -> ObjectAttributes:
+def object_name(memory: UserMemory, address: int) -> str:
+    """The text of OBJECT_ATTRIBUTES.ObjectName.
+
+    Raises AccessViolation, STATUS_DATATYPE_MISALIGNMENT and STATUS_OBJECT_NAME_INVALID.
+    """
+    string = In[UNICODE_STRING](memory, address, UNICODE_STRING).read()
+    if not string.Length:
+        return ""
+    if string.Buffer & 1:
+        raise NtError(ntstatus.STATUS_DATATYPE_MISALIGNMENT)
+    data = memory.read(string.Buffer, string.Length)
+    if string.Length & 1 or string.Length == LONGEST_NAME:
+        raise NtError(ntstatus.STATUS_OBJECT_NAME_INVALID)
+    return data.decode("utf-16-le", "surrogatepass")
+
+
+def object_attributes(
+    caller: Thread, pointer: In[OBJECT_ATTRIBUTES], *, creating: bool = False
+) -> ObjectAttributes:
     """Name, root, flags and descriptor of OBJECT_ATTRIBUTES; NULL is an object without a name.
 
-    Raises NtError and AccessViolation.
+    creating: without a name the root isn't looked at.  Raises NtError and AccessViolation.
     """
     if not pointer:
         return UNNAMED
@@ -33,10 +53,12 @@ def object_attributes(caller: Thread, pointer: In[OBJECT_ATTRIBUTES]) -> ObjectA
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     if given.Attributes & ~OBJ_VALID_ATTRIBUTES:
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
-    name = unicode_string(caller.memory, given.ObjectName) if given.ObjectName else ""
+    name = object_name(caller.memory, given.ObjectName) if given.ObjectName else ""
     if given.RootDirectory and not given.ObjectName:
         raise NtError(ntstatus.STATUS_OBJECT_NAME_INVALID)
-    root = caller.object(given.RootDirectory, None, 0) if given.RootDirectory else 0
+    root = 0
+    if given.RootDirectory and (name or not creating):
+        root = caller.object(given.RootDirectory, None, 0)
     flags = given.Attributes & ~OBJ_KERNEL_HANDLE  # only the kernel makes itself such handles
     security = b""
     if given.SecurityDescriptor:

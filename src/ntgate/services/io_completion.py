@@ -60,7 +60,7 @@ def NtCreateIoCompletion(
 ) -> Outcome:
     """Make a port; Count threads may run with its packets at a time, 0: one per processor."""
     IoCompletionHandle.probe()
-    attributes = object_attributes(caller, ObjectAttributes)
+    attributes = object_attributes(caller, ObjectAttributes, creating=True)
     objects = caller.executive.objects
     body = objects.create(objects.types["IoCompletion"], KQUEUE.SIZE, attributes)
     caller.executive.io.ports.initialize(body, Count)

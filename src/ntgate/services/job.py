@@ -69,7 +69,7 @@ def NtCreateJobObject(
 ) -> Outcome:
     """Make or open a job."""
     JobHandle.probe()
-    attributes = object_attributes(caller, ObjectAttributes)
+    attributes = object_attributes(caller, ObjectAttributes, creating=True)
     objects = caller.executive.objects
     body = objects.create(objects.types["Job"], EJOB.SIZE, attributes)
     caller.executive.processes.jobs.initialize(body)

@@ -38,7 +38,7 @@ def NtCreateKeyedEvent(
     if Flags:
         return ntstatus.STATUS_INVALID_PARAMETER_4
     KeyedEventHandle.probe()
-    attributes = object_attributes(caller, ObjectAttributes)
+    attributes = object_attributes(caller, ObjectAttributes, creating=True)
     body = caller.executive.keyed_events.create(attributes)
     objects = caller.executive.objects
     inserted = objects.insert(caller.process.handles, body, DesiredAccess, attributes)

@@ -22,7 +22,7 @@ def create_object(
 ) -> int:
     """A new object that `fill(body)` makes what it is, or with OBJ_OPENIF the one of its name."""
     handle.probe()
-    attributes = object_attributes(caller, pointer)
+    attributes = object_attributes(caller, pointer, creating=True)
     objects = caller.executive.objects
     body = objects.create(objects.types[kind], size, attributes)
     fill(body)

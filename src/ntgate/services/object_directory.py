@@ -55,7 +55,7 @@ def NtCreateDirectoryObject(
 ) -> Outcome:
     """Make or open a directory of objects."""
     DirectoryHandle.probe()
-    attributes = object_attributes(caller, ObjectAttributes)
+    attributes = object_attributes(caller, ObjectAttributes, creating=True)
     objects = caller.executive.objects
     body = objects.create_directory(attributes)
     inserted = objects.insert(caller.process.handles, body, DesiredAccess, attributes)
@@ -150,11 +150,11 @@ def NtCreateSymbolicLinkObject(
     """Make a link to a path, which need not lead anywhere."""
     LinkHandle.probe()
     given = LinkTarget.read()
-    attributes = object_attributes(caller, ObjectAttributes)
     if given.MaximumLength < 2 or not given.Length or given.Length > given.MaximumLength:
         return ntstatus.STATUS_INVALID_PARAMETER
     if given.Length & 1:
         return ntstatus.STATUS_INVALID_PARAMETER
+    attributes = object_attributes(caller, ObjectAttributes, creating=True)
     target = caller.memory.read(given.Buffer, given.Length).decode("utf-16-le", "surrogatepass")
     objects = caller.executive.objects
     body = objects.create_symbolic_link(target, attributes)

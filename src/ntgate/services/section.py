@@ -98,7 +98,7 @@ def NtCreateSection(
     size = MaximumSize.read() if MaximumSize else 0
     if size < 0:
         return ntstatus.STATUS_INVALID_PARAMETER_4
-    attributes = object_attributes(caller, ObjectAttributes)
+    attributes = object_attributes(caller, ObjectAttributes, creating=True)
     executive = caller.executive
     objects = executive.objects
     file = None

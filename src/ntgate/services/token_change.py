@@ -277,15 +277,16 @@ def NtAdjustGroupsToken(
 # New tokens
 
 
-def _level(caller: Thread, pointer: In[OBJECT_ATTRIBUTES]) -> tuple[int, bool]:
-    """Impersonation level, and whether only what is enabled counts, of a new token."""
+def _level(caller: Thread, pointer: In[OBJECT_ATTRIBUTES]) -> int | None:
+    """The impersonation level that SecurityQualityOfService asks for; None without it."""
     address = pointer.read().SecurityQualityOfService if pointer else 0
     if not address:
-        return SecurityAnonymous, False
+        return None
     quality = capture.quality_of_service(caller.memory, address)
     if quality.ImpersonationLevel > SecurityDelegation:
         raise NtError(ntstatus.STATUS_BAD_IMPERSONATION_LEVEL)
-    return quality.ImpersonationLevel, bool(quality.EffectiveOnly)
+    level: int = quality.ImpersonationLevel
+    return level
 
 
 @service()
@@ -298,17 +299,24 @@ def NtDuplicateToken(
     TokenType: TOKEN_TYPE,
     NewTokenHandle: Out[HANDLE],
 ) -> Outcome:
-    """A copy as a primary or impersonation token; access 0 is that of the given handle."""
+    """A copy as a primary or impersonation token; access 0 is that of the given handle.
+
+    Wine's kernelbase gives no quality of service, and the level in place of EffectiveOnly.
+    """
     if TokenType not in (TokenPrimary, TokenImpersonation):
         return ntstatus.STATUS_INVALID_PARAMETER
     NewTokenHandle.probe()
     attributes = object_attributes(caller, ObjectAttributes)
-    level, _ = _level(caller, ObjectAttributes)
+    level, effective_only = _level(caller, ObjectAttributes), bool(EffectiveOnly)
+    if level is None:
+        level, effective_only = EffectiveOnly, False
+        if level > SecurityDelegation:
+            return ntstatus.STATUS_BAD_IMPERSONATION_LEVEL
     source = token_of(caller, ExistingTokenHandle, t.TOKEN_DUPLICATE)
     objects = caller.executive.objects
     granted = objects.query_handle(caller.process.handles, ExistingTokenHandle).granted_access
     body = caller.executive.security.duplicate(
-        source, TokenType, level, attributes, effective_only=bool(EffectiveOnly)
+        source, TokenType, level, attributes, effective_only=effective_only
     )
     access = DesiredAccess or granted
     inserted = objects.insert(caller.process.handles, body, access, attributes)
@@ -377,7 +385,7 @@ def NtCreateToken(
     TokenHandle.probe()
     memory = caller.memory
     attributes = object_attributes(caller, ObjectAttributes)
-    level, _ = _level(caller, ObjectAttributes)
+    level = _level(caller, ObjectAttributes)
     groups = (*capture.sid_array(memory, User, 1), *capture.groups(memory, Groups))
     owner = capture.sid(memory, memory.u32(Owner)) if Owner else groups[0].sid
     dacl_at = memory.u32(DefaultDacl) if DefaultDacl else 0
@@ -391,7 +399,7 @@ def NtCreateToken(
         default_dacl=dacl,
         authentication_id=AuthenticationId.read(),
         type=TokenType,
-        level=level,
+        level=SecurityAnonymous if level is None else level,
         source_name=name,
         source_id=source_id,
         expiration=ExpirationTime.read(),

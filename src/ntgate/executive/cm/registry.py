@@ -22,7 +22,8 @@ from ntgate.layout.ob import HANDLE_TABLE
 if TYPE_CHECKING:
     from ntgate.executive.cm.reg_import import RegFiles
 
-USER_SID = "S-1-5-21-1645522239-1292428093-682003330-500"
+# The machine's accounts have the domain that Wine's advapi32 gives to those of a computer.
+USER_SID = "S-1-5-21-0-0-0-500"
 
 # Key rights, from winnt.h.
 KEY_QUERY_VALUE        = 0x01

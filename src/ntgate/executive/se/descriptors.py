@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 SHARED_HEADER_SIZE = 0x10
 REF_COUNT = 0x08
 FAST_REF_MASK = 7
+RESERVED_ACCESS = 0x0C00_0000  # bits of an ACCESS_MASK that stand for nothing
 TAG = b"ObSc"
 OPENED_FOR_DEBUG = ("Process", "Thread")
 
@@ -160,6 +161,8 @@ class Descriptors:
     def check(self, body: int, desired: int, token: Token) -> int:
         """The rights that a handle gets; raises STATUS_ACCESS_DENIED, _PRIVILEGE_NOT_HELD."""
         kind = self.objects.type_of(body)
+        if desired & RESERVED_ACCESS:
+            raise NtError(ntstatus.STATUS_ACCESS_DENIED)
         descriptor = None if kind.get_security is not None else self.of(body)
         if descriptor is None:
             return kind.grant(desired)
