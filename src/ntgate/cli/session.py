@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ntgate.cli.report import Report
 from ntgate.devices.console import StreamDevice
-from ntgate.devices.mounts import Mount, Mounts
+from ntgate.devices.mounts import Mount
 from ntgate.errors import UsageError
 from ntgate.executive.io.source import Policy
 from ntgate.machine import Cause, Machine, MachineOptions
@@ -67,12 +67,9 @@ class SessionOptions:
             return options
         return replace(options, memory_limit=self.memory_limit * PAGES_OF_MB)
 
-    def mounts_of(self, program: str) -> Mounts:
-        """Raises UsageError for a folder that is not there."""
-        more = [Mount.parse(text) for text in self.mounts]
-        on_host = None if program.startswith("@") else Path(program)
-        work = Policy.WRITE_THROUGH if self.rw else Policy.COPY_ON_WRITE
-        return Mounts.standard(on_host, *more, work=work)
+    @property
+    def current_folder(self) -> Policy:
+        return Policy.WRITE_THROUGH if self.rw else Policy.COPY_ON_WRITE
 
 
 def open_output(path: Path) -> TextIO:
@@ -114,7 +111,8 @@ class Session:
             stdout=_device(sys.stdout),
             stderr=_device(sys.stderr),
             environment=self.options.variables,
-            mounts=self.options.mounts_of(program),
+            mounts=[Mount.parse(text) for text in self.options.mounts],
+            current_folder=self.options.current_folder,
         )
 
     def run(self) -> None:

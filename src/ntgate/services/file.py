@@ -184,6 +184,6 @@ def NtCancelSynchronousIoFile(
     body = caller.object(ThreadHandle, "Thread", THREAD_TERMINATE)
     thread = executive.objects.companion(body, Thread)
     IoStatusBlock.probe()
-    if not executive.io.cancel(thread, None, IoRequestToCancel.address):
+    if not executive.io.cancel(thread, None, IoRequestToCancel.address, synchronous=True):
         return answer(IoStatusBlock, 0, ntstatus.STATUS_NOT_FOUND)
     return answer(IoStatusBlock, 0)

@@ -14,6 +14,7 @@ from ntgate.executive.io import information_class as i
 from ntgate.executive.io.disk_file import DiskFile
 from ntgate.executive.io.disk_information import text
 from ntgate.executive.io.open_file import OpenFile
+from ntgate.executive.io.pipe import PipeEnd
 from ntgate.executive.ob.attributes import DELETE, SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import io as layout
@@ -112,7 +113,8 @@ def _mode(file: OpenFile) -> int:
 
 
 def _device_information(file: OpenFile, information_class: int) -> bytes:
-    if information_class == i.FileNameInformation and not isinstance(file, DiskFile):
+    named = isinstance(file, DiskFile | PipeEnd)
+    if information_class == i.FileNameInformation and not named:
         name = text(file.name)
         return struct.pack("<I", len(name)) + name
     return file.query(information_class)
@@ -204,6 +206,8 @@ def _set_notification(file: OpenFile, modes: int) -> None:
     for flag, mode in _NOTIFICATIONS:
         if modes & mode:
             file.object.Flags |= flag
+    if file.object.Flags & layout.FO_SKIP_SET_EVENT:
+        file.object.Event.Header.SignalState = 0
 
 
 def _set_completion(caller: Thread, file: OpenFile, port: int, key: int) -> None:

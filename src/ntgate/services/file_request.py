@@ -9,7 +9,7 @@ from ntgate.dispatch.outcome import Outcome, Wait
 from ntgate.dispatch.types import IO_STATUS_BLOCK, Out, Scalar
 from ntgate.errors import NtError
 from ntgate.executive.io.open_file import OpenFile
-from ntgate.executive.io.request import EVENT, Request
+from ntgate.executive.io.request import ERROR, EVENT, Request
 from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
@@ -22,7 +22,6 @@ from ntgate.layout.io import (
 from ntgate.layout.ke import DISPATCHER_HEADER
 
 EVENT_MODIFY_STATE = 2
-ERROR = 0xC0000000  # the severity of an NTSTATUS
 LARGEST_TRANSFER = 0x1000000  # bytes that are copied at once
 
 FILE_INFORMATION_CLASS = Annotated[int, Scalar("FILE_INFORMATION_CLASS")]

@@ -25,6 +25,9 @@ class Lock:
     def overlaps(self, start: int, end: int) -> bool:
         return self.start < end and start < self.end
 
+    def has_owner_of(self, other: Lock) -> bool:
+        return self.is_owned_by(other.file, other.process, other.key)
+
     def is_owned_by(self, file: int, process: int, key: int) -> bool:
         return self.file == file and self.process == process and self.key == key
 
@@ -47,9 +50,13 @@ class LockTable:
         self.waiters: list[Waiter] = []
 
     def try_lock(self, wanted: Lock) -> bool:
-        """Shared locks go with shared ones, an exclusive one with none.  Empty ranges clash not."""
+        """Shared locks go with shared ones and their owner's exclusive ones, exclusive ones with
+        none.  Empty ranges clash with nothing.
+        """
         for held in self.locks:
-            if held.overlaps(wanted.start, wanted.end) and (held.exclusive or wanted.exclusive):
+            if not held.overlaps(wanted.start, wanted.end):
+                continue
+            if wanted.exclusive or (held.exclusive and not held.has_owner_of(wanted)):
                 return False
         self.locks.append(wanted)
         return True
@@ -60,8 +67,11 @@ class LockTable:
         return waiter
 
     def unlock(self, wanted: Lock) -> None:
-        """Drop one lock of exactly that range; raises STATUS_RANGE_NOT_LOCKED."""
-        for held in self.locks:
+        """Drop one lock of exactly that range, exclusive ones first.
+
+        Raises STATUS_RANGE_NOT_LOCKED.
+        """
+        for held in sorted(self.locks, key=lambda lock: not lock.exclusive):
             if (held.start, held.end) == (wanted.start, wanted.end) and held.is_owned_by(
                 wanted.file, wanted.process, wanted.key
             ):

@@ -184,9 +184,8 @@ class IoManager:
         return self.objects.companion(body, OpenFile)
 
     def name_of(self, body: int) -> str:
-        """The full NT path of a file object."""
-        file = self.file(body)
-        return file.device.name + file.name
+        """The full NT path of a file object; raises NtError for one that has none."""
+        return self.file(body).object_name
 
     def _find(self, attributes: ObjectAttributes) -> tuple[Device, str, OpenFile | None]:
         objects = self.objects
@@ -217,6 +216,7 @@ class IoManager:
         file.Flags = flags
         self._event(file.Lock.Header, SYNCHRONIZATION_EVENT)
         self._event(file.Event.Header, NOTIFICATION_EVENT)
+        file.Event.Header.SignalState = 1  # the open is over when anybody can look
         if create.path:
             if 2 * len(create.path) > LONGEST_NAME:
                 objects.dereference(body)
@@ -286,15 +286,20 @@ class IoManager:
     # Taking back.
 
     def cancel(
-        self, thread: Thread | None, file: OpenFile | None = None, iosb: int = 0
-    ) -> int:
-        """Cancel what waits of a thread, on a file, with a status block; how many these were."""
+        self, thread: Thread | None, file: OpenFile | None = None, iosb: int = 0, *,
+        synchronous: bool = False,
+    ) -> int:  # fmt: skip
+        """Cancel what waits of a thread, on a file, with a status block; how many these were.
+
+        synchronous: only what the thread itself waits for.
+        """
         found = [
             request
             for request in self.pending.values()
             if (thread is None or request.thread is thread)
             and (file is None or request.file is file)
             and (not iosb or request.iosb == iosb)
+            and (request.synchronous or not synchronous)
         ]
         for request in found:
             if request.irp:

@@ -70,6 +70,11 @@ class OpenFile:
         self.access = access  # what was granted when it was opened
 
     @property
+    def object_name(self) -> str:
+        """The full NT path; raises NtError for a file that has none."""
+        return self.device.name + self.name
+
+    @property
     def synchronous(self) -> bool:
         return bool(self.object.Flags & FO_SYNCHRONOUS_IO)
 

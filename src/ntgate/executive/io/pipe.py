@@ -149,6 +149,12 @@ class PipeEnd(OpenFile):
         return self.instance.pipe.name
 
     @property
+    def object_name(self) -> str:
+        if not self.name:
+            raise NtError(s.STATUS_OBJECT_PATH_INVALID)
+        return super().object_name
+
+    @property
     def pipe_state(self) -> int:
         return self.state or self.instance.state
 
@@ -201,10 +207,10 @@ class PipeEnd(OpenFile):
         return len(part)
 
     def flush(self, request: Request) -> int | None:
-        """NT waits until the other end has read; what it has not read yet stays readable."""
-        if self.pipe_state != CONNECTED:
-            raise NtError(_WRITE_FAILS[self.pipe_state])
-        return 0
+        """Waits until the other end has read."""
+        if self.state is not None:
+            raise NtError(s.STATUS_PIPE_DISCONNECTED)
+        return self._outgoing.flush(request) if self.pipe_state == CONNECTED else 0
 
     # Control.
 
@@ -253,23 +259,25 @@ class PipeEnd(OpenFile):
         if room < PEEK_HEADER:
             raise NtError(s.STATUS_INVALID_PARAMETER)
         state, queue = self.pipe_state, self._incoming
-        if state == DISCONNECTED:
+        if self.state is not None:
             raise NtError(s.STATUS_PIPE_DISCONNECTED)
-        if state == LISTENING:
+        if state in (DISCONNECTED, LISTENING):
             raise NtError(s.STATUS_INVALID_PIPE_STATE)
         if state == CLOSING and queue.is_empty:
             raise NtError(s.STATUS_PIPE_BROKEN)
         message = self.read_mode == MESSAGE
         data = queue.peek(room - PEEK_HEADER, message=message)
         count, length = (queue.count, queue.first_length) if queue.messages else (0, 0)
-        if len(data) < (length if message else queue.available):
+        if queue.messages and len(data) < (length if message else queue.available):
             request.status = s.STATUS_BUFFER_OVERFLOW
         return struct.pack("<4I", state, queue.available, count, length) + data
 
     def _transceive(self, request: Request, data: bytes, room: int) -> bytes | None:
         """Write a message and read the answer."""
+        if self.state is not None:
+            raise NtError(s.STATUS_PIPE_DISCONNECTED)
         if self.pipe_state != CONNECTED:
-            raise NtError(_WRITE_FAILS[self.pipe_state])
+            raise NtError(s.STATUS_INVALID_PIPE_STATE)
         if self.read_mode != MESSAGE:
             raise NtError(s.STATUS_INVALID_READ_MODE)
         if not self._incoming.is_empty:
@@ -280,7 +288,12 @@ class PipeEnd(OpenFile):
     # Information.
 
     def query(self, information_class: int) -> bytes:
+        if self.state is not None:
+            raise NtError(s.STATUS_PIPE_DISCONNECTED)
         pipe = self.instance.pipe
+        if information_class == i.FileNameInformation:
+            name = pipe.name.encode("utf-16-le", "surrogatepass")
+            return struct.pack("<I", len(name)) + name
         if information_class == i.FilePipeInformation:
             return struct.pack("<2I", self.read_mode, self.completion_mode)
         if information_class == i.FilePipeLocalInformation:

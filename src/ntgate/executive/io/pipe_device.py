@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 WAIT_HEADER = struct.Struct("<qI?")
 WAIT_NAME_AT = 14
+# Win32's default, which Wine 8.0's kernelbase asks for with 0, and XP's by its value.
+DEFAULT_TIMEOUT = -500_000
 WAIT_FOREVER = -(1 << 63)
 # ShareAccess of a server says who may do what.
 _CONFIGURATIONS = {
@@ -55,7 +57,7 @@ class PipeRoot(OpenFile):
 
     def file_control(self, request: Request, code: int, data: bytes, room: int) -> bytes | None:
         if code != p.FSCTL_PIPE_WAIT:
-            raise NtError(s.STATUS_INVALID_DEVICE_REQUEST)
+            raise NtError(s.STATUS_NOT_SUPPORTED)
         if len(data) < WAIT_NAME_AT:
             raise NtError(s.STATUS_INVALID_PARAMETER)
         timeout, length, specified = WAIT_HEADER.unpack_from(data)
@@ -111,6 +113,8 @@ class PipeDevice:
         configuration = _CONFIGURATIONS.get(create.share)
         if configuration is None:
             raise NtError(s.STATUS_INVALID_PARAMETER)
+        if isinstance(create.related, PipeRoot) and "\\" in create.path:
+            raise NtError(s.STATUS_OBJECT_NAME_INVALID)
         unnamed = isinstance(create.related, PipeRoot) and not create.path
         if not unnamed and not create.path.removeprefix("\\"):
             raise NtError(s.STATUS_OBJECT_NAME_INVALID)
@@ -125,7 +129,7 @@ class PipeDevice:
                 pipe.listens = lambda: self._listens(key)
             create.information = c.FILE_CREATED
         else:
-            self._check_more(pipe, create, new, configuration)
+            self._check_more(pipe, create, configuration)
         denied = {p.INBOUND: c.FILE_WRITE_DATA, p.OUTBOUND: c.FILE_READ_DATA}
         create.take_maximum(denied.get(configuration, 0))
         instance = Instance(pipe)
@@ -140,22 +144,22 @@ class PipeDevice:
     def _new_pipe(create: Create, new: NewPipe, configuration: int, *, unnamed: bool) -> Pipe:
         if create.disposition == c.FILE_OPEN:
             raise NtError(s.STATUS_OBJECT_NAME_NOT_FOUND)
-        if new.timeout is None or new.timeout >= 0:
+        if new.timeout is None or new.timeout > 0:
             raise NtError(s.STATUS_INVALID_PARAMETER)
         name = create.path if create.path.startswith("\\") else "\\" + create.path
         return Pipe(
             "" if unnamed else name, configuration, new.pipe_type, new.maximum, new.inbound,
-            new.outbound, new.timeout,
+            new.outbound, new.timeout or DEFAULT_TIMEOUT,
         )  # fmt: skip
 
     @staticmethod
-    def _check_more(pipe: Pipe, create: Create, new: NewPipe, configuration: int) -> None:
-        """One more instance must be like the first."""
-        if create.disposition == c.FILE_CREATE:
-            raise NtError(s.STATUS_ACCESS_DENIED)
+    def _check_more(pipe: Pipe, create: Create, configuration: int) -> None:
+        """One more instance goes the same ways; its type is the first one's."""
         if len(pipe.instances) >= pipe.maximum and pipe.maximum < p.UNLIMITED_INSTANCES:
             raise NtError(s.STATUS_INSTANCE_NOT_AVAILABLE)
-        if pipe.pipe_type != new.pipe_type or pipe.configuration != configuration:
+        if create.disposition == c.FILE_CREATE:
+            raise NtError(s.STATUS_ACCESS_DENIED)
+        if pipe.configuration != configuration:
             raise NtError(s.STATUS_ACCESS_DENIED)
 
     # Waiting for a server.

@@ -31,6 +31,7 @@ class PipeQueue:
         self.available = 0  # bytes that can be read
         self._entries: deque[_Entry] = deque()
         self._readers: deque[tuple[Request, int, bool]] = deque()
+        self._flushes: list[Request] = []
 
     @property
     def room(self) -> int:
@@ -75,6 +76,7 @@ class PipeQueue:
                 entry.request.complete(s.STATUS_SUCCESS, entry.size)
             if message or not size:
                 break
+        self._flushed(s.STATUS_SUCCESS)
         return status, b"".join(parts)
 
     def peek(self, size: int, *, message: bool) -> bytes:
@@ -93,6 +95,20 @@ class PipeQueue:
         waiting = (request, size, message)
         self._readers.append(waiting)
         request.pend(lambda: self._readers.remove(waiting))
+
+    def flush(self, request: Request) -> int | None:
+        """The answer when all has been read, None when the request waits for that."""
+        if self.is_empty:
+            return 0
+        self._flushes.append(request)
+        request.pend(lambda: self._flushes.remove(request))
+        return None
+
+    def _flushed(self, status: int) -> None:
+        if self._flushes and self.is_empty:
+            flushes, self._flushes = self._flushes, []
+            for request in flushes:
+                request.complete(status)
 
     # Writing.
 
@@ -124,6 +140,7 @@ class PipeQueue:
     def _take_back(self, entry: _Entry) -> None:
         self._entries.remove(entry)
         self.available -= len(entry.data)
+        self._flushed(s.STATUS_SUCCESS)
 
     # The end.
 
@@ -140,3 +157,4 @@ class PipeQueue:
         for entry in entries:
             if entry.request is not None:
                 entry.request.complete(status)
+        self._flushed(status)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ntgate.executive.io.open_file import OpenFile
     from ntgate.executive.ps.thread import Thread
 
+ERROR = 0xC0000000  # the severity of an NTSTATUS
 TAG = b"Irp "
 STACK_LOCATION_SIZE = 0x24
 EVENT = FILE_OBJECT.Event.offset
@@ -94,7 +95,7 @@ class Request:
         """End a request that waits.
 
         The thread that waits for a synchronous one takes the status from the file object, on
-        which it drops the request's reference.
+        which it drops the request's reference; of an error it learns no other way.
         """
         io, objects = self.io, self.io.objects
         del io.pending[self.irp]
@@ -108,7 +109,11 @@ class Request:
                 status, information = violation.status, 0
         self.status = self.file.object.FinalStatus = status
         ended = bool(self.thread.ethread.Terminated)
-        if not ended:
+        if self.synchronous and status >= ERROR:
+            io.executive.waits.set_event(self.file.object.address + EVENT)
+        elif ended:
+            self._post(information)
+        else:
             self._answer(information)
         if self.event:
             objects.dereference(self.event)
@@ -163,7 +168,10 @@ class Request:
             waits.set_event(file.address + EVENT)
         if self.apc_routine:
             apc.queue(self.thread, self.apc_routine, self.apc_context, self.iosb, 0)
-        elif port and file.CompletionContext and self.apc_context:
-            self.io.ports.post_file(
-                file.CompletionContext, self.apc_context, self.status, information
-            )
+        elif port:
+            self._post(information)
+
+    def _post(self, information: int) -> None:
+        context = self.file.object.CompletionContext
+        if context and self.apc_context:
+            self.io.ports.post_file(context, self.apc_context, self.status, information)
