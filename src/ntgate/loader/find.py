@@ -1,0 +1,72 @@
+"""What a user's word for a program means: a built-in one, a file of the host, or the userland's."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ntgate.errors import UsageError
+from ntgate.image.pe_view import exports_of
+from ntgate.loader.builtin.images import builtin_ntdll, builtin_program, program_names
+from ntgate.loader.programs import Program, load_program
+from ntgate.loader.userland import Userland
+
+SYSTEM32 = "C:\\WINDOWS\\system32"
+EXECUTABLE = ".exe"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundProgram:
+    """`on_host`: the file, where its folder has to be shown to the guest; else `guest_path`."""
+
+    program: Program
+    on_host: Path | None
+    guest_path: str
+
+
+def find_program(name: str | Path, userland: Userland | None) -> FoundProgram:
+    """@NAME is built in; a path or a file of the current folder is the host's; a bare name may be
+    the userland's, as on a search path that ends with system32.
+
+    Raises UsageError for one that is not there or can't be started.
+    """
+    word = os.fspath(name)
+    if word.startswith("@"):
+        return _built_in(word)
+    path = Path(word)
+    if userland is not None and not path.is_file() and path.name == word:
+        listed = userland.file(word) or userland.file(word + EXECUTABLE)
+        path = listed if listed is not None else path
+    try:
+        file = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"can't read {word}: {error.strerror}") from None
+    program = load_program(path.name, file)
+    own = userland.file(path.name) if userland is not None else None
+    if own is not None and own.resolve() == path.resolve():
+        return FoundProgram(program, None, f"{SYSTEM32}\\{path.name}")
+    return FoundProgram(program, path, "")
+
+
+def needs_userland(program: Program) -> str:
+    """What the built-in ntdll can't stand in for: a DLL or a function; "" when it can.
+
+    A program without imports finds its functions in DLLs that NT loads for every program.
+    """
+    for dll in program.dlls:
+        if dll != "ntdll.dll":
+            return dll
+    exports = exports_of(builtin_ntdll().file)
+    used = {function for _dll, slots in program.imports for _slot, function in slots}
+    missing = sorted(used - exports.keys())
+    return f"ntdll!{missing[0]}" if missing else "" if used else "kernel32.dll"
+
+
+def _built_in(word: str) -> FoundProgram:
+    try:
+        image = builtin_program(word[1:])
+    except KeyError:
+        known = ", ".join(f"@{known}" for known in program_names())
+        raise UsageError(f"no built-in program is {word}; there are {known}") from None
+    return FoundProgram(load_program(image.name, image.file), None, f"C:\\{image.name}")
