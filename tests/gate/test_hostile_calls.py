@@ -18,7 +18,7 @@ from ntgate.dispatch.tables import services_by_name
 from ntgate.executive.ps.thread import Process
 from ntgate.machine import Machine
 
-MACHINES, CALLS = 10, 100_000
+MACHINES, CALLS = 20, 50_000
 PROGRAMS, CALLS_OF_EACH = 4, 200
 
 

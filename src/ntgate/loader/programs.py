@@ -37,7 +37,7 @@ def load_program(name: str, file: bytes) -> Program:
             directories=[pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_IMPORT"]]
         )
     except pefile.PEFormatError as error:
-        raise UsageError(f"{name} is not a Windows program: {error}") from None
+        raise UsageError(f"{name} is not a Windows program: {error.value}") from None
     machine = image.FILE_HEADER.Machine
     if machine != IMAGE_FILE_MACHINE_I386:
         raise UsageError(f"{name} is not a 32-bit x86 program (machine {machine:x})")

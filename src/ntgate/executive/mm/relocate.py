@@ -17,7 +17,7 @@ from ntgate.layout.ntstatus import (
     STATUS_INVALID_IMAGE_FORMAT,
     STATUS_NOT_MAPPED_VIEW,
 )
-from ntgate.memory.user import UserMemory
+from ntgate.memory.user import AccessViolation, UserMemory
 
 HIGHLOW = 3  # IMAGE_REL_BASED_HIGHLOW
 _BLOCK_HEADER = 8
@@ -27,7 +27,8 @@ def relocate(space: ProcessSpace, base: int) -> None:
     """Add the distance from its preferred base to every fixup of the image at `base`.
 
     The pages with fixups become private copies and keep their protection.  Raises NtError:
-    STATUS_CONFLICTING_ADDRESSES when the image has no relocations.
+    STATUS_CONFLICTING_ADDRESSES when the image has no relocations, STATUS_INVALID_IMAGE_FORMAT
+    when they are wrong or can't be read.
     """
     vad = space.vad_at(base >> 12)
     if vad is None or not vad.is_image or vad.first != base >> 12:
@@ -49,7 +50,10 @@ def _blocks(
     """(page of the image, its fixups: type << 12 | offset)."""
     if rva + size > pages * PAGE_SIZE:
         raise NtError(STATUS_INVALID_IMAGE_FORMAT)
-    table = memory.read(base + rva, size)
+    try:
+        table = memory.read(base + rva, size)
+    except AccessViolation:
+        raise NtError(STATUS_INVALID_IMAGE_FORMAT) from None
     position = 0
     while position + _BLOCK_HEADER <= len(table):
         page, length = struct.unpack_from("<II", table, position)

@@ -148,7 +148,7 @@ def create_first_thread(process: Process, *, suspended: bool = False) -> Thread:
     """The thread that calls the program's entry point; raises NtError."""
     image = process.image
     assert image is not None
-    entry = process.eprocess.SectionBaseAddress + image.entry
+    entry = process.eprocess.SectionBaseAddress + image.entry & 0xFFFFFFFF
     return create_user_thread(process, entry, process.eprocess.Peb, suspended=suspended)
 
 
@@ -160,7 +160,7 @@ def image_information(process: Process) -> bytes:
     section = process.executive.objects.companion(body, Section)
     information = bytearray(section.segment.image_information())
     if process.image.entry:
-        entry = process.eprocess.SectionBaseAddress + process.image.entry
+        entry = process.eprocess.SectionBaseAddress + process.image.entry & 0xFFFFFFFF
         struct.pack_into("<I", information, 0, entry)
     return bytes(information)
 
