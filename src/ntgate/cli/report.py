@@ -108,9 +108,9 @@ class Report:
         elif isinstance(event, GuestException):
             self._last[event.pid] = event
         elif isinstance(event, ModuleLoad):
-            self._modules.load(event.pid, event.base, event.size, event.name, event.image)
+            self._modules.process(event.pid).load(event.base, event.size, event.name, event.image)
         elif isinstance(event, ModuleUnload):
-            self._modules.unload(event.pid, event.base)
+            self._modules.process(event.pid).unload(event.base)
         elif isinstance(event, PathDenied):
             self._denied.append(event)
         elif isinstance(event, FileChange):
@@ -139,7 +139,7 @@ class Report:
         event = self._unhandled(process)
         if event is None:
             return f"the program ended with {_status(process.exit_status)}"
-        place = self._modules.place(event.pid, event.address)
+        place = self._modules.process(event.pid).place(event.address)
         return f"unhandled exception {_status(event.code)} at {place}{_access(event)}"
 
     def _exception(self, process: Process) -> dict[str, object] | None:
@@ -150,7 +150,7 @@ class Report:
             "code": event.code,
             "name": name_of(event.code),
             "address": event.address,
-            "place": self._modules.place(event.pid, event.address),
+            "place": self._modules.process(event.pid).place(event.address),
             "parameters": list(event.parameters),
             "thread": event.tid,
         }

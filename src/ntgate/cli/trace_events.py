@@ -22,7 +22,7 @@ from ntgate.executive.events import (
     Unimplemented,
 )
 from ntgate.layout.ntstatus import STATUS_ACCESS_VIOLATION, STATUS_IN_PAGE_ERROR
-from ntgate.trace.places import Places
+from ntgate.trace.places import ProcessPlaces
 from ntgate.trace.scalars import hexadecimal, status
 from ntgate.trace.tracer import Tracer
 from ntgate.trace.values import Word
@@ -32,26 +32,25 @@ ACCESSES = {0: "read", 1: "write", 8: "execute"}  # of EXCEPTION_RECORD's first 
 
 def pass_on(tracer: Tracer, event: Event) -> None:
     """Tell a tracer what has happened; its places follow the modules."""
-    places, pid = tracer.places, event.pid
+    places, pid = tracer.places.process(event.pid), event.pid
     if isinstance(event, ModuleLoad):
-        places.load(pid, event.base, event.size, event.name, event.image)
+        places.load(event.base, event.size, event.name, event.image)
     told = describe(event, places)
     if told is not None:
         tracer.event(pid, event.tid, *told)
     if isinstance(event, ModuleUnload):
-        places.unload(pid, event.base)
+        places.unload(event.base)
 
 
-def describe(event: Event, places: Places) -> tuple[str, dict[str, Any]] | None:
+def describe(event: Event, places: ProcessPlaces) -> tuple[str, dict[str, Any]] | None:
     """None for what is no line of a trace."""
-    pid = event.pid
     match event:
         case ProcessStart():
             return "process start", {"image": event.image, "parent": event.parent}
         case ProcessExit():
             return "process exit", {"status": status(event.status)}
         case ThreadStart():
-            return "thread start", {"start": Word(places.symbol(pid, event.start_address))}
+            return "thread start", {"start": Word(places.symbol(event.start_address))}
         case ThreadExit():
             return "thread exit", {"status": status(event.status)}
         case ModuleLoad():
@@ -61,7 +60,7 @@ def describe(event: Event, places: Places) -> tuple[str, dict[str, Any]] | None:
             }  # fmt: skip
         case ModuleUnload():
             return "module unload", {
-                "name": Word(places.place(pid, event.base).partition("+")[0]),
+                "name": Word(places.place(event.base).partition("+")[0]),
                 "base": hexadecimal(event.base),
             }
         case GuestException():
@@ -79,10 +78,10 @@ def describe(event: Event, places: Places) -> tuple[str, dict[str, Any]] | None:
     return None
 
 
-def _exception(event: GuestException, places: Places) -> dict[str, Any]:
+def _exception(event: GuestException, places: ProcessPlaces) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "code": status(event.code),
-        "address": Word(places.symbol(event.pid, event.address)),
+        "address": Word(places.symbol(event.address)),
     }
     faults = (STATUS_ACCESS_VIOLATION, STATUS_IN_PAGE_ERROR)
     if event.code in faults and len(event.parameters) > 1:

@@ -24,11 +24,11 @@ class View:
 
     __slots__ = ("handle_name", "peek", "raw", "status")
 
-    def __init__(self, raw: list[int], peek: Peek, handle_name: Callable[[int], str]) -> None:
-        self.raw = raw
+    def __init__(self, peek: Peek) -> None:
         self.peek = peek
-        self.handle_name = handle_name
+        self.raw: list[int] = []
         self.status = 0
+        self.handle_name: Callable[[int], str] = lambda _handle: ""
 
 
 Decode = Callable[[View, int], Any]  # raises peek.Unreadable

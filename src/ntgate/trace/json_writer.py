@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, TextIO
 
 from ntgate.trace.record import CallRecord
 from ntgate.trace.scalars import status as status_name
 from ntgate.trace.values import to_json
-
-_quoted = lru_cache(maxsize=4096)(to_json)  # places are few, and come again and again
 
 
 class JsonLinesWriter:
@@ -33,14 +30,11 @@ class JsonLinesWriter:
             more += f', "time": {record.ended - record.clock}'
         if record.stack:
             more += f', "stack": {to_json(record.stack)}'
+        arguments = to_json({"args": record.args, "out": record.out})
         self._write(
             f'{{"seq": {record.seq}, "pid": {record.pid}, "tid": {record.tid}, '
-            f'"service": "{record.service}", "number": {record.number}, '
-            f'"gate": "{record.gate}", "gate_at": {_quoted(record.gate_at)}, '
-            f'"direct": {"true" if record.direct else "false"}, '
-            f'"caller": {_quoted(record.place)}, "args": {to_json(record.args)}, '
-            f'"out": {to_json(record.out) if record.out else "{}"}, {told}, '
-            f'"clock": {record.clock}{more}}}\n'
+            f'"service": "{record.service}", "number": {record.number}, {record.site.json}, '
+            f'{arguments[1:-1]}, {told}, "clock": {record.clock}{more}}}\n'
         )
 
     def unfinished(self, record: CallRecord) -> None:

@@ -19,6 +19,7 @@ class Peek:
 
     def __init__(self, memory: UserMemory) -> None:
         self._bytes = memory.ram.bytes
+        self._dwords = memory.ram.dwords
         self._qwords = memory.ram.qwords
         self._cr3 = memory.cr3
         self._pages: dict[int, int] = {}
@@ -47,7 +48,10 @@ class Peek:
 
     def u32(self, address: int) -> int:
         """Raises Unreadable."""
-        return int.from_bytes(self.read(address, 4), "little")
+        if address & 3:
+            return int.from_bytes(self.read(address, 4), "little")
+        offset = address & 0xFFF
+        return int(self._dwords[self._page(address - offset) + offset >> 2])
 
     def unicode_string(self, address: int) -> str:
         """The text of a UNICODE_STRING.  Raises Unreadable."""

@@ -2,209 +2,116 @@
 
 from __future__ import annotations
 
-import struct
+import json
 from bisect import bisect_right, insort
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
+
+from ntgate.trace.modules import Module
 
 # Where a stub's gate instruction is, from ntdll's base: KiFastSystemCall, KiIntSystemCall.
 STUB_GATES = (0xE4F2, 0xE504)
 SYSTEM_DLL = "ntdll.dll"
-FARTHEST = 0x2000  # bytes behind an export that its name still tells something of
-ALIGNMENT = 16  # of functions, by most compilers
-# push ebp / mov ebp,esp, as GCC and MSVC write it, and with XP's room for a patch before.
-PROLOGUES = (b"\x55\x89\xe5", b"\x55\x8b\xec", b"\x8b\xff\x55")
-ENDS = (0x90, 0xCC, 0xC3, 0x00)  # last bytes of padding, of a ret and of a ret with a count
-_SECTION = struct.Struct("<8sIIIIIIHHI")
-_EXPORT_RVA = 24 + 96  # from the PE header: the first data directory
 
 
-@dataclass(order=True)
-class Module:
-    """An image in a process; file: the PE file as it is on disk."""
+class Site:
+    """Where a call was made, as all of its calls tell it.
 
-    base: int
-    end: int = field(compare=False)
-    name: str = field(compare=False)  # without the extension
-    file: bytes = field(compare=False, repr=False)
+    gate: "sysenter", "int2e", or "" for a call from ring 0.  gate_at: module+offset of the gate
+    instruction.  direct: made outside of ntdll's stubs.  place: module+offset that the stub
+    returns to, `symbol` the same by the nearest export.  json: all but the last as members of
+    an object.
+    """
 
-    @cached_property
-    def exports(self) -> list[tuple[int, str]]:
-        """RVA and name in the order of the RVAs; of several names the first one."""
-        try:
-            return _exports(self.file)
-        except (struct.error, IndexError, ValueError):
-            return []  # a file that lies about itself has no names
+    __slots__ = ("direct", "gate", "gate_at", "json", "place", "symbol")
 
-    def offset(self, address: int) -> str:
-        return f"{self.name}+{address - self.base:#x}"
+    def __init__(
+        self, gate: str = "", gate_at: str = "", direct: bool = False, place: str = "",
+        symbol: str = "",
+    ) -> None:  # fmt: skip
+        self.gate = gate
+        self.gate_at = gate_at
+        self.direct = direct
+        self.place = place
+        self.symbol = symbol
+        members = {"gate": gate, "gate_at": gate_at, "direct": direct, "caller": place}
+        self.json = json.dumps(members)[1:-1]
 
-    @cached_property
-    def sections(self) -> list[tuple[int, int, int]]:
-        """RVA, bytes in the file, place in the file."""
-        try:
-            return _sections(self.file)
-        except (struct.error, IndexError):
-            return []
+
+IN_KERNEL = Site()
+
+
+class ProcessPlaces:
+    """The images of one process.
+
+    stub_gates: the addresses of ntdll's own sysenter and int 2Eh.
+    """
+
+    def __init__(self) -> None:
+        self.stub_gates: tuple[int, ...] = ()
+        self._modules: list[Module] = []
+        self._offsets: dict[int, str] = {}
+        self._symbols: dict[int, str] = {}
+        self._returns: dict[int, str] = {}
+        self._sites: dict[tuple[str, int, int], Site] = {}
+
+    def load(self, base: int, size: int, name: str, file: bytes) -> None:
+        self.unload(base)
+        insort(self._modules, Module(base, base + size, name.rpartition(".")[0] or name, file))
+        if not self.stub_gates and name.lower() == SYSTEM_DLL:
+            # The first ntdll is the kernel's own choice.
+            self.stub_gates = tuple(base + offset for offset in STUB_GATES)
+
+    def unload(self, base: int) -> None:
+        self._modules = [module for module in self._modules if module.base != base]
+        for names in (self._offsets, self._symbols, self._returns, self._sites):
+            names.clear()
+
+    def site(self, gate: str, at: int, returns_to: int) -> Site:
+        """Of a gate instruction at `at`; returns_to: an address, 0 for one that is not known."""
+        found = self._sites.get((gate, at, returns_to))
+        if found is None:
+            place = self.place(returns_to) if returns_to else ""
+            symbol = self.returns_to(returns_to) if returns_to else ""
+            found = Site(gate, self.place(at), at not in self.stub_gates, place, symbol)
+            self._sites[gate, at, returns_to] = found
+        return found
+
+    def place(self, address: int) -> str:
+        """`ntdll+0xdf6c`; the bare address outside of every image."""
+        return self._offsets.get(address) or self._name(self._offsets, address, Module.offset)
 
     def symbol(self, address: int) -> str:
-        """By the last export at or before the address, if it is in that function."""
-        rva = address - self.base
-        index = bisect_right(self.exports, (rva, "\x7f")) - 1
-        if index < 0:
-            return self.offset(address)
-        start, name = self.exports[index]
-        if rva - start > FARTHEST or self._another_begins(start, rva):
-            return self.offset(address)
-        return f"{self.name}!{name}+{rva - start:#x}" if rva > start else f"{self.name}!{name}"
+        """`kernelbase!WriteFile+0x124`, or as `place` where no export is near."""
+        return self._symbols.get(address) or self._name(self._symbols, address, Module.symbol)
 
     def returns_to(self, address: int) -> str:
-        """As `symbol`, of the call before the address: a function may end with one."""
-        rva = address - self.base
-        name = self.symbol(address - 1)
-        function, plus, _ = name.partition("!")[2].partition("+")
-        if not function:
-            return self.offset(address)
-        start = address - 1 - (int(name.rpartition("+")[2], 16) if plus else 0)
-        return f"{self.name}!{function}+{rva - (start - self.base):#x}"
+        """As `symbol`, for the address that a call returns to."""
+        return self._returns.get(address) or self._name(self._returns, address, Module.returns_to)
 
-    def _another_begins(self, start: int, end: int) -> bool:
-        """Whether a function without a name seems to begin between two RVAs."""
-        code = self._read(start, end - start)
-        first = ALIGNMENT - start % ALIGNMENT
-        return any(
-            code.startswith(PROLOGUES, at) and code[at - 1] in ENDS
-            for at in range(first, len(code), ALIGNMENT)
-        )
-
-    def _read(self, rva: int, size: int) -> bytes:
-        for start, length, raw in self.sections:
-            if start <= rva < start + length:
-                return self.file[raw + rva - start : raw + rva - start + size]
-        return b""
-
-
-@dataclass
-class _Process:
-    modules: list[Module] = field(default_factory=list)
-    system_dll: int = 0  # base of the first ntdll, the kernel's own choice
-    offsets: dict[int, str] = field(default_factory=dict)
-    symbols: dict[int, str] = field(default_factory=dict)
-    returns: dict[int, str] = field(default_factory=dict)
+    def _name(
+        self, names: dict[int, str], address: int, of: Callable[[Module, int], str]
+    ) -> str:
+        index = bisect_right(self._modules, address, key=lambda module: module.base) - 1
+        if index < 0 or address >= self._modules[index].end:
+            text = f"{address:#x}"
+        else:
+            text = of(self._modules[index], address)
+        names[address] = text
+        return text
 
 
 class Places:
-    """The images of each process."""
+    """The processes by their numbers."""
 
     def __init__(self) -> None:
-        self._processes: dict[int, _Process] = {}
+        self._processes: dict[int, ProcessPlaces] = {}
 
-    def load(self, pid: int, base: int, size: int, name: str, file: bytes) -> None:
-        process = self._process(pid)
-        self._drop(process, base)
-        insort(process.modules, Module(base, base + size, name.rpartition(".")[0] or name, file))
-        if not process.system_dll and name.lower() == SYSTEM_DLL:
-            process.system_dll = base
-
-    def unload(self, pid: int, base: int) -> None:
-        self._drop(self._process(pid), base)
+    def process(self, pid: int) -> ProcessPlaces:
+        found = self._processes.get(pid)
+        if found is None:
+            found = self._processes[pid] = ProcessPlaces()
+        return found
 
     def forget(self, pid: int) -> None:
         """The process has ended; its number may come again."""
         self._processes.pop(pid, None)
-
-    def is_stub_gate(self, pid: int, address: int) -> bool:
-        """Whether ntdll's own sysenter or int 2Eh is there."""
-        return address - self._process(pid).system_dll in STUB_GATES
-
-    def place(self, pid: int, address: int) -> str:
-        """`ntdll+0xdf6c`; the bare address outside of every image."""
-        process = self._process(pid)
-        return process.offsets.get(address) or self._name(
-            process, process.offsets, address, Module.offset
-        )
-
-    def symbol(self, pid: int, address: int) -> str:
-        """`kernelbase!WriteFile+0x124`, or as `place` where no export is near."""
-        process = self._process(pid)
-        return process.symbols.get(address) or self._name(
-            process, process.symbols, address, Module.symbol
-        )
-
-    def returns_to(self, pid: int, address: int) -> str:
-        """As `symbol`, for the address that a call returns to."""
-        process = self._process(pid)
-        return process.returns.get(address) or self._name(
-            process, process.returns, address, Module.returns_to
-        )
-
-    def _name(
-        self, process: _Process, names: dict[int, str], address: int,
-        of: Callable[[Module, int], str],
-    ) -> str:  # fmt: skip
-        module = _find(process, address)
-        names[address] = text = f"{address:#x}" if module is None else of(module, address)
-        return text
-
-    def _process(self, pid: int) -> _Process:
-        found = self._processes.get(pid)
-        if found is None:
-            found = self._processes[pid] = _Process()
-        return found
-
-    def _drop(self, process: _Process, base: int) -> None:
-        process.modules = [module for module in process.modules if module.base != base]
-        process.offsets.clear()
-        process.symbols.clear()
-        process.returns.clear()
-
-
-def _find(process: _Process, address: int) -> Module | None:
-    index = bisect_right(process.modules, address, key=lambda module: module.base) - 1
-    if index < 0 or address >= process.modules[index].end:
-        return None
-    return process.modules[index]
-
-
-def _sections(file: bytes) -> list[tuple[int, int, int]]:
-    """Raises struct.error for what is no PE file."""
-    (header,) = struct.unpack_from("<I", file, 0x3C)
-    (count,) = struct.unpack_from("<H", file, header + 6)
-    (optional,) = struct.unpack_from("<H", file, header + 20)
-    sections = []
-    for i in range(count):
-        _name, _size, rva, raw_size, raw, *_rest = _SECTION.unpack_from(
-            file, header + 24 + optional + i * _SECTION.size
-        )
-        sections.append((rva, raw_size, raw))
-    return sections
-
-
-def _exports(file: bytes) -> list[tuple[int, str]]:
-    """Raises struct.error, IndexError and ValueError for what is no PE file."""
-    (header,) = struct.unpack_from("<I", file, 0x3C)
-    sections = _sections(file)
-
-    def offset(rva: int) -> int:
-        for start, size, raw in sections:
-            if start <= rva < start + size:
-                return int(raw + rva - start)
-        raise ValueError(f"rva {rva:#x} is in no section")
-
-    directory, directory_size = struct.unpack_from("<2I", file, header + _EXPORT_RVA)
-    if not directory:
-        return []
-    fields = struct.unpack_from("<5I", file, offset(directory) + 20)
-    functions, names, addresses, name_table, ordinal_table = fields
-    rvas = struct.unpack_from(f"<{functions}I", file, offset(addresses))
-    ordinals = struct.unpack_from(f"<{names}H", file, offset(ordinal_table)) if names else ()
-    found: dict[int, str] = {}
-    for i in range(names):
-        (name_rva,) = struct.unpack_from("<I", file, offset(name_table) + 4 * i)
-        at = offset(name_rva)
-        name = file[at : file.index(b"\0", at)].decode("latin-1")
-        rva = rvas[ordinals[i]]
-        if not directory <= rva < directory + directory_size:  # no forwarder
-            found.setdefault(rva, name)
-    return sorted(found.items())

@@ -47,21 +47,20 @@ PSEUDO_HANDLE_WORDS = ("Process", "Thread", "Token", "Source", "Target", "Object
 class Plan:
     """The decoders of one service, in declared order.
 
-    inputs and outputs hold None where there is nothing to decode: an output pointer shows its
-    address, an input of plain numbers is the number.  pointed: the names of output pointers to
+    inputs: name, and what shows the dword itself or decodes it; neither for a plain number.
+    outputs: index, name and decoder.  pointed: the names of output pointers to
     numbers.
     optional: the indices of arguments that say nothing when they are 0.  lengths: the outputs
-    that a buffer which is too small tells too.  late: the indices of inputs in memory, whose
-    page may come in only when the service reads them.
+    that a buffer which is too small tells too.  given: the
+    inputs in memory.
     """
 
-    names: list[str] = field(default_factory=list)
-    inputs: list[Decode | None] = field(default_factory=list)
+    inputs: list[tuple[str, Show | None, Decode | None]] = field(default_factory=list)
     outputs: list[tuple[int, str, Decode]] = field(default_factory=list)
     pointed: set[str] = field(default_factory=set)
     optional: set[int] = field(default_factory=set)
     lengths: list[tuple[int, str, Decode]] = field(default_factory=list)
-    late: list[int] = field(default_factory=list)
+    given: set[str] = field(default_factory=set)
 
 
 class Planner:
@@ -83,8 +82,6 @@ class Planner:
         plan = Plan()
         parameters = described_parameters(number)
         for index, parameter in enumerate(parameters):
-            plan.names.append(parameter.name)
-            plan.inputs.append(None)
             self._add(plan, number.name, parameters, index)
             if index and parameter.optional:
                 plan.optional.add(index)
@@ -99,30 +96,36 @@ class Planner:
         if decode is None and parameter.is_pointer:
             decode = self._pointer_decoder(plan, service, parameter)
         if decode is None:
-            plan.inputs[index] = self._scalar_decoder(service, parameter)
+            plan.inputs.append((parameter.name, *self._scalar_decoder(service, parameter)))
             return
-        plan.inputs[index] = decode if "in" in parameter.direction else _address
         if "in" in parameter.direction:
-            plan.late.append(index)
+            plan.inputs.append((parameter.name, None, decode))
+            plan.given.add(parameter.name)
+        else:
+            plan.inputs.append((parameter.name, _address, None))
         if "out" in parameter.direction:
             plan.outputs.append((index, parameter.name, decode))
             if parameter.name in RETURNED_LENGTHS:
                 plan.lengths.append((index, parameter.name, decode))
 
-    def _scalar_decoder(self, service: str, parameter: Described) -> Decode | None:
+    def _scalar_decoder(
+        self, service: str, parameter: Described
+    ) -> tuple[Show | None, Decode | None]:
         if parameter.type_name == "HANDLE":
             pseudo = parameter.name in ("Handle", "hObjectToWaitOn") or any(
                 word in parameter.name for word in PSEUDO_HANDLE_WORDS
             )
-            return handle_decoder(with_names=self._with_names, pseudo=pseudo)
+            if not self._with_names:
+                return (handle if pseudo else hexadecimal), None
+            return None, handle_decoder(with_names=True, pseudo=pseudo)
         scalar = self._scalar(service, parameter)
         show = scalar.show
         if scalar.size < 4:
             mask = (1 << 8 * scalar.size) - 1
-            return lambda _view, word: word & mask if show is None else show(word & mask)
+            return (lambda word: word & mask if show is None else show(word & mask)), None
         if scalar.signed:
-            return lambda _view, word: word - (1 << 32) if word >> 31 else word
-        return None if show is None else lambda _view, word: show(word)
+            return (lambda word: word - (1 << 32) if word >> 31 else word), None
+        return show, None
 
     def _scalar(self, service: str, parameter: Described) -> ScalarType:
         """By the tables, by the name of the type, by the declaration."""
@@ -230,5 +233,5 @@ def _written(parameters: list[Described], length: int) -> Callable[[View], int]:
     return size
 
 
-def _address(_view: View, word: int) -> Any:
+def _address(word: int) -> Any:
     return hexadecimal(word) if word else None

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from ntgate.trace.places import IN_KERNEL, Site
 from ntgate.trace.plans import Plan
 
 
 class CallRecord:
     """A service call.
 
-    gate: "sysenter", "int2e", or "" for a call from ring 0.  gate_at: module+offset of the gate
-    instruction.  direct: made outside of ntdll's stubs.  caller: address that the stub returns
-    to, `place` the same as module+offset, `symbol` by the nearest export.  status: None for a
-    call that does not return.  clock, ended: 100 ns units of virtual time.  seq counts the
-    entries; stack holds return addresses, from the innermost out, as symbols.
+    status: None for a call that does not return.  clock, ended: 100 ns units of virtual time.
+    seq counts the entries; stack holds return addresses as symbols, the innermost first.
+    missing: the service has no function.  unread: the inputs whose memory was not there.
     """
 
     __slots__ = (
-        "args", "clock", "direct", "ended", "gate", "gate_at", "injected", "missing", "number",
-        "out", "pid", "place", "plan", "raw", "seq", "service", "shown", "stack", "status",
-        "symbol", "tid",
+        "args", "clock", "ended", "injected", "missing", "number", "out", "pid", "plan", "raw",
+        "seq", "service", "shown", "site", "stack", "status", "tid", "unread",
     )  # fmt: skip
 
     def __init__(
@@ -35,12 +34,11 @@ class CallRecord:
         self.plan = plan
         self.raw = raw
         self.clock = self.ended = clock
-        self.gate = self.gate_at = self.place = self.symbol = ""
-        self.direct = False
+        self.site: Site = IN_KERNEL
         self.args: dict[str, Any] = {}
         self.out: dict[str, Any] = {}
         self.status: int | None = None
-        self.injected = False
-        self.missing = False  # the service has no function
+        self.injected = self.missing = False
         self.shown = True
-        self.stack: list[str] = []
+        self.stack: Sequence[str] = ()
+        self.unread: Sequence[int] = ()

@@ -21,6 +21,7 @@ PSEUDO_HANDLES = {
     0xFFFFFFFB: "NtCurrentThreadToken",
     0xFFFFFFFA: "NtCurrentThreadEffectiveToken",
 }
+MOST_KEPT = 10_000
 INFINITE = -(1 << 63)
 FIRST_YEAR = datetime(1601, 1, 1)
 TICKS_PER_MILLISECOND = 10_000
@@ -68,12 +69,24 @@ def flags(value: int, name: str) -> Word:
     return _named(name)(value)  # type: ignore[no-any-return]
 
 
-def hexadecimal(value: int) -> Word:
-    return Word(f"{value:#x}")
+class _Hexadecimal(dict[int, Word]):
+    """The text of the numbers that came up last."""
+
+    def __missing__(self, value: int) -> Word:
+        if len(self) > MOST_KEPT:
+            self.clear()
+        text = self[value] = Word(f"{value:#x}")
+        return text
 
 
-def handle(value: int) -> Word:
-    return Word(PSEUDO_HANDLES.get(value) or f"{value:#x}")
+class _Handles(_Hexadecimal):
+    def __missing__(self, value: int) -> Word:
+        name = PSEUDO_HANDLES.get(value)
+        return super().__missing__(value) if name is None else Word(name)
+
+
+hexadecimal: Callable[[int], Word] = _Hexadecimal().__getitem__
+handle: Callable[[int], Word] = _Handles().__getitem__
 
 
 def boolean(value: int) -> bool:

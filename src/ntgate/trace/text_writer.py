@@ -86,7 +86,7 @@ class TextWriter:
         return start
 
     def _service(self, record: CallRecord) -> str:
-        return self._colour(record.service, YELLOW if record.direct else "")
+        return self._colour(record.service, YELLOW if record.site.direct else "")
 
     def _arguments(self, record: CallRecord) -> str:
         """Outputs in the place of the pointers to them; with what an input was before."""
@@ -98,11 +98,11 @@ class TextWriter:
             text = show(value, whole=whole)
             if name in record.out:
                 after = self._output(record, name)
-                is_input = plan.inputs[index] is not None and index in plan.late
-                text = f"{text} => {after}" if is_input and text != after else after
+                changed = name in plan.given and text != after
+                text = f"{text} => {after}" if changed else after
                 if name in plan.pointed:
                     text = f"[{text}]"
-            elif name in plan.pointed and index in plan.late and value is not None:
+            elif name in plan.pointed and name in plan.given and value is not None:
                 text = f"[{text}]"
             parts.append(f"{name}={text}")
         return ", ".join(parts)
@@ -139,12 +139,13 @@ class TextWriter:
         return text
 
     def _place(self, record: CallRecord) -> str:
-        if not record.gate:
+        site = record.site
+        if not site.gate:
             return self._colour(" <kernel>", DIM)
-        if record.direct:
-            at = f" at {record.gate_at}" if record.gate_at != record.place else ""
-            return self._colour(f" <DIRECT {record.gate} {record.symbol}{at}>", YELLOW)
-        return self._colour(f" <{record.gate} {record.symbol}>", DIM)
+        if site.direct:
+            at = f" at {site.gate_at}" if site.gate_at != site.place else ""
+            return self._colour(f" <DIRECT {site.gate} {site.symbol}{at}>", YELLOW)
+        return self._colour(f" <{site.gate} {site.symbol}>", DIM)
 
     def _colour(self, text: str, colour: str) -> str:
         return f"{colour}{text}{PLAIN}" if colour and self._options.colour else text

@@ -16,7 +16,7 @@ from ntgate.trace.argument_decoders import View
 from ntgate.trace.filters import Filter
 from ntgate.trace.injections import Injection
 from ntgate.trace.peek import Peek, Unreadable
-from ntgate.trace.places import Places
+from ntgate.trace.places import IN_KERNEL, Places, Site
 from ntgate.trace.plans import Plan, Planner
 from ntgate.trace.record import CallRecord
 from ntgate.trace.scalars import hexadecimal
@@ -47,17 +47,67 @@ class Writer(Protocol):
 class _Thread:
     """What is kept of a caller: its view of memory and the calls that it is in."""
 
-    def __init__(self, caller: Any, handle_names: HandleNames | None) -> None:
+    def __init__(self, caller: Any, places: Places, handle_names: HandleNames | None) -> None:
         self.caller = caller
         self.pid: int = caller.pid
         self.tid: int = caller.tid
+        self.ethread: int = caller.ethread.address
+        self.places = places.process(self.pid)
         self.peek = Peek(caller.memory)
-        self.handle_name: Callable[[int], str] = lambda _handle: ""
+        self.view = View(self.peek)
         if handle_names is not None:
             named = handle_names
-            self.handle_name = lambda handle: named(caller, handle)
+            self.view.handle_name = lambda handle: named(caller, handle)
         self.calls: list[CallRecord] = []
-        self.frame_field: int = caller.ethread.address + KTHREAD.TrapFrame.offset
+        self.kernel = kernel = caller.executive.kernel
+        self.ram = kernel.ram
+        self._frame_cell = kernel.physical(self.ethread + KTHREAD.TrapFrame.offset) >> 2
+        self._return_cell = kernel.physical(SYSTEM_CALL_RETURN) >> 2
+
+    def find_site(self, at: int) -> tuple[Site, int, int]:
+        """Of the call that it makes, by the trap frame; ebp and the address that the stub
+        returns to, both 0 for a call from ring 0.  at: where its last sysenter was.
+        """
+        ebp, _code, eip, cs, _eflags, esp = self._frame()
+        if not cs & 1:
+            return IN_KERNEL, 0, 0
+        if at and eip == self.ram.dwords[self._return_cell]:
+            gate = "sysenter"
+        else:
+            gate, at = "int2e", eip - INT_2E_LENGTH
+        returns_to = eip
+        try:
+            # A stub has its own return address below the one of its caller.
+            if at in self.places.stub_gates:
+                returns_to = self.peek.u32(esp + 4)
+            elif gate == "sysenter":
+                returns_to = self.peek.u32(esp)
+        except Unreadable:
+            returns_to = 0
+        return self.places.site(gate, at, returns_to), ebp, returns_to
+
+    def stack(self, ebp: int, first: int) -> list[str]:
+        """Return addresses along the chain of ebp."""
+        found = [first]
+        below = 0
+        while ebp > below and len(found) < MOST_STACK:
+            below = ebp
+            try:
+                ebp, address = self.peek.u32(ebp), self.peek.u32(ebp + 4)
+            except Unreadable:
+                break
+            if not address:
+                break
+            found.append(address)
+        return [f"{self.places.returns_to(address)} [{address:#x}]" for address in found]
+
+    def _frame(self) -> tuple[int, ...]:
+        """The members of the call's trap frame that FRAME_END has."""
+        address = self.ram.dwords[self._frame_cell] + KTRAP_FRAME.Ebp.offset
+        caller = self.caller
+        if caller.stack_limit <= address <= caller.stack_base - FRAME_END.size:
+            return FRAME_END.unpack_from(self.ram.bytes, address - caller.stack_delta)
+        return FRAME_END.unpack(self.kernel.read(address, FRAME_END.size))
 
 
 @dataclass
@@ -120,7 +170,7 @@ class Tracer:
         service = self._services.get(number.number) or self._service(number)
         thread = self._threads.get(caller)
         if thread is None:
-            thread = self._threads[caller] = _Thread(caller, self.handle_names)
+            thread = self._threads[caller] = _Thread(caller, self.places, self.handle_names)
         self._seq += 1
         record = CallRecord(
             self._seq, thread.pid, thread.tid, number.name, number.number, service.plan, raw,
@@ -137,14 +187,14 @@ class Tracer:
                 answer = injection.status
         record.injected = answer is not None
         record.missing = service.missing and answer is None
-        peek = thread.peek
-        peek.forget()
-        ebp, esp = self._place(thread, record)
-        record.shown = self.shown.shows(record.service, direct=record.direct)
+        thread.peek.forget()
+        at = self._gates.pop(thread.ethread, 0)
+        record.site, ebp, returns_to = thread.find_site(at)
+        record.shown = self.shown.shows(record.service, direct=record.site.direct)
         if record.shown:
             self._decode_inputs(thread, record)
-            if self.with_stack:
-                record.stack = self._stack(thread, record, ebp, esp)
+            if self.with_stack and returns_to:
+                record.stack = thread.stack(ebp, returns_to)
         return answer
 
     def leave(self, caller: Any, number: ServiceNumber, status: int | None) -> None:
@@ -202,7 +252,7 @@ class Tracer:
                 for record in thread.calls:
                     self._never_returned(record)
                 del self._threads[caller]
-                self._gates.pop(caller.ethread.address, None)
+                self._gates.pop(thread.ethread, None)
 
     def _never_returned(self, record: CallRecord) -> None:
         self._waiting.pop(record.seq, None)
@@ -239,87 +289,43 @@ class Tracer:
         self._services[number.number] = service
         return service
 
-    def _place(self, thread: _Thread, record: CallRecord) -> tuple[int, int]:
-        """Tell the gate and the caller by the trap frame; ebp and the address behind it."""
-        caller, pid = thread.caller, thread.pid
-        kernel = caller.executive.kernel
-        gate_eip = self._gates.pop(caller.ethread.address, 0)
-        frame = kernel.u32(thread.frame_field)
-        ebp, _code, eip, cs, _eflags, esp = FRAME_END.unpack_from(
-            kernel.read(frame + KTRAP_FRAME.Ebp.offset, FRAME_END.size)
-        )
-        if not cs & 1:
-            return 0, 0
-        if gate_eip and eip == kernel.u32(SYSTEM_CALL_RETURN):
-            record.gate = "sysenter"
-        else:
-            record.gate, gate_eip = "int2e", eip - INT_2E_LENGTH
-        record.gate_at = self.places.place(pid, gate_eip)
-        record.direct = not self.places.is_stub_gate(pid, gate_eip)
-        if record.direct and record.gate == "int2e":
-            address = eip
-        else:
-            # A stub has its own return address below the one of its caller.
-            try:
-                address = thread.peek.u32(esp if record.direct else esp + 4)
-            except Unreadable:
-                return ebp, esp
-        record.place = self.places.place(pid, address)
-        record.symbol = self.places.returns_to(pid, address)
-        return ebp, address
-
-    def _stack(self, thread: _Thread, record: CallRecord, ebp: int, first: int) -> list[str]:
-        if not record.gate:
-            return []
-        pid, places = thread.pid, self.places
-        found = [first]
-        below = 0
-        while ebp > below and len(found) < MOST_STACK:
-            below = ebp
-            try:
-                ebp, address = thread.peek.u32(ebp), thread.peek.u32(ebp + 4)
-            except Unreadable:
-                break
-            if not address:
-                break
-            found.append(address)
-        return [f"{places.returns_to(pid, address)} [{address:#x}]" for address in found]
-
     # Arguments.
 
     @staticmethod
     def _decode_inputs(thread: _Thread, record: CallRecord) -> None:
-        view = View(record.raw, thread.peek, thread.handle_name)
-        args, plan = record.args, record.plan
-        for name, decode, word in zip(plan.names, plan.inputs, record.raw, strict=False):
-            if decode is None:
+        view, args = thread.view, record.args
+        view.raw = record.raw
+        for (name, show, decode), word in zip(record.plan.inputs, record.raw, strict=False):
+            if show is not None:
+                args[name] = show(word)
+            elif decode is None:
                 args[name] = word
-                continue
-            try:
-                args[name] = decode(view, word)
-            except Unreadable:
-                args[name] = hexadecimal(word)
+            else:
+                try:
+                    args[name] = decode(view, word)
+                except Unreadable:
+                    args[name] = hexadecimal(word)
+                    record.unread = [*record.unread, len(args) - 1]
 
     @staticmethod
     def _decode_outputs(thread: _Thread, record: CallRecord, status: int) -> None:
         """What the service left behind its output pointers; little when it failed."""
-        plan, raw = record.plan, record.raw
+        plan, raw, view = record.plan, record.raw, thread.view
         decoders = plan.outputs
         if status >> 30 == 3:
             decoders = plan.lengths if status in TOO_SHORT else []
         thread.peek.forget()
-        view = View(raw, thread.peek, thread.handle_name)
-        view.status = status
+        view.raw, view.status = raw, status
         for index, name, decode in decoders:
             if raw[index]:
                 try:
                     record.out[name] = decode(view, raw[index])
                 except Unreadable:
                     continue
-        for index in plan.late:
-            # An input whose page came in only when the service read it.
-            name, again = plan.names[index], plan.inputs[index]
-            if raw[index] and record.args[name] == hexadecimal(raw[index]) and again is not None:
+        for index in record.unread:
+            # The page may have come in only when the service read it.
+            name, _show, again = plan.inputs[index]
+            if again is not None:
                 try:
                     record.args[name] = again(view, raw[index])
                 except Unreadable:

@@ -110,4 +110,4 @@ def _plain(value: Any) -> str:
 
 
 # One line of JSON, in ASCII: a lone surrogate in a file's name is no UTF-8.
-to_json = json.JSONEncoder(default=_plain).encode
+to_json = json.JSONEncoder(default=_plain, check_circular=False).encode
