@@ -160,6 +160,10 @@ def NtNotifyChangeDirectoryFile(
     def notify(request: Request) -> bytes | None:
         return file.notify(request, Length, CompletionFilter, tree=bool(WatchTree))
 
+    # Wine 8.0's FindFirstChangeNotification opens the directory for synchronous requests, and
+    # still wants to wait for the handle; it has no buffer.
+    asynchronous = not Buffer and not Length
     return start(
-        caller, file, Event, ApcRoutine, ApcContext, IoStatusBlock, notify, buffer=Buffer
-    )
+        caller, file, Event, ApcRoutine, ApcContext, IoStatusBlock, notify, buffer=Buffer,
+        synchronous=False if asynchronous else None,
+    )  # fmt: skip

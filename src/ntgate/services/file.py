@@ -143,7 +143,7 @@ def NtFlushBuffersFile(
 ) -> Outcome:
     """Have written what is on its way."""
     file = either_access(caller, FileHandle, c.FILE_WRITE_DATA, c.FILE_APPEND_DATA)
-    return start(caller, file, 0, 0, 0, IoStatusBlock, file.flush)
+    return start(caller, file, 0, 0, 0, IoStatusBlock, file.flush, synchronous=True)
 
 
 @service()

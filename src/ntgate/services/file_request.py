@@ -68,12 +68,13 @@ def start(
     buffer: int = 0,
     key: int = 0,
     no_block: bool = False,
+    synchronous: bool | None = None,
 ) -> Outcome:
     """Carry a request out, at once or later, as its file object says.
 
     A request that waits on a synchronous file object makes the thread wait; on another one the
     service returns STATUS_PENDING, and so it does after an unbuffered transfer.  no_block: a
-    null status block is none.
+    null status block is none.  synchronous: whatever the file object is.
     """
     io = caller.executive.io
     view = file.object
@@ -86,7 +87,7 @@ def start(
     request = Request(io, caller, file, iosb.address, body, apc_routine, apc_context, buffer)
     request.key = key
     flags = view.Flags
-    request.synchronous = bool(flags & FO_SYNCHRONOUS_IO)
+    request.synchronous = bool(flags & FO_SYNCHRONOUS_IO) if synchronous is None else synchronous
     if body:
         DISPATCHER_HEADER(kernel, body).SignalState = 0
     file_event = DISPATCHER_HEADER(kernel, view.address + EVENT)
@@ -109,17 +110,28 @@ def start(
 def _wait(caller: Thread, request: Request, event: int, *, alertable: bool) -> Outcome:
     if not request.synchronous:
         return ntstatus.STATUS_PENDING
-    state = (request.irp, request.file.object.address)
+    state = (request.irp, request.serial, request.file.object.address, event, alertable)
+    return _wait_again(caller, state)
+
+
+def _wait_again(caller: Thread, state: Any) -> Outcome:
+    _irp, _serial, _body, event, alertable = state
     status = caller.executive.waits.begin(caller, [event], WAIT_ANY, None, alertable=alertable)
     return Wait(_finished, state) if status is None else _finished(caller, status, state)
 
 
-def _finished(caller: Thread, _wait_status: int, state: Any) -> Outcome:
-    """The wait for a synchronous request is over; an APC takes the request back."""
-    irp, body = state
+def _finished(caller: Thread, wait_status: int, state: Any) -> Outcome:
+    """The wait for a synchronous request is over; an APC takes the request back.
+
+    The file object's event may also have been set by another request.
+    """
+    irp, serial, body, event, _alertable = state
     executive = caller.executive
     request = executive.io.pending.get(irp)
-    if request is not None:
+    if request is not None and request.serial == serial:
+        if wait_status == ntstatus.STATUS_WAIT_0:
+            DISPATCHER_HEADER(executive.kernel, event).SignalState = 0
+            return _wait_again(caller, state)
         request.cancel()
     status = FILE_OBJECT(executive.kernel, body).FinalStatus
     executive.objects.dereference(body)

@@ -77,6 +77,7 @@ class IoManager:
         self.pool = executive.pool
         self.objects = objects = executive.objects
         self.pending: dict[int, Request] = {}
+        self.last_serial = 0
         self.terminals: dict[bool, ConsoleDevice] = {}  # True: for input; of standard handles
         self.ports = CompletionPorts(executive)
         kind = self.file_type = objects.types["File"]

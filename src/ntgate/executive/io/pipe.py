@@ -315,6 +315,8 @@ class PipeEnd(OpenFile):
     def set(self, information_class: int, data: bytes, other: OpenFile | None) -> None:
         if information_class != i.FilePipeInformation:
             raise NtError(s.STATUS_INVALID_PARAMETER)
+        if self.state is not None:
+            raise NtError(s.STATUS_PIPE_DISCONNECTED)
         read_mode, completion_mode = struct.unpack_from("<2I", data)
         if read_mode > MESSAGE or completion_mode > COMPLETE_OPERATION:
             raise NtError(s.STATUS_INVALID_PARAMETER)

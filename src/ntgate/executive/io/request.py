@@ -41,7 +41,7 @@ class Request:
 
     __slots__ = (
         "apc_context", "apc_routine", "buffer", "cancel_routine", "event", "file", "io", "iosb",
-        "irp", "key", "status", "synchronous", "thread",
+        "irp", "key", "serial", "status", "synchronous", "thread",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +66,7 @@ class Request:
         self.key = 0  # of byte-range locks
         self.status = 0
         self.irp = 0
+        self.serial = 0  # of requests that wait: an IRP's address comes again
         self.synchronous = False
         self.cancel_routine: Callable[[], None] | None = None
 
@@ -86,6 +87,7 @@ class Request:
         irp.RequestorMode = irp.StackCount = irp.CurrentLocation = 1
         irp.PendingReturned = 1
         self.irp = irp.address
+        io.last_serial = self.serial = io.last_serial + 1
         io.pending[self.irp] = self
         objects.reference(self.file.object.address)
         if self.event:
