@@ -6,7 +6,7 @@ import pefile
 import pytest
 
 from ntgate.boot.nt_image import KernelImage, build_kernel_images
-from ntgate.image.pe_view import exports_of, map_image, section_rva, size_of_image
+from ntgate.image.pe_view import exports_of, map_image, section_data, size_of_image
 from ntgate.image.pe_writer import CODE, DATA, PeWriter
 
 NT, WIN32K = build_kernel_images()
@@ -34,17 +34,18 @@ def test_a_kernel_image_is_mapped_as_pefile_maps_it(image: KernelImage) -> None:
     ]
     for section in parsed.sections:
         name = section.Name.rstrip(b"\0").decode()
-        assert section_rva(image.file, name) == section.VirtualAddress
+        assert section_data(image.file, name) == section.get_data()[: section.Misc_VirtualSize]
 
 
 def test_a_section_that_is_larger_in_memory_is_zero_filled() -> None:
     file = sample({".text": (b"\xc3", CODE, 1), ".data": (b"abc", DATA, 0x2345)})
     mapped, code = map_image(file)
-    data = section_rva(file, ".data")
-    assert mapped[data : data + 0x2345] == b"abc" + bytes(0x2342)
-    assert code == [(section_rva(file, ".text"), 1)]
+    code_at, data_at = (section.VirtualAddress for section in pefile.PE(data=file).sections)
+    assert mapped[data_at : data_at + 0x2345] == b"abc" + bytes(0x2342)
+    assert code == [(code_at, 1)]
+    assert section_data(file, ".data")[:3] == b"abc"
     with pytest.raises(KeyError, match=r"\.rsrc"):
-        section_rva(file, ".rsrc")
+        section_data(file, ".rsrc")
 
 
 def test_exports() -> None:

@@ -42,15 +42,16 @@ def exports_of(file: bytes) -> Mapping[str, int]:
     }
 
 
-def section_rva(file: bytes, name: str) -> int:
-    """Where a section begins; raises KeyError."""
+def section_data(file: bytes, name: str) -> bytes:
+    """What the file has of a section; raises KeyError."""
     (header,) = struct.unpack_from("<I", file, 0x3C)
     (count,) = struct.unpack_from("<H", file, header + 6)
     (optional_size,) = struct.unpack_from("<H", file, header + 20)
     for i in range(count):
         fields = _SECTION.unpack_from(file, header + 24 + optional_size + i * _SECTION.size)
         if fields[0].rstrip(b"\0").decode("latin-1") == name:
-            return int(fields[2])
+            _name, virtual_size, _rva, size, offset, *_rest = fields
+            return file[offset : offset + min(size, virtual_size)]
     raise KeyError(name)
 
 

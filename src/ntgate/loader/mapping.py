@@ -11,7 +11,8 @@ from ntgate.executive.mm.view import map_view
 from ntgate.executive.ps.thread import Process
 from ntgate.layout import ntstatus
 
-SEC_IMAGE, PAGE_EXECUTE = 0x0100_0000, 0x10
+SEC_IMAGE, SEC_COMMIT = 0x0100_0000, 0x0800_0000
+PAGE_READONLY, PAGE_EXECUTE = 0x02, 0x10
 
 
 class ImageLoader:
@@ -19,14 +20,17 @@ class ImageLoader:
 
     def __init__(self, executive: Executive) -> None:
         self.executive = executive
-        self._sections: dict[bytes, int] = {}  # the PE file to its section object
+        self._sections: dict[bytes, int] = {}  # the file to its section object
 
     def section(self, name: str, file: bytes) -> int:
         """The section object of a PE file.  Raises NtError for what is no image."""
+        return self._section(name, file, PAGE_EXECUTE, SEC_IMAGE)
+
+    def _section(self, name: str, file: bytes, protect: int, attributes: int) -> int:
         if file not in self._sections:
             executive = self.executive
             section = create_section(
-                executive.mm, PAGE_EXECUTE, SEC_IMAGE, file=BytesFile(file, name)
+                executive.mm, protect, attributes, file=BytesFile(file, name)
             )
             objects = executive.objects
             body = objects.create(objects.types["Section"], SECTION_BODY_SIZE)
@@ -34,6 +38,15 @@ class ImageLoader:
             objects.set_companion(body, section)
             self._sections[file] = body
         return self._sections[file]
+
+    def map_data(self, process: Process, name: str, data: bytes) -> int:
+        """Map bytes read-only, shared by all processes, at any address; returns it.
+
+        Raises NtError.
+        """
+        body = self._section(name, data, PAGE_READONLY, SEC_COMMIT)
+        section = self.executive.objects.companion(body, Section)
+        return map_view(process.space, section, PAGE_READONLY).base
 
     def map(self, process: Process, name: str, file: bytes) -> int:
         """Map an image at its own base; returns the base.  Raises NtError."""

@@ -9,7 +9,7 @@ from ntgate.errors import NtError, UsageError
 from ntgate.executive.mm.files import SectionFile
 from ntgate.executive.mm.protect import protect
 from ntgate.executive.ps.thread import Process
-from ntgate.image.pe_view import exports_of, section_rva
+from ntgate.image.pe_view import exports_of, section_data
 from ntgate.layout import machine as m
 from ntgate.layout.ntstatus import STATUS_DLL_NOT_FOUND
 from ntgate.loader.builtin.images import builtin_ntdll
@@ -29,7 +29,7 @@ class SystemDll:
     file: bytes
     entries: Mapping[str, int]
     binds: bool  # the kernel resolves a program's imports: this ntdll has no loader
-    api_sets: bytes | None = None  # apisetschema.dll, for an ntdll that looks names up in it
+    api_sets: bytes | None = None  # what PEB.ApiSetMap points to, for an ntdll that wants it
     least_stack: int = 0  # bytes of a stack that a new thread uses before its first call
 
     def prepare(self, process: Process) -> None:
@@ -59,7 +59,7 @@ class SystemDll:
 
 
 class SystemImages:
-    """ntdll.dll, and apisetschema.dll where there is one, for the processes of one machine."""
+    """ntdll.dll, and the map of API sets where there is one, for the processes of one machine."""
 
     def __init__(self, images: ImageLoader, ntdll: SystemDll) -> None:
         self._images = images
@@ -71,8 +71,7 @@ class SystemImages:
         ntdll.prepare(process)
         if ntdll.api_sets is None:
             return 0
-        base = self._images.map(process, "apisetschema.dll", ntdll.api_sets)
-        return base + section_rva(ntdll.api_sets, ".apiset")
+        return self._images.map_data(process, "apisetschema.dll", ntdll.api_sets)
 
     def bind(self, process: Process, file: SectionFile) -> None:
         if not self._ntdll.binds:
@@ -102,5 +101,5 @@ def userland_dll(userland: Userland) -> SystemDll:
         userland.entries,
         binds=False,
         least_stack=WINE_STACK,
-        api_sets=api_sets.read_bytes() if api_sets is not None else None,
+        api_sets=section_data(api_sets.read_bytes(), ".apiset") if api_sets else None,
     )
