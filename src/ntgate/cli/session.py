@@ -117,7 +117,8 @@ class Session:
 
     def run(self) -> None:
         """Until every program has ended, the time is up, or Ctrl-C."""
-        before = signal.signal(signal.SIGINT, self._on_interrupt)
+        signals = (signal.SIGINT, signal.SIGTERM)
+        before = [(number, signal.signal(number, self._on_interrupt)) for number in signals]
         over = threading.Event()
         limit = self.options.time_limit
         if limit is not None:
@@ -130,7 +131,8 @@ class Session:
             pass  # out of a read of the host's; the flags say why
         finally:
             over.set()
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before:
+                signal.signal(number, handler)
 
     def finish(self) -> int:
         """Tell the user how it went, write the report, and give the exit code."""

@@ -63,6 +63,7 @@ def NtCreateNamedPipeFile(
         timeout,
     )  # fmt: skip
     create = Create(
-        "", DesiredAccess, ShareAccess, CreateDisposition, CreateOptions, extra=new
-    )
+        "", DesiredAccess, ShareAccess, CreateDisposition, CreateOptions, extra=new,
+        makes_on=c.FILE_DEVICE_NAMED_PIPE,
+    )  # fmt: skip
     return open_file(caller, FileHandle, ObjectAttributes, IoStatusBlock, create)

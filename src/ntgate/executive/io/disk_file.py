@@ -56,7 +56,16 @@ class DiskFile(OpenFile):
         return self.entry.path + self.stream.suffix
 
     @property
-    def is_directory(self) -> bool:
+    def security(self) -> bytes:
+        """Of the file or directory, whoever has it open."""
+        return self.node.security
+
+    @security.setter
+    def security(self, descriptor: bytes) -> None:
+        self.node.security = descriptor
+
+    @property
+    def is_directory(self) -> bool:  # type: ignore[override]
         """Of a directory itself; its named streams are files."""
         return self._is_directory
 

@@ -156,6 +156,8 @@ class IoManager:
     def open_object(self, attributes: ObjectAttributes, create: Create) -> OpenFile:
         """A new file object with one reference and no handle; `access` is granted already."""
         device, create.path, create.related = self._find(attributes)
+        if create.makes_on not in (0, device.device_type):
+            raise NtError(s.STATUS_OBJECT_NAME_INVALID)
         file = self._new_file(device, create)
         body = file.address
         try:
@@ -165,6 +167,8 @@ class IoManager:
             raise
         device.view.ReferenceCount += 1
         self.objects.set_companion(body, opened)
+        if attributes.security and create.information == c.FILE_CREATED:
+            self.executive.security.secure(body, attributes.security)
         return opened
 
     def close_object(self, file: OpenFile) -> None:

@@ -91,7 +91,8 @@ class Notifier:
                     and (near or watch.tree)
                 ):
                     watch.hear(name, action)
-                    due.append(watch)
+                    if action != FILE_ACTION_RENAMED_OLD_NAME:  # the new one is to follow
+                        due.append(watch)
             above = directory.entries[0] if directory.entries else None
             if above is None or above.directory is None:
                 break

@@ -37,7 +37,8 @@ class Create:
     attributes: int = 0
     allocation: int = 0
     related: OpenFile | None = None
-    extra: object = None  # of a named pipe: what its creation says
+    extra: object = None  # of a named pipe or mailslot: what its creation says
+    makes_on: int = 0  # the type of device that such a thing is made on
     information: int = c.FILE_OPENED
     maximum: bool = False  # MAXIMUM_ALLOWED was asked for as well
 
@@ -63,6 +64,8 @@ class OpenFile:
 
     name = ""  # behind the device's name
     positioned = False  # reads and writes have an offset
+    is_directory = False
+    security = b""  # a self-relative security descriptor; empty for the default
 
     def __init__(self, file: FILE_OBJECT, device: Device, access: int) -> None:
         self.object = file

@@ -74,7 +74,7 @@ class Instance:
     def __init__(self, pipe: Pipe) -> None:
         self.pipe = pipe
         self.state = LISTENING
-        self.listener: Request | None = None
+        self.listeners: list[Request] = []
         self.ends: list[PipeEnd | None] = [None, None]
         self.queues: list[PipeQueue] = []
         self._new_queues()
@@ -90,15 +90,11 @@ class Instance:
     def connect(self, client: PipeEnd) -> None:
         self.ends[CLIENT] = client
         self.state = CONNECTED
-        listener, self.listener = self.listener, None
-        if listener is not None:
-            listener.complete(s.STATUS_SUCCESS)
+        self._answer_listeners(s.STATUS_SUCCESS)
 
     def disconnect(self) -> None:
         """FSCTL_PIPE_DISCONNECT: what was not read is lost."""
-        if self.state == LISTENING and self.listener is not None:
-            listener, self.listener = self.listener, None
-            listener.complete(s.STATUS_PIPE_DISCONNECTED)
+        self._answer_listeners(s.STATUS_PIPE_DISCONNECTED)
         self.state = DISCONNECTED
         for queue in self.queues:
             queue.break_readers(s.STATUS_PIPE_DISCONNECTED)
@@ -108,10 +104,17 @@ class Instance:
             client.state = DISCONNECTED
             self.ends[CLIENT] = None
 
+    def _answer_listeners(self, status: int) -> None:
+        listeners, self.listeners = self.listeners, []
+        for request in listeners:
+            request.complete(status)
+
     def listen(self) -> None:
-        """After a disconnect: ready for the next client."""
+        """After a disconnect: ready for the next client, behind those that are already."""
         self._new_queues()
         self.state = LISTENING
+        self.pipe.instances.remove(self)
+        self.pipe.instances.append(self)
         self.pipe.listens()
 
     def close(self, side: int) -> None:
@@ -124,6 +127,7 @@ class Instance:
         if self.state == CONNECTED:
             self.state = CLOSING
         if side == SERVER:
+            self._answer_listeners(s.STATUS_PIPE_BROKEN)
             self.pipe.instances.remove(self)
             self.state = CLOSING
 
@@ -200,9 +204,8 @@ class PipeEnd(OpenFile):
         if self._blocks:
             queue.write_waiting(data, request)
             return None
-        if queue.messages:
-            return 0
-        part = data[: queue.room]
+        # What waits for it takes its part; the rest would have to wait.
+        part = b"" if queue.messages else data[: queue.wanted]
         queue.write(part)
         return len(part)
 
@@ -237,14 +240,10 @@ class PipeEnd(OpenFile):
             raise NtError(s.STATUS_PIPE_CLOSING)
         if instance.state == DISCONNECTED:
             instance.listen()
-        if not self._blocks or instance.listener is not None:
+        if not self._blocks:
             raise NtError(s.STATUS_PIPE_LISTENING)
-        instance.listener = request
-
-        def take_back() -> None:
-            instance.listener = None
-
-        request.pend(take_back)
+        instance.listeners.append(request)
+        request.pend(lambda: instance.listeners.remove(request))
         return None
 
     def _disconnect(self) -> bytes:
@@ -265,10 +264,10 @@ class PipeEnd(OpenFile):
             raise NtError(s.STATUS_INVALID_PIPE_STATE)
         if state == CLOSING and queue.is_empty:
             raise NtError(s.STATUS_PIPE_BROKEN)
-        message = self.read_mode == MESSAGE
+        message = queue.messages
         data = queue.peek(room - PEEK_HEADER, message=message)
         count, length = (queue.count, queue.first_length) if queue.messages else (0, 0)
-        if queue.messages and len(data) < (length if message else queue.available):
+        if message and len(data) < length:
             request.status = s.STATUS_BUFFER_OVERFLOW
         return struct.pack("<4I", state, queue.available, count, length) + data
 

@@ -124,8 +124,12 @@ class PipeQueue:
 
     def accepts(self, size: int) -> bool:
         """Whether a write of that size need not wait: it fits, or readers take it."""
-        wanted = sum(reader_size for _, reader_size, _ in self._readers)
-        return size <= self.room + wanted
+        return size <= self.room + self.wanted
+
+    @property
+    def wanted(self) -> int:
+        """Bytes that readers wait for."""
+        return sum(size for _, size, _ in self._readers)
 
     def _put(self, entry: _Entry) -> None:
         if not entry.size and not self.messages:

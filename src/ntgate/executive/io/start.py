@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ntgate.executive.events import FileChange, PathDenied
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.content import Space
+from ntgate.executive.io.mailslot import MailslotDevice
 from ntgate.executive.io.manager import IoManager
 from ntgate.executive.io.pipe_device import PipeDevice
 from ntgate.executive.io.tree import Tree
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
 DRIVE = "C:"
 VOLUME = "\\Device\\HarddiskVolume1"
 PIPES = "\\Device\\NamedPipe"
+MAILSLOTS = "\\Device\\Mailslot"
 VOLUME_CLUSTERS = 0x40000  # 1 GB, of which only what is written takes memory of the host
 TAG_VPB = b"Vpb "
 
 LINKS = {
     "\\??\\C:": VOLUME,
     "\\??\\PIPE": PIPES,
+    "\\??\\MAILSLOT": MAILSLOTS,
     "\\SystemRoot": VOLUME + "\\WINDOWS",
     "\\ArcName\\multi(0)disk(0)rdisk(0)partition(1)": VOLUME,
 }
@@ -81,6 +84,9 @@ def start_io(executive: Executive) -> IoManager:
     pipes = PipeDevice(io)
     driver = io.create_driver("\\FileSystem\\Npfs")
     io.pipes = pipes.device = io.create_device(driver, PIPES, c.FILE_DEVICE_NAMED_PIPE, pipes, 0)
+    slots = MailslotDevice(io)
+    driver = io.create_driver("\\FileSystem\\Msfs")
+    slots.device = io.create_device(driver, MAILSLOTS, c.FILE_DEVICE_MAILSLOT, slots, 0)
     for name, target in LINKS.items():
         io.create_link(name, target)
     return io

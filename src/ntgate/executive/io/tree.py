@@ -55,6 +55,7 @@ class Node:
         self.entries: list[Entry] = []
         self.streams: dict[str, Stream] = {}
         self.opens = 0
+        self.security = b""  # a self-relative security descriptor; empty for the default
         self._metadata = metadata
 
     @property
