@@ -1,7 +1,7 @@
 r"""Which folders of the host the guest sees, and where.
 
-By default the current folder is C:\work and the folder of the program, unless it lies in the
-current one, is C:\program: both copy-on-write, so that nothing that the guest does reaches the
+By default the current folder is C:\work and the folder of the program, unless a mount shows it
+already, is C:\program: both copy-on-write, so that nothing that the guest does reaches the
 host.  A mount is written HOST=GUEST[:ro|cow|rw].
 """
 
@@ -86,7 +86,7 @@ class Mounts:
         mounts = [Mount.of(Path.cwd(), WORK_FOLDER, work)]
         if program is not None:
             folder = program.resolve().parent
-            if not folder.is_relative_to(mounts[0].host):
+            if not any(folder.is_relative_to(mount.host) for mount in (*mounts, *more)):
                 mounts.append(Mount.of(folder, PROGRAM_FOLDER))
         return cls([*mounts, *more])
 
