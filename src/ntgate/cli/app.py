@@ -95,6 +95,8 @@ def trace(
     relative: Annotated[bool, typer.Option("-r", help="Virtual time since the last line.")] = False,
     spent: Annotated[bool, typer.Option("-T", help="Virtual time spent in each call.")] = False,
     stacks: Annotated[bool, typer.Option("-k", help="The callers of each call.")] = False,
+    failed: Annotated[bool, typer.Option("-Z", help="Only calls that fail.")] = False,
+    successful: Annotated[bool, typer.Option("-z", help="Only calls that do not.")] = False,
     names: Annotated[
         bool, typer.Option("-y", help="Objects of handles in JSON lines (text has them).")
     ] = False,
@@ -117,7 +119,8 @@ def trace(
     options = TraceOptions(
         output, form, summary, with_summary, relative, spent, stacks, names, whole, string_limit
     )
-    for expression in expressions or []:
+    for expression in [*(expressions or []), *["status=failed"] * failed,
+                       *["status=successful"] * successful]:  # fmt: skip
         options.add_expression(expression)
     session = _session(rw, mounts, environment, time_limit, memory_limit, report)
     machine = _options(memory, no_sep, fast)

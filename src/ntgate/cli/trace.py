@@ -13,7 +13,7 @@ from ntgate.cli.session import Session, SessionOptions, open_output
 from ntgate.cli.trace_events import pass_on
 from ntgate.errors import UsageError
 from ntgate.machine import MachineOptions
-from ntgate.trace.filters import Filter, parse_events, parse_trace
+from ntgate.trace.filters import Filter, parse_events, parse_status, parse_trace
 from ntgate.trace.handle_names import HandleNames
 from ntgate.trace.injections import Injection, parse_injection
 from ntgate.trace.json_writer import JsonLinesWriter
@@ -54,7 +54,7 @@ class TraceOptions:
             raise UsageError(f"-s {self.string_limit}: a number of bytes")
 
     def add_expression(self, text: str) -> None:
-        """One `-e`: `trace=...`, `event=...`, `inject=...`, or a list as for `trace=`."""
+        """One `-e`: `trace=`, `event=`, `status=`, `inject=`, or a list as for `trace=`."""
         key, equals, value = text.partition("=")
         if not equals:
             key, value = "trace", text
@@ -62,11 +62,15 @@ class TraceOptions:
             self.injections.append(parse_injection(value))
         elif key == "event":
             self.shown = replace(self.shown, events=parse_events(value))
+        elif key == "status":
+            self.shown = replace(self.shown, status=parse_status(value))
         elif key == "trace":
             names, direct = parse_trace(value)
             self.shown = replace(self.shown, names=names, direct=direct)
         else:
-            raise UsageError(f"-e {text}: use trace=NAME,%family, event=KIND or inject=NAME:...")
+            raise UsageError(
+                f"-e {text}: use trace=NAME,%family, event=KIND, status=failed or inject=NAME:..."
+            )
 
 
 def trace_program(

@@ -74,7 +74,7 @@ def describe(event: Event, places: ProcessPlaces) -> tuple[str, dict[str, Any]] 
         case PathDenied():
             return "file denied", {"path": event.path, "reason": event.reason}
         case Unimplemented():
-            return "unimplemented", {"name": event.service, "number": event.number}
+            return "unimplemented service", {"name": event.service, "number": event.number}
     return None
 
 

@@ -8,26 +8,39 @@ from difflib import get_close_matches
 
 from ntgate.dispatch.tables import services_by_name
 from ntgate.errors import UsageError
+from ntgate.layout.ntstatus import is_error
 from ntgate.trace.families import family, family_names
 
 EVENTS = ("process", "thread", "module", "exception", "debug", "file", "fault", "unimplemented")
 
 
+STATUSES = ("all", "successful", "failed", "unfinished")
+
+
 @dataclass(frozen=True)
 class Filter:
     """names: the services whose calls are shown, None for all; direct: and only those made
-    outside of ntdll's stubs.  events: the kinds of events that are shown.
+    outside of ntdll's stubs.  events: the kinds of events that are shown.  status: one of
+    STATUSES, by which calls are chosen when they have ended.
     """
 
     names: frozenset[str] | None = None
     direct: bool = False
     events: frozenset[str] = frozenset(EVENTS)
+    status: str = "all"
 
     def may_show(self, name: str) -> bool:
         return self.names is None or name in self.names
 
     def shows(self, name: str, *, direct: bool) -> bool:
         return self.may_show(name) and (direct or not self.direct)
+
+    def shows_status(self, status: int | None) -> bool:
+        if self.status == "all":
+            return True
+        if status is None:
+            return self.status == "unfinished"
+        return self.status == ("failed" if is_error(status) else "successful")
 
     def shows_event(self, name: str) -> bool:
         """`name` is a kind, or begins with one and a blank."""
@@ -76,6 +89,13 @@ def parse_events(text: str) -> frozenset[str]:
         if kind not in EVENTS:
             raise UsageError(f"event={text}: no kind of event is {kind!r}; {', '.join(EVENTS)} are")
     return frozenset(EVENTS).difference(kinds) if text.startswith("!") else frozenset(kinds)
+
+
+def parse_status(text: str) -> str:
+    """Raises UsageError."""
+    if text not in STATUSES:
+        raise UsageError(f"status={text}: one of {', '.join(STATUSES)}")
+    return text
 
 
 def _family(name: str) -> frozenset[str]:

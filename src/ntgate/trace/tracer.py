@@ -19,7 +19,7 @@ from ntgate.trace.peek import Peek, Unreadable
 from ntgate.trace.places import IN_KERNEL, Places, Site
 from ntgate.trace.plans import Plan, Planner
 from ntgate.trace.record import CallRecord
-from ntgate.trace.scalars import hexadecimal
+from ntgate.trace.scalars import hexadecimal, status
 
 MOST_STACK = 32
 FRAME_END = struct.Struct("<6I")  # of KTRAP_FRAME: Ebp, ErrCode, Eip, SegCs, EFlags, HardwareEsp
@@ -185,7 +185,10 @@ class Tracer:
         for injection in service.injections:
             if injection.applies():
                 answer = injection.status
-        record.injected = answer is not None
+        if answer is not None:
+            record.injected = True
+            fields = {"service": record.service, "seq": record.seq, "status": status(answer)}
+            self.event(thread.pid, thread.tid, "fault injected", fields)
         record.missing = service.missing and answer is None
         thread.peek.forget()
         at = self._gates.pop(thread.ethread, 0)
@@ -197,7 +200,7 @@ class Tracer:
                 record.stack = thread.stack(ebp, returns_to)
         return answer
 
-    def leave(self, caller: Any, number: ServiceNumber, status: int | None) -> None:
+    def leave(self, caller: Any, _number: ServiceNumber, answer: int | None) -> None:
         thread = self._threads.get(caller)
         if thread is None or not thread.calls:
             return
@@ -205,9 +208,9 @@ class Tracer:
         self._running = None
         self._waiting.pop(record.seq, None)
         if record.shown:
-            record.status = status
-            if status is not None and not record.injected:
-                self._decode_outputs(thread, record, status)
+            record.status = answer
+            if answer is not None and not record.injected:
+                self._decode_outputs(thread, record, answer)
             self._write(record)
         if self._queue:
             self._settle()
@@ -260,6 +263,8 @@ class Tracer:
             self._write(record)
 
     def _write(self, record: CallRecord) -> None:
+        if not self.shown.shows_status(record.status):
+            return
         record.ended = self.clock()
         if self._waiting:
             self._announce()
@@ -271,7 +276,7 @@ class Tracer:
         for seq, record in self._waiting.items():
             if seq not in self._announced:
                 self._announced.add(seq)
-                if record.shown:
+                if record.shown and self.shown.status == "all":
                     for writer in self.writers:
                         writer.unfinished(record)
 
@@ -308,14 +313,14 @@ class Tracer:
                     record.unread = [*record.unread, len(args) - 1]
 
     @staticmethod
-    def _decode_outputs(thread: _Thread, record: CallRecord, status: int) -> None:
+    def _decode_outputs(thread: _Thread, record: CallRecord, answer: int) -> None:
         """What the service left behind its output pointers; little when it failed."""
         plan, raw, view = record.plan, record.raw, thread.view
         decoders = plan.outputs
-        if status >> 30 == 3:
-            decoders = plan.lengths if status in TOO_SHORT else []
+        if answer >> 30 == 3:
+            decoders = plan.lengths if answer in TOO_SHORT else []
         thread.peek.forget()
-        view.raw, view.status = raw, status
+        view.raw, view.status = raw, answer
         for index, name, decode in decoders:
             if raw[index]:
                 try:
