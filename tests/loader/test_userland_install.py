@@ -75,7 +75,7 @@ def test_what_is_in_it(wine: Path, root: Path) -> None:
     assert locale.read_bytes() == b"locale.nls"
     assert userland.file("nosuch.dll") is None
     assert userland.file("../manifest.json") is None
-    assert [row.number for row in userland.services(2)] == list(range(0x2000, 0x2026))
+    assert [row.number for row in userland.services(2)] == list(range(0x2000, 0x2027))
     assert [row.number for row in userland.services(3)] == list(range(0x3000, 0x302B))
     assert (0x11400, "start_thread.cold") in userland.symbols("NTDLL.DLL")
     assert userland.symbols("kernel32.dll") == []
@@ -256,4 +256,4 @@ def test_the_cache_is_where_the_platform_keeps_caches(
     for name, value in {"HOME": "/home/u", **environment}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.platform", platform)
-    assert userland_root() == Path(expected) / "ntgate" / "userland-1"
+    assert userland_root() == Path(expected) / "ntgate" / "userland-2"

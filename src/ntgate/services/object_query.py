@@ -109,33 +109,67 @@ def NtQueryObject(
     ReturnLength: OutOpt[ULONG],
 ) -> Outcome:
     """Counts and access, name, type, all types, or the flags of the handle."""
-    caller.memory.probe(ObjectInformation, ObjectInformationLength, write=True)
-    ReturnLength.probe()
+    return _query(
+        caller, Handle, ObjectInformationClass, ObjectInformation, ObjectInformationLength,
+        ReturnLength, dos_names=False,
+    )  # fmt: skip
+
+
+@service()
+def wine_obj_name(
+    caller: Thread,
+    Handle: HANDLE,
+    ObjectInformationClass: OBJECT_INFORMATION_CLASS,
+    ObjectInformation: QueryBuffer,
+    ObjectInformationLength: ULONG,
+    ReturnLength: OutOpt[ULONG],
+) -> Outcome:
+    r"""NtQueryObject as Wine's kernelbase expects it: a file's name is \??\C:\... ."""
+    return _query(
+        caller, Handle, ObjectInformationClass, ObjectInformation, ObjectInformationLength,
+        ReturnLength, dos_names=True,
+    )  # fmt: skip
+
+
+def _query(
+    caller: Thread,
+    handle: int,
+    kind: int,
+    buffer: int,
+    length: int,
+    return_length: OutOpt[ULONG],
+    *,
+    dos_names: bool,
+) -> Outcome:
+    caller.memory.probe(buffer, length, write=True)
+    return_length.probe()
     objects = caller.executive.objects
-    if ObjectInformationClass == ObjectBasicInformation:
-        if ObjectInformationLength != BASIC.size:
+    if kind == ObjectBasicInformation:
+        if length != BASIC.size:
             return ntstatus.STATUS_INFO_LENGTH_MISMATCH
-        data = _basic(caller, Handle)
-    elif ObjectInformationClass == ObjectNameInformation:
-        name = objects.name_of(caller.object(Handle, None, 0))
-        data = string_at(ObjectInformation, name)
-    elif ObjectInformationClass == ObjectTypeInformation:
-        kind = objects.type_of(caller.object(Handle, None, 0))
-        data = type_information(kind, ObjectInformation)
-    elif ObjectInformationClass == ObjectTypesInformation:
-        data = _all_types(caller, ObjectInformation)
-    elif ObjectInformationClass == ObjectHandleFlagInformation:
-        if ObjectInformationLength < HANDLE_FLAGS.size:
+        data = _basic(caller, handle)
+    elif kind == ObjectNameInformation:
+        name = objects.name_of(caller.object(handle, None, 0))
+        dos_name = objects.dos_name(name) if dos_names else ""
+        name = rf"\??\{dos_name}" if dos_name else name
+        data = string_at(buffer, name)
+    elif kind == ObjectTypeInformation:
+        object_type = objects.type_of(caller.object(handle, None, 0))
+        data = type_information(object_type, buffer)
+    elif kind == ObjectTypesInformation:
+        data = _all_types(caller, buffer)
+    elif kind == ObjectHandleFlagInformation:
+        if length < HANDLE_FLAGS.size:
             return ntstatus.STATUS_INFO_LENGTH_MISMATCH
-        flags = objects.query_handle(caller.process.handles, Handle).attributes
+        flags = objects.query_handle(caller.process.handles, handle).attributes
         data = HANDLE_FLAGS.pack(bool(flags & OBJ_INHERIT), bool(flags & OBJ_PROTECT_CLOSE))
     else:
         return ntstatus.STATUS_INVALID_INFO_CLASS
     needed = len(data)
-    ReturnLength.write(needed)
-    if ObjectInformationLength < needed:
-        return _too_short(caller, Handle, ObjectInformationClass, ObjectInformationLength)
-    caller.memory.write(ObjectInformation, data)
+    return_length.write(needed)
+    if length < needed:
+        return _too_short(caller, handle, kind, length)
+    caller.memory.write(buffer, data)
     return ntstatus.STATUS_SUCCESS
 
 

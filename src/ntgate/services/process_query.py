@@ -183,7 +183,8 @@ def NtQueryInformationProcess(
             caller, process.image_path, ProcessInformation, length, ReturnLength
         )
     if kind == ProcessImageFileNameWin32:
-        path = dos_path(process)
+        path = process.image_path
+        path = caller.executive.objects.dos_name(path) or path
         return answer_string(caller, path, ProcessInformation, length, ReturnLength)
     if kind == ProcessCookie:
         if process is not caller.process:
@@ -205,16 +206,3 @@ def process_cookie(process: Process) -> int:
         cookie = process.executive.random.getrandbits(32)
         process.eprocess.Cookie = cookie
     return cookie
-
-
-def dos_path(process: Process) -> str:
-    r"""The program's path with its drive: C:\... for \Device\HarddiskVolume1\..."""
-    objects, path = process.executive.objects, process.image_path
-    for letter in "CDEFGHIJKLMNOPQRSTUVWXYZAB":
-        body = objects.find_entry(objects.dos_devices, f"{letter}:", case_insensitive=True)
-        if not body or objects.type_of(body).name != "SymbolicLink":
-            continue
-        target = objects.link_target(body)
-        if path.startswith(target + "\\"):
-            return f"{letter}:{path[len(target) :]}"
-    return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ntgate.executive.ob import attributes as a
 from ntgate.executive.ob.attributes import ObjectAttributes
 from ntgate.executive.ob.client_ids import ClientIds
+from ntgate.executive.ob.symbolic_links import LETTERS
 from ntgate.executive.pool import Pool
 from ntgate.memory.kernel import KernelMemory
 
@@ -66,6 +67,16 @@ class ObjectManager(ClientIds):
         types_directory, _ = self.lookup(r"\ObjectTypes")
         for kind in self.types.values():
             self.insert_entry(types_directory, kind.name, kind.address)
+
+    def dos_name(self, name: str) -> str:
+        r"""An object's name by the drive that leads to it, C:\... say; "" when none does."""
+        for letter in LETTERS[2:] + LETTERS[:2]:
+            body = self.find_entry(self.dos_devices, f"{letter}:", case_insensitive=True)
+            if body and self.type_of(body).name == "SymbolicLink":
+                target = self.link_target(body)
+                if name == target or name.startswith(target + "\\"):
+                    return f"{letter}:{name[len(target) :]}"
+        return ""
 
     def _keep(self, body: int, attributes: ObjectAttributes) -> None:
         """Insert a permanent object, which its directory keeps from now on."""

@@ -31,14 +31,19 @@ class Gate:
     """The code of the section, with the address of each routine in it.
 
     `targets` are the addresses of Wine's KiUserCallbackDispatcher and KiUserExceptionDispatcher,
-    which take XP's stack; its KiUserApcDispatcher does not, and XP's own stands here.
+    which take XP's stack; its KiUserApcDispatcher does not, and XP's own stands here. `private`
+    are services that no ntdll has (rename.py).
     """
 
     def __init__(
-        self, services: tuple[ServiceRow, ...], unix_call: ServiceRow, targets: dict[str, int]
+        self,
+        services: tuple[ServiceRow, ...],
+        unix_call: ServiceRow,
+        private: tuple[ServiceRow, ...],
+        targets: dict[str, int],
     ) -> None:
         self.addresses: dict[str, int] = {}
-        self._code = bytearray(_INT3 * (UNIX_CALL_STUB + SLOT - _SECTION))
+        self._code = bytearray(_INT3 * (UNIX_CALL_STUB + SLOT * (1 + len(private)) - _SECTION))
         for row in services:
             self._add(row.name, STUB_BLOCK + SLOT * row.number, _stub(row))
         self._add("KiFastSystemCall", KI_FAST_SYSTEM_CALL, bytes.fromhex("8bd4 0f34"))
@@ -51,6 +56,8 @@ class Gate:
         ):
             self._add(name, address, jump(address, targets[name]))
         self._add(_UNIX_CALL_STUB_NAME, UNIX_CALL_STUB, _stub(unix_call))
+        for index, row in enumerate(private, start=1):
+            self._add(row.name, UNIX_CALL_STUB + SLOT * index, _stub(row))
 
     @property
     def rva(self) -> int:

@@ -41,6 +41,7 @@ from ntgate.loader.userland.relink import (
     relink_ntdll,
     relink_win32u,
 )
+from ntgate.loader.userland.rename import RENAMED, rename_import
 from ntgate.loader.userland.sources import Folder, Source, SourceFile
 from ntgate.loader.userland.strip import Stripped, encode_symbols, strip
 from ntgate.loader.userland.tables import ServiceRow
@@ -160,6 +161,8 @@ class _Preparation:
             stripped = self._ntdll(stripped)
         elif file.name == "win32u.dll":
             stripped = self._linked(relink_win32u(stripped))
+        elif file.name in RENAMED:
+            stripped = rename_import(stripped, *RENAMED[file.name])
         self._write(f"{PE_FOLDER}/{file.name}", stripped.data)
         if stripped.symbols:
             self._write(f"{SYMBOL_FOLDER}/{file.name}.sym", encode_symbols(stripped.symbols))

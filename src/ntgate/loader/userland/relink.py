@@ -20,6 +20,7 @@ from ntgate.image import pe_writer
 from ntgate.image.pe_writer import PeWriter
 from ntgate.loader.userland.errors import UserlandError
 from ntgate.loader.userland.gate import NTDLL_BASE, UNIX_CALL, UNIX_CALL_STUB, Gate, jump
+from ntgate.loader.userland.rename import RENAMED
 from ntgate.loader.userland.strip import Stripped, open_pe
 from ntgate.loader.userland.stubs import (
     SLOT,
@@ -115,7 +116,13 @@ def relink_ntdll(ntdll: Stripped) -> Relinked:
     numbering = nt_numbering()
     unix_call = numbering.row(UNIX_CALL, 16)
     targets = {name: NTDLL_BASE + exports[name] for name in _TARGETS}
-    gate = Gate(numbering.xp, unix_call, targets)
+    private = tuple(
+        numbering.row(new, row.popped_bytes)
+        for row in numbering.xp
+        for old, new in RENAMED.values()
+        if row.name == old
+    )
+    gate = Gate(numbering.xp, unix_call, private, targets)
     stubs = find_wine_stubs(pe)
     rows = {stub: numbering.row(stub.name, stub.popped_bytes) for stub in stubs}
     moved = {stub: gate.addresses[row.name] for stub, row in rows.items() if numbering.is_xp(row)}
@@ -141,7 +148,7 @@ def relink_ntdll(ntdll: Stripped) -> Relinked:
     symbols = [(rva + SHIFT, name) for rva, name in ntdll.symbols if rva not in old_slots]
     symbols += [(address - NTDLL_BASE, name) for name, address in gate.addresses.items()]
     data = _ntdll_file(pe, image, gate, exports, relocations)
-    return Relinked(Stripped(data, sorted(symbols)), (*kept.values(), unix_call))
+    return Relinked(Stripped(data, sorted(symbols)), (*kept.values(), unix_call, *private))
 
 
 def _ntdll_file(
