@@ -11,6 +11,7 @@ from ntgate.executive.cm import Registry
 from ntgate.executive.cm.registry import USER_SID
 from ntgate.executive.desktop import Desktops
 from ntgate.executive.events import Events
+from ntgate.executive.io.hive_files import VolumeHiveFiles
 from ntgate.executive.io.start import start_io
 from ntgate.executive.ke.clock import Clock
 from ntgate.executive.ke.keyed_events import KeyedEvents
@@ -68,11 +69,14 @@ class Executive:
         self.desktops = Desktops(self.objects)
         self.uuids = Uuids(self.clock)
         self.mm = MemoryManager(cpu, kernel, frames, self.pool, system_space)
+        kernel.set_u32(symbols["MmPfnDatabase"], self.mm.pfn.address)
         self.processes = ProcessManager(self, map_page)
         self.waits = Waits(self)
         self.timers = Timers(self)
         self.keyed_events = KeyedEvents(self)
         self.io = start_io(self)
         self.registry = Registry(self.objects, self.clock, self.events)
+        self.registry.files = VolumeHiveFiles(self.io)
+        self.registry.check_access = self.security.check_key
         self.debugger = False  # a kernel debugger is attached
         cpu.timestamp = self.clock.timestamp

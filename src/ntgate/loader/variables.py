@@ -32,6 +32,7 @@ STANDARD: dict[str, str] = {
     "USERNAME": "Administrator",
     "USERPROFILE": "C:\\Documents and Settings\\Administrator",
     "windir": "C:\\WINDOWS",
+    "WINEUSERNAME": "Administrator",  # what Wine's GetUserName answers
 }
 
 

@@ -61,6 +61,9 @@ class FILE_NETWORK_OPEN_INFORMATION(UserStruct, size=0x38):
     EndOfFile: LARGE_INTEGER
     FileAttributes: ULONG
 
+# CreateFile's flags, which Wine's kernelbase leaves in the attributes; NT refuses them.
+WIN32_FILE_FLAGS = 0xFFFF_0000
+
 
 def check_create(access: int, create: Create) -> None:
     """IoCreateFile's checks of what a program asks; raises STATUS_INVALID_PARAMETER."""
@@ -126,8 +129,8 @@ def NtCreateFile(
     if EaBuffer and EaLength:
         caller.memory.read(EaBuffer, EaLength)
     create = Create(
-        "", DesiredAccess, ShareAccess, CreateDisposition, CreateOptions, FileAttributes,
-        allocation,
+        "", DesiredAccess, ShareAccess, CreateDisposition, CreateOptions,
+        FileAttributes & ~WIN32_FILE_FLAGS, allocation,
     )  # fmt: skip
     return open_file(caller, FileHandle, ObjectAttributes, IoStatusBlock, create)
 

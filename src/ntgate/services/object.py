@@ -88,11 +88,11 @@ def _duplicate_process(
 ) -> int:
     """A handle to the source process itself, for which its own pseudo handle stands."""
     objects, body = caller.executive.objects, source.eprocess.address
-    if options & DUPLICATE_SAME_ACCESS:
-        access = objects.type_of(body).row.access[-1]
+    kind = objects.type_of(body)
+    granted = kind.row.access[-1] if options & DUPLICATE_SAME_ACCESS else kind.grant(access)
     if options & DUPLICATE_SAME_ATTRIBUTES:
         attributes = 0
-    return objects.open_by_pointer(target.handles, body, access, attributes)
+    return objects.create_handle(target.handles, body, granted, attributes)
 
 
 @service()

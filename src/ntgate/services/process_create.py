@@ -96,7 +96,7 @@ def NtCreateUserProcess(
         )
         thread = start.create_first_thread(process, suspended=bool(suspended))
         process_handle = _process_handle(caller, process, ProcessDesiredAccess, process_attributes)
-        handle = thread_handle(caller, thread, ThreadDesiredAccess, thread_attributes.attributes)
+        handle = thread_handle(caller, thread, ThreadDesiredAccess, thread_attributes)
     except NtError as error:
         start.discard(process, error.status)
         raise
@@ -195,10 +195,13 @@ def _process_handle(
     """A handle of the caller's process; of the newer rights, one is XP's PROCESS_QUERY."""
     if access & PROCESS_QUERY_LIMITED_INFORMATION:
         access |= PROCESS_QUERY_INFORMATION
-    return caller.executive.objects.open_by_pointer(
-        caller.process.handles, process.eprocess.address, access,
-        attributes.attributes & a.OBJ_INHERIT,
-    )  # fmt: skip
+    body = process.eprocess.address
+    handle = caller.executive.objects.open_by_pointer(
+        caller.process.handles, body, access, attributes.attributes & a.OBJ_INHERIT
+    )
+    if attributes.security:
+        caller.executive.security.secure(body, attributes.security)
+    return handle
 
 
 @service(partial="a section is needed: address spaces are not cloned")

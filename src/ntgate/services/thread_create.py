@@ -21,6 +21,7 @@ from ntgate.dispatch.types import (
 )
 from ntgate.entry.context import SIZE
 from ntgate.errors import NtError
+from ntgate.executive.ob import ObjectAttributes
 from ntgate.executive.ob import attributes as a
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.executive.ps.user_thread import Stack, create_thread_on, create_user_thread
@@ -71,7 +72,7 @@ def NtCreateThreadEx(
     if CreateFlags & THREAD_CREATE_FLAGS_HIDE_FROM_DEBUGGER:
         thread.ethread.HideFromDebugger = 1
     ThreadHandle.write(
-        thread_handle(caller, thread, DesiredAccess or THREAD_ALL_ACCESS, attributes.attributes)
+        thread_handle(caller, thread, DesiredAccess or THREAD_ALL_ACCESS, attributes)
     )
     listed.answer(PS_ATTRIBUTE_CLIENT_ID, struct.pack("<2I", thread.pid, thread.tid))
     listed.answer(PS_ATTRIBUTE_TEB_ADDRESS, struct.pack("<I", thread.teb))
@@ -106,7 +107,7 @@ def NtCreateThread(
     thread = create_thread_on(
         process, context, Stack(*stack), suspended=bool(CreateSuspended)
     )
-    ThreadHandle.write(thread_handle(caller, thread, DesiredAccess, attributes.attributes))
+    ThreadHandle.write(thread_handle(caller, thread, DesiredAccess, attributes))
     if ClientId:
         ClientId.write(CLIENT_ID(thread.pid, thread.tid))
     return ntstatus.STATUS_SUCCESS
@@ -137,14 +138,16 @@ def NtOpenThread(
         thread = objects.companion(body, Thread)
         if wanted.UniqueProcess and wanted.UniqueProcess != thread.pid:
             return ntstatus.STATUS_INVALID_CID
-        ThreadHandle.write(thread_handle(caller, thread, DesiredAccess, attributes.attributes))
+        ThreadHandle.write(thread_handle(caller, thread, DesiredAccess, attributes, new=False))
     finally:
         objects.dereference(body)
     return ntstatus.STATUS_SUCCESS
 
 
-def thread_handle(caller: Thread, thread: Thread, access: int, attributes: int) -> int:
-    """A handle of the caller's process; raises NtError.
+def thread_handle(
+    caller: Thread, thread: Thread, access: int, attributes: ObjectAttributes, *, new: bool = True
+) -> int:
+    """A handle of the caller's process; a new thread gets the descriptor.  Raises NtError.
 
     Of the rights that are newer than XP, those to ask and to set little are XP's whole ones.
     """
@@ -152,9 +155,13 @@ def thread_handle(caller: Thread, thread: Thread, access: int, attributes: int) 
         access |= THREAD_QUERY_INFORMATION
     if access & THREAD_SET_LIMITED_INFORMATION:
         access |= THREAD_SET_INFORMATION
-    return caller.executive.objects.open_by_pointer(
-        caller.process.handles, thread.ethread.address, access, attributes & a.OBJ_INHERIT
+    body = thread.ethread.address
+    handle = caller.executive.objects.open_by_pointer(
+        caller.process.handles, body, access, attributes.attributes & a.OBJ_INHERIT
     )
+    if new and attributes.security:
+        caller.executive.security.secure(body, attributes.security)
+    return handle
 
 
 def process_of(caller: Thread, handle: int, access: int) -> Process:

@@ -87,11 +87,19 @@ def token_of(caller: Thread, handle: int, access: int) -> Token:
 # Opening
 
 
-def _open(caller: Thread, body: int, access: int, attributes: int, handle: Out[HANDLE]) -> int:
-    objects = caller.executive.objects
+def _open(
+    caller: Thread, body: int, access: int, attributes: int, handle: Out[HANDLE], *,
+    as_self: bool = False,
+) -> int:  # fmt: skip
+    """as_self: the process asks, whatever its thread acts as."""
+    objects, security = caller.executive.objects, caller.executive.security
     flags = attributes & OBJ_VALID_ATTRIBUTES & ~OBJ_KERNEL_HANDLE
-    opened = objects.open_by_pointer(caller.process.handles, body, access, flags)
-    handle.write(opened)
+    if as_self:
+        subject = security.primary(caller.process.eprocess)
+        granted = security.descriptors.check(body, access, subject)
+        handle.write(objects.create_handle(caller.process.handles, body, granted, flags))
+    else:
+        handle.write(objects.open_by_pointer(caller.process.handles, body, access, flags))
     return ntstatus.STATUS_SUCCESS
 
 
@@ -128,8 +136,9 @@ def NtOpenProcessTokenEx(
 
 
 def _open_thread_token(
-    caller: Thread, thread_handle: int, access: int, attributes: int, handle: Out[HANDLE]
-) -> int:
+    caller: Thread, thread_handle: int, access: int, attributes: int, handle: Out[HANDLE], *,
+    as_self: int,
+) -> int:  # fmt: skip
     handle.probe()
     body = caller.object(thread_handle, "Thread", THREAD_QUERY_INFORMATION)
     thread = caller.executive.objects.companion(body, Thread)
@@ -138,7 +147,7 @@ def _open_thread_token(
         return ntstatus.STATUS_NO_TOKEN
     if info.ImpersonationLevel == SecurityAnonymous:
         return ntstatus.STATUS_CANT_OPEN_ANONYMOUS
-    return _open(caller, info.Token, access, attributes, handle)
+    return _open(caller, info.Token, access, attributes, handle, as_self=bool(as_self))
 
 
 @service()
@@ -150,7 +159,9 @@ def NtOpenThreadToken(
     TokenHandle: Out[HANDLE],
 ) -> Outcome:
     """Open the token that a thread impersonates with."""
-    return _open_thread_token(caller, ThreadHandle, DesiredAccess, 0, TokenHandle)
+    return _open_thread_token(
+        caller, ThreadHandle, DesiredAccess, 0, TokenHandle, as_self=OpenAsSelf
+    )
 
 
 @service()
@@ -163,7 +174,9 @@ def NtOpenThreadTokenEx(
     TokenHandle: Out[HANDLE],
 ) -> Outcome:
     """Open the token that a thread impersonates with, with attributes for the handle."""
-    return _open_thread_token(caller, ThreadHandle, DesiredAccess, HandleAttributes, TokenHandle)
+    return _open_thread_token(
+        caller, ThreadHandle, DesiredAccess, HandleAttributes, TokenHandle, as_self=OpenAsSelf
+    )
 
 
 # Asking: each function gives the bytes that go to `base`, with pointers into themselves.

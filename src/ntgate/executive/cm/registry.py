@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,7 @@ class Registry:
     """Made with the object \\REGISTRY; default.reg is read on first use (`is_filled`).
 
     user_sid: whose keys HKEY_CURRENT_USER are.  `files` is where hives are saved and loaded.
+    check_access(descriptor, access) gives the rights of a handle to a key, or raises NtError.
     """
 
     def __init__(
@@ -75,6 +77,8 @@ class Registry:
         self.kind.delete = self._delete
         self.kind.close = self._close
         self.kind.query_name = self._query_name
+        self.kind.get_security, self.kind.set_security = self._get_security, self._set_security
+        self.check_access: Callable[[bytes, int], int] = self._grant_all
         attributes = ObjectAttributes("\\REGISTRY", 0, a.OBJ_PERMANENT)
         body = self._make_object(self._tree.root, attributes, process=0)
         objects.insert(0, body, 0, attributes)
@@ -122,8 +126,8 @@ class Registry:
         access at all.
         """
         node = self.find(attributes)
-        self._check_access(access)
-        return self._make_handle(table, node, attributes, access)
+        granted = self.check_access(node.security, access)
+        return self._make_handle(table, node, attributes, granted)
 
     def create(
         self, table: int, attributes: ObjectAttributes, access: int, new: NewKey
@@ -134,11 +138,13 @@ class Registry:
         where there is a key.
         """
         node, missing = self.follow(attributes, open_link=new.link)
-        self._check_access(access)
         if not missing:
             if new.link:
                 raise NtError(ntstatus.STATUS_OBJECT_NAME_COLLISION)
-            return self._make_handle(table, node, attributes, access), REG_OPENED_EXISTING_KEY
+            granted = self.check_access(node.security, access)
+            return self._make_handle(table, node, attributes, granted), REG_OPENED_EXISTING_KEY
+        self.check_access(node.security, KEY_CREATE_SUB_KEY)
+        self._grant_all(b"", access)
         made = self.tree.create(
             node, missing, volatile=new.volatile, link=new.link, class_name=new.class_name
         )
@@ -185,9 +191,17 @@ class Registry:
 
     # Within
 
-    def _check_access(self, access: int) -> None:
-        if not self.kind.grant(access):
+    def _grant_all(self, _descriptor: bytes, access: int) -> int:
+        granted = self.kind.grant(access)
+        if not granted:
             raise NtError(ntstatus.STATUS_ACCESS_DENIED)
+        return granted
+
+    def _get_security(self, body: int) -> bytes:
+        return self.key(body).node.security
+
+    def _set_security(self, body: int, descriptor: bytes) -> None:
+        self.tree.set_security(self.key(body).node, descriptor)
 
     def _make_handle(
         self, table: int, node: KeyNode, attributes: ObjectAttributes, access: int

@@ -92,7 +92,7 @@ def _result(desired: int, available: int) -> tuple[int, int]:
     if wanted & ~available:
         return 0, ntstatus.STATUS_ACCESS_DENIED
     granted = available if desired & a.MAXIMUM_ALLOWED else wanted
-    if not granted and desired:
+    if not granted:
         return 0, ntstatus.STATUS_ACCESS_DENIED
     return granted, ntstatus.STATUS_SUCCESS
 

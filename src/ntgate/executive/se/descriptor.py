@@ -95,16 +95,18 @@ class Descriptor:
         return Descriptor(control, owner, group, sacl, dacl)
 
     def changed(self, change: Descriptor, information: int) -> Descriptor:
-        """With the parts of `change` that `information` names; raises STATUS_INVALID_OWNER
-        and STATUS_INVALID_PRIMARY_GROUP where such a part is missing."""
+        """With the parts of `change` that `information` names.
+
+        Raises STATUS_INVALID_SECURITY_DESCR where owner or group are missing.
+        """
         new = self
         if information & OWNER_SECURITY_INFORMATION:
             if change.owner is None:
-                raise NtError(ntstatus.STATUS_INVALID_OWNER)
+                raise NtError(ntstatus.STATUS_INVALID_SECURITY_DESCR)
             new = new._with_control(change, SE_OWNER_DEFAULTED, owner=change.owner)
         if information & GROUP_SECURITY_INFORMATION:
             if change.group is None:
-                raise NtError(ntstatus.STATUS_INVALID_PRIMARY_GROUP)
+                raise NtError(ntstatus.STATUS_INVALID_SECURITY_DESCR)
             new = new._with_control(change, SE_GROUP_DEFAULTED, group=change.group)
         if information & DACL_SECURITY_INFORMATION:
             new = new._with_control(change, DACL_CONTROL, dacl=change.dacl)

@@ -16,10 +16,22 @@ from ntgate.executive.ob import attributes as a
 from ntgate.executive.se import privileges as p
 from ntgate.executive.se import sids
 from ntgate.executive.se.access import GenericMapping, Request, access_check
+from ntgate.executive.se.acl import (
+    CONTAINER_INHERIT_ACE,
+    INHERITED_ACE,
+    OBJECT_INHERIT_ACE,
+    allow,
+    make_acl,
+)
 from ntgate.executive.se.acl import HEADER_SIZE as ACL_HEADER_SIZE
-from ntgate.executive.se.acl import allow, make_acl
 from ntgate.executive.se.assign import assign, with_mapped_acls
-from ntgate.executive.se.descriptor import HEADER, SE_DACL_PRESENT, Descriptor, parse_descriptor
+from ntgate.executive.se.descriptor import (
+    HEADER,
+    SE_DACL_AUTO_INHERITED,
+    SE_DACL_PRESENT,
+    Descriptor,
+    parse_descriptor,
+)
 from ntgate.executive.se.token import SE_GROUP_OWNER, Token
 from ntgate.layout import ntstatus
 
@@ -147,6 +159,23 @@ class Descriptors:
         )
         self.write(body, with_mapped_acls(public, mapping_of(kind)).pack())
 
+    def default_file(self, owner: bytes, group: bytes, *, directory: bool) -> bytes:
+        """What a file inherits below a folder that XP has set up for its users."""
+        flags = OBJECT_INHERIT_ACE | CONTAINER_INHERIT_ACE if directory else 0
+        kind = self.objects.types["File"]
+        mapping = mapping_of(kind)
+        dacl = make_acl(
+            allow(sid, mask, INHERITED_ACE | flags)
+            for sid, mask in (
+                (sids.ADMINISTRATORS, mapping.all),
+                (sids.LOCAL_SYSTEM, mapping.all),
+                (owner, mapping.all),
+                (sids.USERS, mapping.read | mapping.execute),
+            )
+        )
+        control = SE_DACL_PRESENT | SE_DACL_AUTO_INHERITED
+        return Descriptor(control, owner, group, dacl=dacl).pack()
+
     def change(self, body: int, change: Descriptor, information: int, token: Token) -> None:
         """Set parts; raises STATUS_NO_SECURITY_ON_OBJECT and STATUS_INVALID_OWNER."""
         before = self.of(body)
@@ -163,9 +192,16 @@ class Descriptors:
         kind = self.objects.type_of(body)
         if desired & RESERVED_ACCESS:
             raise NtError(ntstatus.STATUS_ACCESS_DENIED)
-        descriptor = None if kind.get_security is not None else self.of(body)
-        if descriptor is None:
+        data = b"" if kind.get_security is not None else self.read(body)
+        return self.check_descriptor(kind, data, desired, token)
+
+    def check_descriptor(
+        self, kind: ObjectType, data: bytes, desired: int, token: Token
+    ) -> int:
+        """What a descriptor of an object of a type grants; an empty one grants everything."""
+        if not data:
             return kind.grant(desired)
+        descriptor = parse_descriptor(data)
         # Rights of later systems that XP's types lack fall away.
         known = kind.view.TypeInfo.ValidAccessMask | a.MAXIMUM_ALLOWED | a.ACCESS_SYSTEM_SECURITY
         mapped = kind.map_generic(desired) & known

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
+from ntgate.executive.io.open_file import OpenFile
 from ntgate.executive.ob import UNNAMED, ObjectAttributes
 from ntgate.executive.ob import attributes as a
 from ntgate.executive.se import privileges as p
@@ -56,6 +57,10 @@ class Security:
         self.system_token = self._create(self._system_contents())
         self.user_token = self._create(self._user_contents())
         self.anonymous_token = self._create(self._anonymous_contents())
+        self._file_group = sids.in_domain_of(user, DOMAIN_USERS_RID)
+        files = self.objects.types["File"]
+        files.get_security = self._get_file_security
+        files.set_security = self._set_file_security
         self._guard_namespace(self.objects.root)
         self.objects.assign_security = self._assign_security
         self.objects.check_access = self._check_access
@@ -89,7 +94,15 @@ class Security:
             self.descriptors.assign(body, explicit, parent, self.subject)
 
     def _check_access(self, body: int, desired: int) -> int:
-        return self.descriptors.check(body, desired, self.subject)
+        return self.descriptors.check(body, desired, self._acting())
+
+    def _acting(self) -> Token:
+        """The subject of a check; STATUS_BAD_IMPERSONATION_LEVEL for one who may not act."""
+        subject = self.subject
+        passive = subject.view.ImpersonationLevel < token.SecurityImpersonation
+        if not subject.is_primary and passive:
+            raise NtError(ntstatus.STATUS_BAD_IMPERSONATION_LEVEL)
+        return subject
 
     def _guard_namespace(self, directory: int) -> None:
         """What was there before there was anybody to guard it."""
@@ -99,6 +112,26 @@ class Security:
                 self._guard_namespace(body)
             else:
                 self.descriptors.assign_public(body)
+
+    def secure(self, body: int, explicit: bytes = b"") -> None:
+        """Give a new object without a name its descriptor: the explicit one, or the default."""
+        self.descriptors.assign(body, explicit, 0, self.subject)
+
+    # Files keep their descriptors beside their contents.
+
+    def _get_file_security(self, body: int) -> bytes:
+        file = self.objects.companion(body, OpenFile)
+        return file.security or self.descriptors.default_file(
+            self.user, self._file_group, directory=file.is_directory
+        )
+
+    def _set_file_security(self, body: int, descriptor: bytes) -> None:
+        self.objects.companion(body, OpenFile).security = descriptor
+
+    def check_key(self, descriptor: bytes, access: int) -> int:
+        """The rights that a handle to a key with a descriptor gets; raises NtError."""
+        kind = self.objects.types["Key"]
+        return self.descriptors.check_descriptor(kind, descriptor, access, self._acting())
 
     # Tokens
 
@@ -173,6 +206,7 @@ class Security:
         body = self.duplicate(source, token.TokenPrimary, token.SecurityAnonymous)
         self.assign_primary(eprocess, body)
         self.objects.dereference(body)
+        self.descriptors.assign(body, b"", 0, source)
         self.descriptors.assign(eprocess.address, b"", 0, self._creator(eprocess))
 
     def _creator(self, eprocess: EPROCESS) -> Token:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from ntgate.errors import NtError
 from ntgate.executive.ob.blocks import Blocks
@@ -314,15 +315,35 @@ class Token:
         return LUID_AND_ATTRIBUTES(self.memory, at)
 
     def _sid_array(self, at: int, count: int) -> list[Group]:
-        found = []
-        for index in range(count):
-            entry = SID_AND_ATTRIBUTES(self.memory, at + SID_AND_ATTRIBUTES.SIZE * index)
-            found.append(Group(self._sid(entry.Sid), entry.Attributes))
-        return found
+        data = self.memory.read(self.body, FIXED_SIZE + self.view.VariableLength)
+        found = _groups_in(data, self.body, at - self.body, count)
+        if found is not None:
+            return list(found)
+        entries = (
+            SID_AND_ATTRIBUTES(self.memory, at + SID_AND_ATTRIBUTES.SIZE * index)
+            for index in range(count)
+        )
+        return [Group(self._sid(entry.Sid), entry.Attributes) for entry in entries]
 
     def _sid(self, address: int) -> Sid:
         subs = self.memory.u8(address + 1)
         return self.memory.read(address, sids.FIXED_SIZE + 4 * subs)
+
+
+@lru_cache(maxsize=64)
+def _groups_in(data: bytes, base: int, offset: int, count: int) -> tuple[Group, ...] | None:
+    """Groups that lie in a token's own body; None where an edited pointer leads elsewhere."""
+    found = []
+    for index in range(count):
+        entry = offset + SID_AND_ATTRIBUTES.SIZE * index
+        if not 0 <= entry <= len(data) - SID_AND_ATTRIBUTES.SIZE:
+            return None
+        pointer, attributes = struct.unpack_from("<2I", data, entry)
+        size = sids.size_at(data, pointer - base)
+        if not size:
+            return None
+        found.append(Group(data[pointer - base : pointer - base + size], attributes))
+    return tuple(found)
 
 
 def effective_only(contents: TokenContents) -> TokenContents:
