@@ -155,12 +155,17 @@ class SmallMachine:
         self.write(IDT, gates)
 
     def _stubs(self) -> None:
-        """[push 0] / push VECTOR / push eax / mov eax,esp / out PORT,eax / pop eax / return"""
+        """[push 0] / push VECTOR / push eax / mov eax,esp / out PORT,eax / pop eax / return
+
+        A jump stands behind the `out`: there a stop takes effect, as uncounted runs look for one
+        between translation blocks.
+        """
         stubs = b""
         for vector in range(0x100):
             code = b"" if vector in WITH_ERROR_CODE else b"\x6a\x00"
             code += b"\x68" + vector.to_bytes(4, "little")
-            code += b"\x50\x8b\xc4\xe7" + bytes([EVENT_PORT]) + b"\x58\x83\xc4\x08\xcf"
+            code += b"\x50\x8b\xc4\xe7" + bytes([EVENT_PORT]) + b"\xeb\x00"
+            code += b"\x58\x83\xc4\x08\xcf"
             stubs += code.ljust(STUB_SIZE, b"\xcc")
         self.write(STUBS, stubs)
 

@@ -26,6 +26,9 @@ class CodeBreakpoints:
     def __contains__(self, address: int) -> bool:
         return address in self._hooks
 
+    def __len__(self) -> int:
+        return len(self._hooks)
+
     def add(self, address: int) -> None:
         if address in self._hooks:
             return

@@ -28,6 +28,7 @@ from ntgate.cpu.mmu import PageFault, translate
 from ntgate.cpu.ports import PortIO
 from ntgate.cpu.ram import PAGE_SIZE, PhysicalMemory
 from ntgate.cpu.registers import Registers
+from ntgate.cpu.stop_checks import StopChecks
 from ntgate.cpu.unicorn_abi import const, x86
 from ntgate.cpu.watchpoints import Watchpoints
 from ntgate.errors import InternalFault, MachineError, NtgateError
@@ -62,6 +63,8 @@ class Processor:
         self.layout = calibrate(self.engine, ram)
         assert self.engine.value is not None
         self._counter = C.c_size_t.from_address(self.engine.value + self.layout.counter)
+        self._stop_checks = StopChecks(self.engine, self.layout.counter)
+        self._stop_checks.set_at_accesses(False)
         self.context = Context(self.engine)
         self.delivery = Delivery(self.layout, ram)
         self.live = live_registers(self.engine, self.context, self.layout)
@@ -133,7 +136,7 @@ class Processor:
         deadline = monotonic() + timeout_us / 1e6 if timeout_us else inf
         while True:
             self.watchpoints.begin()
-            if instructions or self.watchpoints.armed:
+            if instructions or self.watchpoints.armed or self.breakpoints:
                 left = instructions - self.executed if instructions else CHUNK
                 ended = self.run_engine(min(left, CHUNK))
             else:
@@ -182,6 +185,7 @@ class Processor:
         """The engine counts in translations that were made for it, and only in those."""
         if counting == self.is_counting:
             return
+        self._stop_checks.set_at_accesses(counting)
         if counting:
             self.flush_code()
         else:
