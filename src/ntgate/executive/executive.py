@@ -78,5 +78,6 @@ class Executive:
         self.registry = Registry(self.objects, self.clock, self.events)
         self.registry.files = VolumeHiveFiles(self.io)
         self.registry.check_access = self.security.check_key
+        self.io.volume.guard = self.security
         self.debugger = False  # a kernel debugger is attached
         cpu.timestamp = self.clock.timestamp

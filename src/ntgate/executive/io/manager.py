@@ -156,6 +156,7 @@ class IoManager:
     def open_object(self, attributes: ObjectAttributes, create: Create) -> OpenFile:
         """A new file object with one reference and no handle; `access` is granted already."""
         device, create.path, create.related = self._find(attributes)
+        create.security = attributes.security
         if create.makes_on not in (0, device.device_type):
             raise NtError(s.STATUS_OBJECT_NAME_INVALID)
         file = self._new_file(device, create)
@@ -167,7 +168,8 @@ class IoManager:
             raise
         device.view.ReferenceCount += 1
         self.objects.set_companion(body, opened)
-        if attributes.security and create.information == c.FILE_CREATED:
+        made = create.information == c.FILE_CREATED
+        if made and attributes.security and not opened.security:
             self.executive.security.secure(body, attributes.security)
         return opened
 

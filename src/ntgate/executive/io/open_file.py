@@ -41,11 +41,22 @@ class Create:
     makes_on: int = 0  # the type of device that such a thing is made on
     information: int = c.FILE_OPENED
     maximum: bool = False  # MAXIMUM_ALLOWED was asked for as well
+    security: bytes = b""  # a self-relative descriptor for a new file
 
     def take_maximum(self, denied: int = 0) -> None:
         """Add every right but the denied ones, where they were asked for."""
         if self.maximum:
             self.access |= c.FILE_ALL_ACCESS & ~denied
+
+
+class FileGuard(Protocol):
+    """Who may do what with files that have a descriptor of their own."""
+
+    def check_file(self, descriptor: bytes, access: int) -> int:
+        """The rights that the caller gets; raises STATUS_ACCESS_DENIED."""
+
+    def new_file_security(self, explicit: bytes, parent: bytes, *, directory: bool) -> bytes:
+        """The descriptor of a new file: given ones, and what its directory's hands down."""
 
 
 class Opener(Protocol):

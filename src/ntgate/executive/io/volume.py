@@ -19,13 +19,13 @@ from ntgate.executive.io.notify import (
     FILE_NOTIFY_CHANGE_SIZE,
     Notifier,
 )
-from ntgate.executive.io.open_file import Create, OpenFile
+from ntgate.executive.io.open_file import Create, FileGuard, OpenFile
 from ntgate.executive.io.source import Policy
 from ntgate.executive.io.tree import Directory, Entry, Node, Stream, Tree
 from ntgate.executive.io.volume_file import VolumeFile
 from ntgate.executive.mm.manager import MemoryManager
 from ntgate.executive.ob import ObjectManager
-from ntgate.executive.ob.attributes import DELETE, WRITE_DAC, WRITE_OWNER
+from ntgate.executive.ob.attributes import DELETE, MAXIMUM_ALLOWED, WRITE_DAC, WRITE_OWNER
 from ntgate.layout import ntstatus as s
 from ntgate.layout.io import FILE_OBJECT, FO_DELETE_ON_CLOSE, FO_TEMPORARY_FILE
 
@@ -71,6 +71,7 @@ class Volume:
         self.notifier = Notifier()
         self.serial = 0x1CA1_D2B3  # any fixed number
         self.label = ""
+        self.guard: FileGuard | None = None
 
     # Finding.
 
@@ -209,7 +210,8 @@ class Volume:
         return stream
 
     def _check_access(self, create: Create, node: Node) -> None:
-        """Read-only files and mounts."""
+        """Descriptors, read-only files and mounts."""
+        self._check_descriptor(create, node)
         writes = create.access & (c.FILE_WRITE_DATA | c.FILE_APPEND_DATA)
         deletes = create.options & c.FILE_DELETE_ON_CLOSE
         locked = node.metadata.attributes & c.FILE_ATTRIBUTE_READONLY and not node.is_directory
@@ -221,6 +223,31 @@ class Volume:
             node.check_writable()
         denied = c.FILE_WRITE_DATA | c.FILE_APPEND_DATA if locked else 0
         create.take_maximum(WRITES_FILE if node.policy is Policy.READ_ONLY else denied)
+
+    def _check_descriptor(self, create: Create, node: Node) -> None:
+        """A directory's rights to list and to delete children count for its files, as on NTFS."""
+        if self.guard is None or not node.security:
+            return
+        directory = node.entries[0].directory if node.entries else None
+        above = directory.security if directory is not None else b""
+        implied = 0
+        for right, child_right in (
+            (c.FILE_LIST_DIRECTORY, c.FILE_READ_ATTRIBUTES), (c.FILE_DELETE_CHILD, DELETE),
+        ):  # fmt: skip
+            if not above or self._grants(above, right):
+                implied |= child_right
+        asked = create.access | (MAXIMUM_ALLOWED if create.maximum else 0)
+        granted = create.access & implied
+        if asked & ~implied:
+            granted |= self.guard.check_file(node.security, asked & ~implied)
+        create.access, create.maximum = granted, False
+
+    def _grants(self, descriptor: bytes, right: int) -> bool:
+        assert self.guard is not None
+        try:
+            return bool(self.guard.check_file(descriptor, right))
+        except NtError:
+            return False
 
     def _check_sharing(self, create: Create, stream: Stream) -> None:
         stream.share.check(create.access, create.share)
@@ -275,8 +302,15 @@ class Volume:
             raise NtError(s.STATUS_CANNOT_DELETE)
         kind = c.FILE_ATTRIBUTE_DIRECTORY if is_directory else c.FILE_ATTRIBUTE_ARCHIVE
         create.take_maximum()
+        above = place.directory.security
+        if self.guard is not None and above:
+            self.guard.check_file(above, c.FILE_APPEND_DATA if is_directory else c.FILE_WRITE_DATA)
         entry = self.tree.new_entry(place.directory, place.name, attributes | kind)
         node = entry.node
+        if self.guard is not None and (create.security or above):
+            node.security = self.guard.new_file_security(
+                create.security, above, directory=is_directory
+            )
         stream = self._stream(create, node, place.path.stream)
         stream.changed = True
         create.information = c.FILE_CREATED

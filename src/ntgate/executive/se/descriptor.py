@@ -88,10 +88,8 @@ class Descriptor:
             sacl = self.sacl
             control |= self.control & SACL_CONTROL
         elif information & LABEL_SECURITY_INFORMATION and self.sacl is not None:
-            labels = [ace for ace in self.sacl.aces if _is_label(ace.type)]
-            if labels:
-                sacl = make_acl(labels)
-                control |= SE_SACL_PRESENT
+            sacl = make_acl(ace for ace in self.sacl.aces if _is_label(ace.type))
+            control |= SE_SACL_PRESENT
         return Descriptor(control, owner, group, sacl, dacl)
 
     def changed(self, change: Descriptor, information: int) -> Descriptor:

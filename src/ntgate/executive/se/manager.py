@@ -12,7 +12,9 @@ from ntgate.executive.ob import attributes as a
 from ntgate.executive.se import privileges as p
 from ntgate.executive.se import sids, token
 from ntgate.executive.se.acl import allow, make_acl
-from ntgate.executive.se.descriptors import Descriptors
+from ntgate.executive.se.assign import assign
+from ntgate.executive.se.descriptor import parse_descriptor
+from ntgate.executive.se.descriptors import Descriptors, mapping_of
 from ntgate.executive.se.sids import Sid
 from ntgate.executive.se.token import (
     MANDATORY,
@@ -127,6 +129,18 @@ class Security:
 
     def _set_file_security(self, body: int, descriptor: bytes) -> None:
         self.objects.companion(body, OpenFile).security = descriptor
+
+    def check_file(self, descriptor: bytes, access: int) -> int:
+        """The rights that an open of a file with a descriptor gets; raises NtError."""
+        kind = self.objects.types["File"]
+        return self.descriptors.check_descriptor(kind, descriptor, access, self._acting())
+
+    def new_file_security(self, explicit: bytes, parent: bytes, *, directory: bool) -> bytes:
+        """The descriptor of a file that is made with one, or below a directory with one."""
+        given = parse_descriptor(explicit) if explicit else None
+        above = parse_descriptor(parent) if parent else None
+        mapping = mapping_of(self.objects.types["File"])
+        return assign(given, above, self.subject, mapping, container=directory).pack()
 
     def check_key(self, descriptor: bytes, access: int) -> int:
         """The rights that a handle to a key with a descriptor gets; raises NtError."""
