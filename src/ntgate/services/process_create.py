@@ -281,6 +281,7 @@ def NtOpenProcess(
         return ntstatus.STATUS_INVALID_PARAMETER_MIX
     wanted = ClientId.read()
     objects = caller.executive.objects
+    caller.executive.processes.reap()  # an id that nobody holds any more is free
     if wanted.UniqueThread:
         try:
             thread = objects.reference_by_id(wanted.UniqueThread, objects.types["Thread"])

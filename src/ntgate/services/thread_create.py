@@ -130,6 +130,7 @@ def NtOpenThread(
         return ntstatus.STATUS_INVALID_PARAMETER_MIX
     wanted = ClientId.read()
     objects = caller.executive.objects
+    caller.executive.processes.reap()  # an id that nobody holds any more is free
     try:
         body = objects.reference_by_id(wanted.UniqueThread, objects.types["Thread"])
     except NtError:

@@ -10,7 +10,7 @@ from ntgate.executive.mm import pte
 from ntgate.executive.mm.vad import SIZES, Vad
 from ntgate.executive.mm.vad_tree import END, FLAGS, VadTree
 from ntgate.layout.mm import EPROCESS_VM, MM_DECOMMIT
-from ntgate.layout.ntstatus import STATUS_NO_MEMORY
+from ntgate.layout.ntstatus import STATUS_NO_MEMORY, STATUS_PROCESS_IS_TERMINATING
 from ntgate.layout.ps import EPROCESS
 from ntgate.memory.frames import OutOfFrames
 from ntgate.memory.paging import AddressSpace
@@ -70,7 +70,12 @@ class ProcessSpace:
         return self.vad(node) if node else None
 
     def add_vad(self, tag: bytes, first: int, last: int, flags: int) -> int:
-        """Make and link a node; the rest of a mapped one is the caller's.  Raises NtError."""
+        """Make and link a node; the rest of a mapped one is the caller's.
+
+        Raises NtError: STATUS_PROCESS_IS_TERMINATING for a process that has ended.
+        """
+        if self.process.VmDeleted:
+            raise NtError(STATUS_PROCESS_IS_TERMINATING)
         node = self.manager.pool_block(SIZES[tag], tag)
         i = self.vads.index(node)
         self._dwords[i], self._dwords[i + END], self._dwords[i + FLAGS] = first, last, flags

@@ -1,0 +1,94 @@
+"""Child processes of native programs: their life, and what is left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gate.consistency import check_machine
+from gate.guest_run import GuestRun
+from ntgate.executive.events import ModuleLoad, ProcessExit, ProcessStart, ThreadExit, ThreadStart
+from ntgate.layout.ps import EPROCESS
+from ntgate.machine import Machine
+
+CHILD_STATUS = 41
+CHILDREN = 200
+WARM = 10  # children after which everything that is kept for later is there
+
+Guest = Callable[[str], Path]
+
+
+def used(machine: Machine) -> dict[str, int]:
+    """Everything of the machine that a process takes, and must give back."""
+    executive = machine.executive
+    kinds = executive.objects.types
+    return {
+        "frames": -executive.mm.frames.available,
+        "commit": executive.mm.committed,
+        "spaces": len(executive.mm.spaces),
+        "segments": len(executive.mm.segments),
+        "processes": len(executive.processes.processes),
+        "threads": len(executive.processes.threads),
+        "ids": len(list(executive.objects.ids())),
+        "pool": executive.pool._next_page,
+        "stacks": executive.processes.stacks._next,
+        **{name: kind.view.TotalNumberOfObjects for name, kind in kinds.items()},
+    }
+
+
+def test_children_made_as_xp_makes_them(guest: Guest) -> None:
+    run = GuestRun(guest("process_native"))
+    assert run.finish() == "passed\n"
+    check_machine(run.machine)
+
+
+def test_two_hundred_children_leave_nothing_behind(guest: Guest) -> None:
+    run = GuestRun(guest("process_native"), arguments=["m"])
+    states: list[dict[str, int]] = []
+    run.machine.events.listen(
+        lambda event: states.append(used(run.machine))
+        if isinstance(event, ProcessStart)
+        else None
+    )
+    assert run.finish() == "passed\n"
+    assert len(states) == CHILDREN
+    assert states[-1] == states[WARM]
+    check_machine(run.machine)
+
+
+def test_children_are_told_of_as_their_parent_is(guest: Guest) -> None:
+    run = GuestRun(guest("process_native"))
+    run.finish()
+    started = [event for event in run.events if isinstance(event, ProcessStart)]
+    parent, child = started[0].pid, started[1]
+    assert (child.image, child.parent) == ("process_native.exe", parent)
+    of_child = [event for event in run.events if event.pid == child.pid]
+    kinds = [type(event) for event in of_child]
+    assert kinds == [
+        ProcessStart, ModuleLoad, ModuleLoad, ThreadStart, ThreadExit, ProcessExit,
+    ]  # fmt: skip
+    assert [event.name for event in of_child if isinstance(event, ModuleLoad)] == [
+        "ntdll.dll", "process_native.exe",
+    ]  # fmt: skip
+    assert [event.status for event in of_child if isinstance(event, ProcessExit)] == [CHILD_STATUS]
+
+
+def test_the_run_ends_with_the_first_program_s_status(guest: Guest) -> None:
+    run = GuestRun(guest("process_native"))
+    run.machine.run()
+    assert run.process.exit_status == 0
+    processes = run.machine.executive.processes.active()
+    assert [process.image_name for process in processes if not process.exited] == ["System"]
+
+
+def test_a_process_hidden_from_the_list_runs_on(guest: Guest) -> None:
+    run = GuestRun(guest("process_native"))
+    machine = run.machine
+    entry = run.process.eprocess.address + EPROCESS.ActiveProcessLinks.offset
+    before, after = machine.kernel.u32(entry + 4), machine.kernel.u32(entry)
+    machine.kernel.set_u32(before, after)
+    machine.kernel.set_u32(after + 4, before)
+    machine.kernel.set_u32(entry, entry)
+    machine.kernel.set_u32(entry + 4, entry)
+    assert run.process not in machine.executive.processes.active()
+    assert run.finish() == "passed\n"
