@@ -10,6 +10,7 @@ from ntgate.errors import NtError
 from ntgate.executive.cm import KeyNode, Registry
 from ntgate.executive.cm.registry import USER_SID
 from ntgate.executive.mm.allocate import MEM_COMMIT, MEM_RESERVE, allocate
+from ntgate.executive.se.privileges import SE_PRIVILEGE_ENABLED
 from ntgate.layout.ke import DISPATCHER_HEADER
 from ntgate.machine import Machine
 from ntgate.memory.user import AccessViolation
@@ -35,6 +36,13 @@ class Program:
         commit = MEM_RESERVE | MEM_COMMIT
         self.page, _size = allocate(self.process.space, 0, 0x40000, commit, 4)
         self._next = self.page
+
+    def enable(self, *privileges: int) -> None:
+        """As AdjustTokenPrivileges does."""
+        token = self.executive.security.effective(self.thread.ethread)
+        for index, privilege in enumerate(token.privileges):
+            if privilege.luid in privileges:
+                token.set_privilege(index, SE_PRIVILEGE_ENABLED)
 
     @property
     def registry(self) -> Registry:

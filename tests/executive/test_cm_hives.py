@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ntgate.errors import NtError
-from ntgate.executive.cm import regf, regf_writer
+from ntgate.executive.cm import hives, regf, regf_writer
 from ntgate.executive.cm.node import Hive, KeyNode
 from ntgate.executive.cm.security import default_descriptor
 from ntgate.executive.cm.tree import KeyTree
 from ntgate.executive.ob import ObjectAttributes
 from ntgate.executive.ps.thread import Thread
+from ntgate.executive.se.privileges import SE_BACKUP, SE_RESTORE
 from ntgate.layout import ntstatus as s
 from ntgate.layout.type_table import TypeTable
 
@@ -206,6 +207,7 @@ def files() -> MemoryFiles:
 @pytest.fixture
 def p(files: MemoryFiles) -> Program:
     program = Program()
+    program.enable(SE_BACKUP, SE_RESTORE)
     program.registry.files = files
     key = program.key(TEST)
     program.set(key, "value", b"1234")
@@ -260,12 +262,6 @@ def test_what_cannot_be_loaded(p: Program, files: MemoryFiles) -> None:
     arguments = (target, p.attributes("\\x"), 0, 0, 0, 0x20019, handle, 0)
     assert p.call("NtLoadKeyEx", *arguments) == s.STATUS_INVALID_PARAMETER_7
     assert p.memory.u32(handle) == 0
-
-
-def test_without_files(p: Program) -> None:
-    machine = Program()
-    key = machine.key(TEST)
-    assert machine.call("NtSaveKey", key, 4) == s.STATUS_NOT_IMPLEMENTED
 
 
 def test_restore(p: Program) -> None:
@@ -358,3 +354,31 @@ def test_the_registry_as_a_whole(p: Program) -> None:
     assert p.call("NtCompressKey", p.key(USER)) == 0
     not_a_hive = p.call("NtQueryOpenSubKeys", p.attributes(TEST), p.room())
     assert not_a_hive == s.STATUS_INVALID_PARAMETER
+
+
+def test_privileges_are_needed() -> None:
+    program = Program()
+    key, source = program.key(USER), program.attributes("\\??\\C:\\hive")
+    target = program.attributes("\\Registry\\User\\Loaded")
+    assert program.call("NtSaveKey", key, 4) == s.STATUS_PRIVILEGE_NOT_HELD
+    assert program.call("NtLoadKey", target, source) == s.STATUS_PRIVILEGE_NOT_HELD
+    program.enable(SE_RESTORE)
+    assert program.call("NtLoadKey", target, source) == s.STATUS_OBJECT_NAME_NOT_FOUND
+
+
+def test_hives_are_files_of_the_volume() -> None:
+    program = Program()
+    program.enable(SE_BACKUP, SE_RESTORE)
+    key = program.key(TEST)
+    program.set(key, "value", b"1234")
+    name = ObjectAttributes("\\??\\C:\\WINDOWS\\saved.hiv", 0, 0x40)
+    files, tree = program.registry.files, program.registry.tree
+    files.write(program.thread, name, b"longer than a hive" * 1000)
+    files.write(program.thread, name, hives.save(tree, tree.find(TEST)))
+    path, data = files.read(program.thread, name)
+    assert path.endswith("\\WINDOWS\\saved.hiv")
+    assert data[:4] == b"regf"
+    loaded = "\\Registry\\User\\Loaded"
+    source = program.attributes("\\??\\C:\\WINDOWS\\saved.hiv")
+    assert program.call("NtLoadKey", program.attributes(loaded), source) == 0
+    assert program.value(program.key(loaded), "value") == (4, b"1234")

@@ -75,8 +75,9 @@ class Executive:
         self.timers = Timers(self)
         self.keyed_events = KeyedEvents(self)
         self.io = start_io(self)
-        self.registry = Registry(self.objects, self.clock, self.events)
-        self.registry.files = VolumeHiveFiles(self.io)
+        self.registry = Registry(
+            self.objects, self.clock, self.events, VolumeHiveFiles(self.io)
+        )
         self.registry.check_access = self.security.check_key
         self.io.volume.guard = self.security
         self.debugger = False  # a kernel debugger is attached

@@ -19,10 +19,11 @@ from ntgate.dispatch.types import (
 from ntgate.executive.cm import hives
 from ntgate.executive.cm.registry import KEY_WRITE
 from ntgate.executive.ps.thread import Thread
+from ntgate.executive.se.privileges import SE_BACKUP, SE_RESTORE
 from ntgate.layout import ntstatus
+from ntgate.services.ps_information import demand
 from ntgate.services.registry import key_attributes, key_of
 
-NEEDS_FILES = "privileges are not checked; only with a file system that keeps hives"
 EVENT_MODIFY_STATE = 2
 REG_STANDARD_FORMAT, REG_LATEST_FORMAT, REG_NO_COMPRESSION = 1, 2, 4
 REG_FORCE_RESTORE, REG_APP_HIVE = 8, 0x10
@@ -34,6 +35,7 @@ def _load(
     caller: Thread, target: In[OBJECT_ATTRIBUTES], source: In[OBJECT_ATTRIBUTES]
 ) -> int:
     registry = caller.executive.registry
+    demand(caller, SE_RESTORE)
     attributes = key_attributes(caller, target)
     parent, name = registry.follow(attributes)
     if not name:
@@ -43,7 +45,7 @@ def _load(
     return ntstatus.STATUS_SUCCESS
 
 
-@service(partial=NEEDS_FILES)
+@service()
 def NtLoadKey(
     caller: Thread, TargetKey: In[OBJECT_ATTRIBUTES], SourceFile: In[OBJECT_ATTRIBUTES]
 ) -> Outcome:
@@ -51,7 +53,7 @@ def NtLoadKey(
     return _load(caller, TargetKey, SourceFile)
 
 
-@service(partial=NEEDS_FILES)
+@service()
 def NtLoadKey2(
     caller: Thread,
     TargetKey: In[OBJECT_ATTRIBUTES],
@@ -62,7 +64,7 @@ def NtLoadKey2(
     return _load(caller, TargetKey, SourceFile)
 
 
-@service(partial=f"{NEEDS_FILES}; no application hives")
+@service(partial="no application hives")
 def NtLoadKeyEx(
     caller: Thread,
     TargetKey: In[OBJECT_ATTRIBUTES],
@@ -85,17 +87,18 @@ def NtLoadKeyEx(
 
 def _unload(caller: Thread, target: In[OBJECT_ATTRIBUTES]) -> int:
     registry = caller.executive.registry
+    demand(caller, SE_RESTORE)
     hives.unload(registry.tree, registry.find(key_attributes(caller, target)))
     return ntstatus.STATUS_SUCCESS
 
 
-@service(partial="privileges are not checked")
+@service()
 def NtUnloadKey(caller: Thread, DestinationKeyName: In[OBJECT_ATTRIBUTES]) -> Outcome:
     """Take a hive out that no handle leads into."""
     return _unload(caller, DestinationKeyName)
 
 
-@service(partial="privileges are not checked; a hive that is in use is not unloaded later")
+@service(partial="a hive that is in use is not unloaded later")
 def NtUnloadKeyEx(
     caller: Thread, TargetKey: In[OBJECT_ATTRIBUTES], Event: HANDLE
 ) -> Outcome:
@@ -109,18 +112,19 @@ def NtUnloadKeyEx(
 
 def _save(caller: Thread, key_handle: int, file_handle: int) -> int:
     registry = caller.executive.registry
+    demand(caller, SE_BACKUP)
     node = key_of(caller, key_handle, 0).node
     registry.files.write_handle(caller, file_handle, hives.save(registry.tree, node))
     return ntstatus.STATUS_SUCCESS
 
 
-@service(partial=NEEDS_FILES)
+@service()
 def NtSaveKey(caller: Thread, KeyHandle: HANDLE, FileHandle: HANDLE) -> Outcome:
     """Write a key with everything below it to a file, as a hive."""
     return _save(caller, KeyHandle, FileHandle)
 
 
-@service(partial=f"{NEEDS_FILES}; always the standard format")
+@service(partial="always the standard format")
 def NtSaveKeyEx(
     caller: Thread, KeyHandle: HANDLE, FileHandle: HANDLE, Format: ULONG
 ) -> Outcome:
@@ -130,7 +134,7 @@ def NtSaveKeyEx(
     return _save(caller, KeyHandle, FileHandle)
 
 
-@service(partial=NEEDS_FILES)
+@service()
 def NtSaveMergedKeys(
     caller: Thread,
     HighPrecedenceKeyHandle: HANDLE,
@@ -139,6 +143,7 @@ def NtSaveMergedKeys(
 ) -> Outcome:
     """Write the union of two trees; the first one's values hide the second's."""
     registry = caller.executive.registry
+    demand(caller, SE_BACKUP)
     high = key_of(caller, HighPrecedenceKeyHandle, 0).node
     low = key_of(caller, LowPrecedenceKeyHandle, 0).node
     data = hives.save_merged(registry.tree, high, low)
@@ -146,19 +151,20 @@ def NtSaveMergedKeys(
     return ntstatus.STATUS_SUCCESS
 
 
-@service(partial=f"{NEEDS_FILES}; of Flags only REG_FORCE_RESTORE")
+@service(partial="of Flags only REG_FORCE_RESTORE")
 def NtRestoreKey(
     caller: Thread, KeyHandle: HANDLE, FileHandle: HANDLE, Flags: ULONG
 ) -> Outcome:
     """Give a key what a hive file holds, in place of what is below it."""
     registry = caller.executive.registry
+    demand(caller, SE_RESTORE)
     node = key_of(caller, KeyHandle, 0).node
     data = registry.files.read_handle(caller, FileHandle)
     hives.restore(registry.tree, node, data, force=bool(Flags & REG_FORCE_RESTORE))
     return ntstatus.STATUS_SUCCESS
 
 
-@service(partial=f"{NEEDS_FILES}; the new file is looked at, but not used at the next boot")
+@service(partial="the new file is looked at, but not used at the next boot")
 def NtReplaceKey(
     caller: Thread,
     NewFile: In[OBJECT_ATTRIBUTES],
@@ -167,6 +173,7 @@ def NtReplaceKey(
 ) -> Outcome:
     """Save a hive under another name, to be another file's from the next boot on."""
     registry = caller.executive.registry
+    demand(caller, SE_RESTORE)
     new = key_attributes(caller, NewFile)
     old = key_attributes(caller, OldFile)
     node = key_of(caller, TargetHandle, 0).node

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from ntgate.errors import NtError
 from ntgate.executive.ob import ObjectAttributes
-from ntgate.layout import ntstatus
 
 if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Thread
@@ -28,19 +26,3 @@ class HiveFiles(Protocol):
     def write_handle(self, caller: Thread, handle: int, data: bytes) -> None:
         """From the file's start, and end it there."""
         ...
-
-
-class NoHiveFiles:
-    """A machine without a file system: STATUS_NOT_IMPLEMENTED."""
-
-    def read(self, caller: Thread, attributes: ObjectAttributes) -> tuple[str, bytes]:
-        raise NtError(ntstatus.STATUS_NOT_IMPLEMENTED)
-
-    def write(self, caller: Thread, attributes: ObjectAttributes, data: bytes) -> None:
-        raise NtError(ntstatus.STATUS_NOT_IMPLEMENTED)
-
-    def read_handle(self, caller: Thread, handle: int) -> bytes:
-        raise NtError(ntstatus.STATUS_NOT_IMPLEMENTED)
-
-    def write_handle(self, caller: Thread, handle: int, data: bytes) -> None:
-        raise NtError(ntstatus.STATUS_NOT_IMPLEMENTED)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
 from ntgate.executive.cm.control_blocks import ControlBlocks
-from ntgate.executive.cm.hive_files import HiveFiles, NoHiveFiles
+from ntgate.executive.cm.hive_files import HiveFiles
 from ntgate.executive.cm.node import KeyNode
 from ntgate.executive.cm.notify import Notifications, NotifyBlock
 from ntgate.executive.cm.tree import KeyTree
@@ -63,11 +63,16 @@ class Registry:
     """
 
     def __init__(
-        self, objects: ObjectManager, clock: Clock, events: Events, user_sid: str = USER_SID
+        self,
+        objects: ObjectManager,
+        clock: Clock,
+        events: Events,
+        files: HiveFiles,
+        user_sid: str = USER_SID,
     ) -> None:
         self.objects = objects
         self.user_sid = user_sid
-        self.files: HiveFiles = NoHiveFiles()
+        self.files = files
         self.notifications = Notifications()
         self.kind = objects.types["Key"]
         self._control_blocks = ControlBlocks(objects.blocks)
