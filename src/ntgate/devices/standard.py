@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ntgate.devices.afd import attach_sockets
 from ntgate.devices.condrv import attach_console
 from ntgate.devices.listed_files import ListedFolder
+from ntgate.devices.mount_manager import attach_mount_manager
 from ntgate.devices.null import attach_null
 from ntgate.executive.io.manager import IoManager
 
@@ -14,9 +16,11 @@ SYSTEM32 = ("WINDOWS", "system32")
 
 
 def attach_devices(io: IoManager) -> None:
-    r"""\Device\Null and \Device\ConDrv."""
+    """All of them; C: and the pipes are there already."""
     attach_null(io)
     attach_console(io)
+    attach_mount_manager(io)
+    attach_sockets(io)
 
 
 def mount_system_files(io: IoManager, files: Mapping[str, Path]) -> None:

@@ -148,6 +148,9 @@ class MailslotClient(OpenFile):
         self._slot = slot
         file.Flags |= FO_MAILSLOT
 
+    def read(self, request: Request, offset: int, size: int) -> bytes | None:
+        raise NtError(s.STATUS_INVALID_PARAMETER)
+
     def write(self, request: Request, offset: int, data: bytes) -> int | None:
         if self._slot.closed:
             raise NtError(s.STATUS_FILE_FORCED_CLOSED)
@@ -184,8 +187,6 @@ class MailslotDevice:
         slot = self._slots.get(upcase(name))
         if slot is None:
             raise NtError(s.STATUS_OBJECT_NAME_NOT_FOUND)
-        if create.access & c.FILE_READ_DATA and not create.maximum:
-            raise NtError(s.STATUS_ACCESS_DENIED)
         slot.share.check(create.access, create.share)
         slot.share.add(file, create.access, create.share)
         return MailslotClient(file, self.device, create.access, slot)
