@@ -81,6 +81,12 @@ def _ea(_file: DiskFile) -> bytes:
 
 
 def _name(file: DiskFile) -> bytes:
+    """As it was opened: with the 8.3 names of that."""
+    name = text(file.opened_name + file.stream.suffix if file.opened_name else file.name)
+    return struct.pack("<I", len(name)) + name
+
+
+def _normalized_name(file: DiskFile) -> bytes:
     name = text(file.name)
     return struct.pack("<I", len(name)) + name
 
@@ -134,7 +140,7 @@ _QUERIES: dict[int, Callable[[DiskFile], bytes]] = {
     i.FileInternalInformation: _internal,
     i.FileEaInformation: _ea,
     i.FileNameInformation: _name,
-    i.FileNormalizedNameInformation: _name,
+    i.FileNormalizedNameInformation: _normalized_name,
     i.FileAlternateNameInformation: _alternate_name,
     i.FileStreamInformation: _streams,
     i.FileCompressionInformation: _compression,

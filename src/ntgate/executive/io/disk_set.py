@@ -168,6 +168,13 @@ def _target(
     return directory, leaf, there, bool(replace & FILE_RENAME_REPLACE_IF_EXISTS)
 
 
+def _new_path(file: DiskFile, data: bytes) -> str:
+    """The full path that a rename gave, "" for a relative one."""
+    (length,) = struct.unpack_from("<I", data, 8)
+    name = data[RENAME_NAME_AT : RENAME_NAME_AT + length].decode("utf-16-le", "surrogatepass")
+    return _on_volume(file, name) if name.startswith("\\") else ""
+
+
 def _on_volume(file: DiskFile, path: str) -> str:
     """What a full path leaves on the file's volume; raises STATUS_NOT_SAME_DEVICE."""
     objects = file.volume.objects
@@ -208,6 +215,7 @@ def _rename(file: DiskFile, data: bytes, other: OpenFile | None) -> None:
     volume.tell.changed(
         "renamed", entry.path, before, host=directory.policy is Policy.WRITE_THROUGH
     )
+    file.opened_name = file.volume.opened_name(_new_path(file, data))
     file.node.metadata.change = volume.tree.now()
     volume.notifier.report(entry, changed, came)
 

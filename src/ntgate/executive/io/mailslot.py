@@ -146,6 +146,7 @@ class MailslotClient(OpenFile):
     def __init__(self, file: FILE_OBJECT, device: Device, access: int, slot: Mailslot) -> None:
         super().__init__(file, device, access)
         self._slot = slot
+        self.name = slot.name
         file.Flags |= FO_MAILSLOT
 
     def read(self, request: Request, offset: int, size: int) -> bytes | None:

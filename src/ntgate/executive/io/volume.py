@@ -26,6 +26,7 @@ from ntgate.executive.io.volume_file import VolumeFile
 from ntgate.executive.mm.manager import MemoryManager
 from ntgate.executive.ob import ObjectManager
 from ntgate.executive.ob.attributes import DELETE, MAXIMUM_ALLOWED, WRITE_DAC, WRITE_OWNER
+from ntgate.executive.ob.names import upcase
 from ntgate.layout import ntstatus as s
 from ntgate.layout.io import FILE_OBJECT, FO_DELETE_ON_CLOSE, FO_TEMPORARY_FILE
 
@@ -46,6 +47,7 @@ class _Place:
     directory: Directory
     name: str
     path: FilePath
+    opened: str = ""
 
 
 class Teller(Protocol):
@@ -86,6 +88,7 @@ class Volume:
         else:
             entry, node, stream = self._open(create, place, place.entry)
         opened = DiskFile(file, self, create.access, entry, node, stream)
+        opened.opened_name = place.opened
         if create.options & c.FILE_DELETE_ON_CLOSE:
             file.Flags |= FO_DELETE_ON_CLOSE
         if create.attributes & c.FILE_ATTRIBUTE_TEMPORARY and create.information != c.FILE_OPENED:
@@ -125,8 +128,9 @@ class Volume:
             start = related.entry
         if create.options & c.FILE_OPEN_BY_FILE_ID:
             return self._by_id(create)
-        path = parse_path(create.path)
+        path = self._parse(create.path)
         entry = start
+        opened: list[str] = []
         for number, name in enumerate(path.components):
             node = entry.node
             if not isinstance(node, Directory):
@@ -136,12 +140,35 @@ class Volume:
                 self._note_refused(node, name)
                 if number + 1 < len(path.components):
                     raise NtError(s.STATUS_OBJECT_PATH_NOT_FOUND)
-                return _Place(None, node, name, path)
+                return _Place(None, node, name, path, self._opened(opened, path, name))
             if found.delete_pending and number + 1 < len(path.components):
                 raise NtError(s.STATUS_DELETE_PENDING)
             entry = found
+            opened.append(found.name if upcase(found.name) == upcase(name) else name.upper())
         above = entry.directory or self.tree.root
-        return _Place(entry, above, path.components[-1] if path.components else "", path)
+        return _Place(entry, above, path.components[-1] if path.components else "", path,
+                      self._opened(opened, path) if related is None else "")  # fmt: skip
+
+    def _parse(self, path: str) -> FilePath:
+        """Win32's `..` is ring 3's: one that arrives here would be a way up."""
+        try:
+            return parse_path(path)
+        except NtError:
+            if ".." in path.split("\\"):
+                self.tell.denied(path, "the kernel's names have no ..")
+            raise
+
+    @staticmethod
+    def opened_name(path: str) -> str:
+        """What FileNameInformation tells of a file by a full path, "" where that is its own."""
+        return path if "~" in path else ""
+
+    @staticmethod
+    def _opened(found: list[str], path: FilePath, *new: str) -> str:
+        """The path as it was opened, where that was by a short name."""
+        names = [*found, *new]
+        short = any("~" in name for name in path.components)
+        return "\\" + "\\".join(names) if short else ""
 
     def _note_refused(self, directory: Directory, name: str) -> None:
         reason = directory.source.refused(name) if directory.source is not None else None
@@ -151,7 +178,7 @@ class Volume:
 
     def _by_id(self, create: Create) -> _Place:
         data = create.path.encode("utf-16-le", "surrogatepass")
-        if len(data) != FILE_ID_SIZE or create.disposition != c.FILE_OPEN:
+        if len(data) != FILE_ID_SIZE or create.disposition not in (c.FILE_OPEN, c.FILE_OPEN_IF):
             raise NtError(s.STATUS_INVALID_PARAMETER)
         wanted = int.from_bytes(data, "little")
         waiting = [self.tree.root]
@@ -251,7 +278,7 @@ class Volume:
 
     def _check_sharing(self, create: Create, stream: Stream) -> None:
         stream.share.check(create.access, create.share)
-        writes = create.access & (c.FILE_WRITE_DATA | c.FILE_APPEND_DATA)
+        writes = create.access & c.FILE_WRITE_DATA
         mapped = (stream, True) in self.mm.file_segments
         if mapped and (writes or create.disposition in OVERWRITES):
             raise NtError(s.STATUS_SHARING_VIOLATION)
