@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from ntgate.errors import UsageError
 
@@ -14,164 +15,178 @@ if TYPE_CHECKING:
     from ntgate.cli.session import SessionOptions
     from ntgate.machine import MachineOptions
 
-app = typer.Typer(
-    name="ntgate",
-    help="A 32-bit Windows NT machine whose system calls you can watch, debug and change.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+FILE = click.Path(path_type=Path)
+# What follows the program belongs to it.
+PASS_ON = {"allow_interspersed_args": False}
+
+Command = Callable[..., None]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def app() -> None:
+    """A 32-bit Windows NT machine whose system calls you can watch, debug and change."""
+
+
+def options(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Options that several commands have, in this order."""
+
+    def add(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return add
+
+
+machine_options = options(
+    click.option("--memory", metavar="MB", type=int, default=512, help="RAM (the study's: 512)."),
+    click.option("--no-sep", is_flag=True, help="A processor without sysenter."),
+    click.option(
+        "--fast", is_flag=True, help="Slices by the host's clock: faster, not repeatable."
+    ),
 )
 
-PASS_ON = {"allow_interspersed_args": False, "ignore_unknown_options": True}
+session_options = options(
+    click.option("--rw", is_flag=True, help="Let the program change the current folder."),
+    click.option(
+        "--mount", "mounts", metavar="HOST=GUEST[:ro|cow|rw]", multiple=True,
+        help="Show a folder of the host.",
+    ),
+    click.option(
+        "--env", "environment", metavar="NAME=VALUE", multiple=True,
+        help="Set a variable of the program.",
+    ),
+    click.option(
+        "--time-limit", metavar="SECONDS", type=float, help="End it then, with exit code 124."
+    ),
+    click.option(
+        "--memory-limit", metavar="MB", type=int, help="What it may commit, and its files take."
+    ),
+    click.option("--report", metavar="FILE", type=FILE, help="Write what it did as JSON."),
+)  # fmt: skip
 
-Memory = Annotated[int, typer.Option("--memory", metavar="MB", help="RAM (the study's: 512).")]
-NoSep = Annotated[bool, typer.Option("--no-sep", help="A processor without sysenter.")]
-Fast = Annotated[
-    bool, typer.Option("--fast", help="Slices by the host's clock: faster, not repeatable.")
-]
-Rw = Annotated[bool, typer.Option("--rw", help="Let the program change the current folder.")]
-Mounted = Annotated[
-    Optional[list[str]],  # noqa: UP045
-    typer.Option("--mount", metavar="HOST=GUEST[:ro|cow|rw]", help="Show a folder of the host."),
-]
-Environment = Annotated[
-    Optional[list[str]],  # noqa: UP045
-    typer.Option("--env", metavar="NAME=VALUE", help="Set a variable of the program."),
-]
-TimeLimit = Annotated[
-    Optional[float],  # noqa: UP045
-    typer.Option("--time-limit", metavar="SECONDS", help="End it then, with exit code 124."),
-]
-MemoryLimit = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option("--memory-limit", metavar="MB", help="What it may commit, and its files take."),
-]
-ReportFile = Annotated[
-    Optional[Path],  # noqa: UP045
-    typer.Option("--report", metavar="FILE", help="Write what it did as JSON."),
-]
-Words = Annotated[Optional[list[str]], typer.Argument(metavar="[ARGS]...")]  # noqa: UP045
+program_words = options(
+    click.argument("program"),
+    click.argument("arguments", nargs=-1, type=click.UNPROCESSED),
+)
 
 
 @app.command(context_settings=PASS_ON)
+@program_words
+@session_options
+@machine_options
 def run(
-    program: Annotated[str, typer.Argument(help="A PE file, or @NAME of a built-in program.")],
-    arguments: Words = None,
-    rw: Rw = False,
-    mounts: Mounted = None,
-    environment: Environment = None,
-    time_limit: TimeLimit = None,
-    memory_limit: MemoryLimit = None,
-    report: ReportFile = None,
-    memory: Memory = 512,
-    no_sep: NoSep = False,
-    fast: Fast = False,
+    program: str, arguments: Sequence[str], memory: int, no_sep: bool, fast: bool, **session: Any
 ) -> None:
-    """Run a program; its exit code (low 8 bits) is ntgate's."""
+    """Run a program; its exit code (low 8 bits) is ntgate's.
+
+    PROGRAM is a PE file, one of the userland's programs, or @NAME of a built-in one.
+    """
     from ntgate.cli.run import run_program
 
-    session = _session(rw, mounts, environment, time_limit, memory_limit, report)
-    sys.exit(run_program(program, arguments or [], _options(memory, no_sep, fast), session))
+    machine = _options(memory, no_sep, fast)
+    sys.exit(run_program(program, arguments, machine, _session(**session)))
 
 
 @app.command(context_settings=PASS_ON)
+@program_words
+@click.option(
+    "-e", "expressions", metavar="EXPR", multiple=True,
+    help="trace=NAME,%family; event=KIND; inject=NAME:status=S:when=N",
+)  # fmt: skip
+@click.option(
+    "-o", "output", metavar="FILE", type=FILE, help="Write the trace here, not to stderr."
+)
+@click.option("--format", "form", default="text", help="text or jsonl.")
+@click.option("-c", "summary", is_flag=True, help="Count calls and errors.")
+@click.option("-C", "with_summary", is_flag=True, help="As -c, behind the trace.")
+@click.option("-r", "relative", is_flag=True, help="Virtual time since the last line.")
+@click.option("-T", "spent", is_flag=True, help="Virtual time spent in each call.")
+@click.option("-k", "stacks", is_flag=True, help="The callers of each call.")
+@click.option("-Z", "failed", is_flag=True, help="Only calls that fail.")
+@click.option("-z", "successful", is_flag=True, help="Only calls that do not.")
+@click.option("-y", "names", is_flag=True, help="Objects of handles in JSON lines (text has them).")
+@click.option("-v", "whole", is_flag=True, help="Whole lists; optional arguments too.")
+@click.option("-f", "_follow", is_flag=True, help="Children too: always so.")
+@click.option("-s", "string_limit", type=int, default=32, help="Bytes of a buffer to show.")
+@session_options
+@machine_options
 def trace(
-    program: Annotated[str, typer.Argument(help="A PE file, or @NAME of a built-in program.")],
-    arguments: Words = None,
-    expressions: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(
-            "-e", metavar="EXPR", help="trace=NAME,%family; event=KIND; inject=NAME:status=S:when=N"
-        ),
-    ] = None,
-    output: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("-o", metavar="FILE", help="Write the trace here, not to stderr."),
-    ] = None,
-    form: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
-    summary: Annotated[bool, typer.Option("-c", help="Count calls and errors.")] = False,
-    with_summary: Annotated[bool, typer.Option("-C", help="As -c, behind the trace.")] = False,
-    relative: Annotated[bool, typer.Option("-r", help="Virtual time since the last line.")] = False,
-    spent: Annotated[bool, typer.Option("-T", help="Virtual time spent in each call.")] = False,
-    stacks: Annotated[bool, typer.Option("-k", help="The callers of each call.")] = False,
-    failed: Annotated[bool, typer.Option("-Z", help="Only calls that fail.")] = False,
-    successful: Annotated[bool, typer.Option("-z", help="Only calls that do not.")] = False,
-    names: Annotated[
-        bool, typer.Option("-y", help="Objects of handles in JSON lines (text has them).")
-    ] = False,
-    whole: Annotated[bool, typer.Option("-v", help="Whole lists; optional arguments too.")] = False,
-    _follow: Annotated[bool, typer.Option("-f", help="Children too: always so.")] = False,
-    string_limit: Annotated[int, typer.Option("-s", help="Bytes of a buffer to show.")] = 32,
-    rw: Rw = False,
-    mounts: Mounted = None,
-    environment: Environment = None,
-    time_limit: TimeLimit = None,
-    memory_limit: MemoryLimit = None,
-    report: ReportFile = None,
-    memory: Memory = 512,
-    no_sep: NoSep = False,
-    fast: Fast = False,
+    program: str,
+    arguments: Sequence[str],
+    expressions: Sequence[str],
+    output: Path | None,
+    form: str,
+    summary: bool,
+    with_summary: bool,
+    relative: bool,
+    spent: bool,
+    stacks: bool,
+    failed: bool,
+    successful: bool,
+    names: bool,
+    whole: bool,
+    _follow: bool,
+    string_limit: int,
+    memory: int,
+    no_sep: bool,
+    fast: bool,
+    **session: Any,
 ) -> None:
     """Run a program and show its system calls, with the gate that each came through."""
     from ntgate.cli.trace import TraceOptions, trace_program
 
-    options = TraceOptions(
+    chosen = TraceOptions(
         output, form, summary, with_summary, relative, spent, stacks, names, whole, string_limit
     )
-    for expression in [*(expressions or []), *["status=failed"] * failed,
+    for expression in [*expressions, *["status=failed"] * failed,
                        *["status=successful"] * successful]:  # fmt: skip
-        options.add_expression(expression)
-    session = _session(rw, mounts, environment, time_limit, memory_limit, report)
+        chosen.add_expression(expression)
     machine = _options(memory, no_sep, fast)
-    sys.exit(trace_program(program, arguments or [], machine, session, options))
+    sys.exit(trace_program(program, arguments, machine, _session(**session), chosen))
 
 
 @app.command(context_settings=PASS_ON)
+@click.argument("program", default="@sysenter")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("-c", "commands", metavar="COMMANDS", help="Run these, separated by ; and leave.")
+@machine_options
 def kd(
-    program: Annotated[Optional[str], typer.Argument(help="What to debug.")] = None,  # noqa: UP045
-    arguments: Words = None,
-    commands: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("-c", metavar="COMMANDS", help="Run these, separated by ; and leave."),
-    ] = None,
-    memory: Memory = 512,
-    no_sep: NoSep = False,
-    fast: Fast = False,
-) -> None:
+    program: str, arguments: Sequence[str], commands: str | None, memory: int, no_sep: bool,
+    fast: bool,
+) -> None:  # fmt: skip
     """Debug the machine's kernel, stopped at the initial break of a program."""
     from ntgate.cli.kd import debug
 
-    options = _options(memory, no_sep, fast)
-    options.debugger = True
-    sys.exit(0 if debug(program or "@sysenter", arguments or [], commands, options) else 1)
+    machine = _options(memory, no_sep, fast)
+    machine.debugger = True
+    sys.exit(0 if debug(program, arguments, commands, machine) else 1)
 
 
 @app.command()
-def demo(
-    width: Annotated[int, typer.Option(min=100, max=250, help="Columns to fill.")] = 100,
-    no_sep: NoSep = False,
-) -> None:
+@click.option(
+    "--width", type=click.IntRange(100, 250), default=100, help="Columns to fill."
+)
+@click.option("--no-sep", is_flag=True, help="A processor without sysenter.")
+def demo(width: int, no_sep: bool) -> None:
     """Walk one NtWriteFile call through both gates, step by step."""
     from ntgate.cli.demo import show
 
     show(width, _options(512, no_sep, False))
 
 
-userland = typer.Typer(help="The DLLs that real programs need.", no_args_is_help=True)
-app.add_typer(userland, name="userland")
+@app.group()
+def userland() -> None:
+    """The DLLs that real programs need."""
 
 
 @userland.command("install")
-def userland_install(
-    folder: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--from", metavar="DIR", help="An installed Wine's or a folder of DLLs."),
-    ] = None,
-    any_version: Annotated[
-        bool, typer.Option("--any-version", help="Take the archive's Wine whatever its version.")
-    ] = False,
-) -> None:
+@click.option(
+    "--from", "folder", metavar="DIR", type=FILE,
+    help="An installed Wine's or a folder of DLLs.",
+)  # fmt: skip
+@click.option("--any-version", is_flag=True, help="Take the archive's Wine whatever its version.")
+def userland_install(folder: Path | None, any_version: bool) -> None:
     """Get Wine's DLLs as an ordinary user and prepare them in the cache folder."""
     from ntgate.cli.userland import install_userland
 
@@ -186,15 +201,10 @@ def userland_status() -> None:
     sys.exit(show_status())
 
 
-def _session(
-    rw: bool, mounts: list[str] | None, environment: list[str] | None, time_limit: float | None,
-    memory_limit: int | None, report: Path | None,
-) -> SessionOptions:  # fmt: skip
+def _session(**chosen: Any) -> SessionOptions:
     from ntgate.cli.session import SessionOptions
 
-    return SessionOptions(
-        rw, mounts or (), environment or (), time_limit, memory_limit, report
-    )
+    return SessionOptions(**chosen)
 
 
 def _options(memory: int, no_sep: bool, fast: bool) -> MachineOptions:
@@ -206,4 +216,3 @@ def _options(memory: int, no_sep: bool, fast: bool) -> MachineOptions:
     # The study's 512 MB machine has 1ff6a pages: firmware keeps the rest.
     pages = MEMORY_PAGES + (memory - 512) * 256
     return MachineOptions(pages=pages, has_sep=not no_sep, counted=not fast)
-
