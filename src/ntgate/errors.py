@@ -5,6 +5,7 @@
      +- MachineError             the machine stands still; `state` shows it
          +- GuestBugCheck        the guest's kernel has called KeBugCheckEx
          +- TripleFault          a fault while a double fault was delivered
+         +- Halted               a hlt with interrupts off
          +- CalibrationError     the engine is not the one that was measured
          +- InternalFault        a bug of ours
 
@@ -50,6 +51,10 @@ class GuestBugCheck(MachineError):
 
 class TripleFault(MachineError):
     """A fault while a double fault was delivered, which resets a real processor."""
+
+
+class Halted(MachineError):
+    """A hlt with interrupts off, which only a reset ends."""
 
 
 class CalibrationError(MachineError):

@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from subprocess import list2cmdline
+from time import monotonic_ns
 
 import ntgate.services.all  # noqa: F401  (declares the services)
 from ntgate.boot.boot import boot
+from ntgate.cpu.delivery import IF
 from ntgate.devices.console import MemoryDevice
 from ntgate.devices.mounts import Mount, Mounts
 from ntgate.devices.standard import attach_devices, mount_system_files
 from ntgate.dispatch.dispatcher import Dispatcher, Observer
 from ntgate.dispatch.tables import ServiceNumber
 from ntgate.entry.routines import HOST_PORT
-from ntgate.errors import UsageError
+from ntgate.errors import Halted, UsageError
 from ntgate.executive.events import Events, Unimplemented
 from ntgate.executive.executive import Executive
 from ntgate.executive.io.device import ByteDevice
@@ -45,9 +47,6 @@ SLICE = 500_000  # instructions in one clock tick
 # keeps in step with it.
 MASKED_STEP = 17
 MASKED_US = 100  # the same where time is the host's
-# Instructions that a run counts for when something stops it: the engine does not tell, and time
-# has to pass for a program that a breakpoint stops again and again.
-CUT_SHORT = 1000
 
 
 class Cause(Enum):
@@ -216,19 +215,23 @@ class Machine:
                 amount = self._until_tick
             if instructions:
                 amount = min(amount, left)
-            completed = self._run(amount, stepping=first)
+            ran = self._run(amount, stepping=first)
             first = False
-            if completed and not self._taken:
-                self._until_tick -= amount or self._until_tick
-                left -= amount
-            else:
-                self._until_tick -= CUT_SHORT
+            self._until_tick -= ran
+            left -= ran
             if self._taken:
                 return Cause.BREAK_INSTRUCTION
             if self.cpu.breakpoints.hits or self.cpu.watchpoints.hits:
                 return Cause.BREAKPOINT
             if self._exited:
                 return Cause.EXIT
+            if self.cpu.halted:
+                self._until_tick = min(self._until_tick, 0)
+                if not self.cpu.registers.eflags & IF:
+                    raise Halted(
+                        f"the processor has halted at {self.cpu.registers.eip - 1:08x} with "
+                        "interrupts off: nothing can wake it"
+                    )
             if instructions and left <= 0:
                 return Cause.COUNT
             if self._interrupted:
@@ -236,15 +239,20 @@ class Machine:
             if self._until_tick <= 0 and self.cpu.interrupt(m.CLOCK_VECTOR):
                 self._until_tick = SLICE
 
-    def _run(self, amount: int, *, stepping: bool) -> bool:
-        """Whether the amount has run; 0 is a tick of the host's clock."""
-        if stepping:
-            self.cpu.step()
-            return True
-        if amount:
-            return self.cpu.run(amount)
+    def _run(self, amount: int, *, stepping: bool) -> int:
+        """How many instructions have run; 0 is a tick of the host's clock, and its part of SLICE
+        is what has run."""
+        if stepping or amount:
+            if stepping:
+                self.cpu.step()
+            else:
+                self.cpu.run(amount)
+            return self.cpu.executed
+        began = monotonic_ns()
         # Not MASKED_STEP for a tick that has to wait: a change to counting translates all anew.
-        return self.cpu.run(timeout_us=m.TICK_100NS // 10 if self._until_tick > 0 else MASKED_US)
+        tick_us = m.TICK_100NS // 10
+        self.cpu.run(timeout_us=tick_us if self._until_tick > 0 else MASKED_US)
+        return (monotonic_ns() - began) * SLICE // (1000 * tick_us)
 
     def request_stop(self) -> None:
         """Make `resume` return soon; from a signal handler or another thread."""

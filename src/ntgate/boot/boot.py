@@ -16,7 +16,7 @@ from ntgate.cpu.unicorn_abi import x86
 from ntgate.image.pe_view import map_image
 from ntgate.layout import machine as m
 
-CR4_PAE, CR4_TSD, CR4_PGE, CR4_OSFXSR, CR4_OSXMMEXCPT = 1 << 5, 1 << 2, 1 << 7, 1 << 9, 1 << 10
+CR4_PAE, CR4_PGE, CR4_OSFXSR, CR4_OSXMMEXCPT = 1 << 5, 1 << 7, 1 << 9, 1 << 10
 CR0_NT = 0x8001_0033  # PG, WP, NE, ET, MP, PE
 EFER, EFER_NXE = 0xC0000080, 1 << 11
 
@@ -79,7 +79,7 @@ def _load(cpu: Processor, memory: MemoryMap, image: KernelImage) -> None:
 def _load_registers(cpu: Processor, symbols: dict[str, int], *, has_sep: bool) -> None:
     registers = cpu.registers
     registers.write_msr(EFER, EFER_NXE)
-    registers.write("cr4", CR4_PAE | CR4_TSD | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT)
+    registers.write("cr4", CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT)
     registers.write("cr3", m.SYSTEM_PDPT)
     registers.write("cr0", CR0_NT)
     registers.write_structured(x86.UC_X86_REG_GDTR, 0, m.GDT, m.GDT_LIMIT)

@@ -14,14 +14,12 @@ from ntgate.cpu import unicorn_abi as abi
 from ntgate.cpu.delivery import (
     BREAKPOINT,
     DEBUG,
-    DR6_BS,
     GENERAL_PROTECTION,
     IF,
     INVALID_OPCODE,
     NO_EXCEPTION,
     PAGE_FAULT,
     RF,
-    TF,
     VM,
 )
 from ntgate.cpu.descriptors import FLAT_CODE, FLAT_DATA
@@ -29,7 +27,6 @@ from ntgate.cpu.gate_entry import reader
 from ntgate.cpu.instructions import (
     LONGEST_INSTRUCTION,
     PREFIXES,
-    RDTSC,
     VEX_LENGTHS,
     cpuid,
     refused_instruction,
@@ -189,7 +186,7 @@ class EventHooks:
                 return False
             context[cr2] = self.cr2
             return True
-        return vector == GENERAL_PROTECTION and self._emulate(context)
+        return False
 
     def _first_fetch(self, linear: int, error: int) -> bool:
         if not self.cpu.first_fetch(linear):
@@ -229,31 +226,15 @@ class EventHooks:
         cpu.restore()
         return True
 
-    def _emulate(self, context: memoryview) -> bool:
-        """`rdtsc` in ring 3 while CR4.TSD is set: NT lets it through."""
-        if self.cpu.peek(context, 2) != RDTSC:
-            return False
-        layout = self.layout
-        eflags = self.cpu.flags(context, in_instruction=True)
-        self._load_ticks(context)
-        context[layout.eip] = (context[layout.eip] + 2) & 0xFFFFFFFF
-        if eflags & TF:
-            context[layout.dr6] |= DR6_BS
-            self.delivery.deliver(context, DEBUG, eflags=eflags)
-        return True
-
     def _rdtsc(self, _engine: object, _data: object) -> int:
+        """Of the virtual clock, so that equal runs read equal times."""
         context = self.cpu.context.save(self.engine)
         self.cpu.flags(context, in_instruction=True)
-        self._load_ticks(context)
-        self.cpu.restore()
-        return 1
-
-    def _load_ticks(self, context: memoryview) -> None:
-        """The virtual clock's, so that equal runs read equal times."""
         ticks = self.cpu.timestamp()
         context[self.layout.general[0]] = ticks & 0xFFFFFFFF
         context[self.layout.general[2]] = ticks >> 32 & 0xFFFFFFFF
+        self.cpu.restore()
+        return 1
 
     def _cpuid(self, _engine: object, _data: object) -> int:
         context, general = self.cpu.context.save(self.engine), self.layout.general

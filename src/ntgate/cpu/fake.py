@@ -108,9 +108,6 @@ class FakeWatchpoints:
     def renew(self) -> None:
         pass
 
-    def mapping_changes(self) -> None:
-        pass
-
 
 class FakeProcessor:
     """Implements protocol.Cpu.
@@ -124,6 +121,7 @@ class FakeProcessor:
         self.has_sep = has_sep
         self.ran: set[int] = set()
         self.executed = 0
+        self.halted = False
         self.context = memoryview(bytearray(LAYOUT.size)).cast("I")
         self.delivery = Delivery(LAYOUT, ram)
         self.registers = FakeRegisters(self.context, self.delivery)

@@ -9,7 +9,7 @@ from ntgate.cpu.delivery import DEBUG, GENERAL_PROTECTION, INVALID_OPCODE
 if TYPE_CHECKING:
     from ntgate.cpu.processor import Processor
 
-RDTSC, RDPMC, INT1 = b"\x0f\x31", b"\x0f\x33", b"\xf1"
+RDPMC, INT1, HLT = b"\x0f\x33", b"\xf1", b"\xf4"
 VEX_LENGTHS = {b"\xc5": 3, b"\xc4": 4}  # of an instruction of the 0f map without operands
 PREFIXES = bytes((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
 LONGEST_INSTRUCTION = 15

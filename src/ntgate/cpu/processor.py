@@ -22,6 +22,7 @@ from ntgate.cpu.delivery import HFLAG_INHIBIT_IRQ, IF, NO_EXCEPTION, Delivery
 from ntgate.cpu.descriptors import FLAT_CODE, FLAT_DATA
 from ntgate.cpu.events import EventHooks
 from ntgate.cpu.gate_entry import GateEntry
+from ntgate.cpu.instructions import HLT
 from ntgate.cpu.live import live_registers
 from ntgate.cpu.microcode import Microcode
 from ntgate.cpu.mmu import PageFault, translate
@@ -87,6 +88,7 @@ class Processor:
         self.port_write: Callable[[int, int, int], None] = lambda _port, _size, _value: None
 
         self.executed = 0
+        self.halted = False
         self.stop_requested = False
         self._thread = 0  # the one that is in the engine
         self.is_counting = False
@@ -130,6 +132,7 @@ class Processor:
         """
         self.stop_requested = False
         self.executed = 0
+        self.halted = False
         self.breakpoints.begin()
         self.watchpoints.hits.clear()
         self.events.cr2 = self.registers.read("cr2")
@@ -142,6 +145,7 @@ class Processor:
             else:
                 ended = self.run_engine(0, min(timeout_us or SLOT_US, SLOT_US))
             if ended is End.HALT:
+                self.halted = self._is_behind_hlt()
                 return True
             if self.ports.refused is not None:
                 self.ports.finish()
@@ -179,7 +183,12 @@ class Processor:
             return End.BROKEN_OFF
         if count:
             return End.HALT if begun <= count else End.LIMIT
-        return End.LIMIT if monotonic() >= started + timeout_us / 1e6 else End.HALT
+        if monotonic() >= started + timeout_us / 1e6:
+            return End.LIMIT
+        return End.HALT if self._is_behind_hlt() else End.LIMIT
+
+    def _is_behind_hlt(self) -> bool:
+        return self.peek(self.context.save(self.engine), 1, -1) == HLT
 
     def _set_counting(self, counting: bool) -> None:
         """The engine counts in translations that were made for it, and only in those."""

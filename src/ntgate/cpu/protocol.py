@@ -53,10 +53,7 @@ class CpuWatchpoints(Protocol):
     hits: list[Watch]  # of `debugger`, in the last run, which stopped behind the instruction
 
     def renew(self) -> None:
-        """From a callback that follows a load of DR0-DR7 or CR3."""
-
-    def mapping_changes(self) -> None:
-        """From a callback that is about to map a page."""
+        """From a callback that follows a load of DR0-DR7 or CR3, or the change of a mapping."""
 
 
 class Cpu(Protocol):
@@ -76,6 +73,7 @@ class Cpu(Protocol):
     has_sep: bool
     ran: set[int]
     executed: int  # instructions that the last run with a limit has begun
+    halted: bool  # the last run has ended behind a hlt
     host_port: int
     host_call: Callable[[int], bool]
     first_fetch: Callable[[int], bool]

@@ -99,11 +99,6 @@ class Watchpoints:
         if self._may_watch() and not self._wanted() <= self._hooks.keys():
             self.cpu.break_off()  # and `run` begins again
 
-    def mapping_changes(self) -> None:
-        """From a callback that is about to map a page: what is watched may lie elsewhere then."""
-        if self.armed:
-            self.cpu.break_off()
-
     def _may_watch(self) -> bool:
         return bool(self.debugger or self.cpu.registers.read("dr7") & 0xFF)
 

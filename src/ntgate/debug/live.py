@@ -10,7 +10,7 @@ from ntgate.cpu.unicorn_abi import UnicornError
 from ntgate.cpu.watchpoints import READ_WRITE, WRITE, Watch
 from ntgate.debug.symbols import Module, SymbolTable
 from ntgate.debug.target import Access, NoSuchRegister, Stop, StopReason, Unreadable
-from ntgate.errors import GuestBugCheck, MachineError, NtError, TripleFault
+from ntgate.errors import GuestBugCheck, Halted, MachineError, NtError, TripleFault
 from ntgate.executive.events import (
     DebugPrint,
     Event,
@@ -236,7 +236,7 @@ def _is_ordinary(space: ProcessSpace, address: int) -> bool:
 
 
 def _reason_of(error: MachineError) -> StopReason:
-    if isinstance(error, GuestBugCheck | TripleFault):
+    if isinstance(error, GuestBugCheck | TripleFault | Halted):
         return StopReason.BUGCHECK
     return StopReason.FAILURE
 

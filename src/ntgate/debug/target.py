@@ -36,7 +36,7 @@ class StopReason(Enum):
     PRINT = "print"  # never returned by resume: DbgPrint text goes to the output
     INTERRUPT = "interrupt"  # the user pressed Ctrl-C
     EXIT = "exit"  # the last process has ended; the machine idles
-    BUGCHECK = "bugcheck"  # the guest's kernel is dead, or a triple fault
+    BUGCHECK = "bugcheck"  # the guest's kernel is dead, a triple fault, a halt for ever
     FAILURE = "failure"  # a bug of ours: the machine is stopped at that instruction
 
 

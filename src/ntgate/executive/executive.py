@@ -70,6 +70,7 @@ class Executive:
         self.uuids = Uuids(self.clock)
         self.mm = MemoryManager(cpu, kernel, frames, self.pool, system_space)
         kernel.set_u32(symbols["MmPfnDatabase"], self.mm.pfn.address)
+        kernel.set_u32(symbols["MmPfnDatabase"], self.mm.pfn.address)
         self.processes = ProcessManager(self, map_page)
         self.waits = Waits(self)
         self.timers = Timers(self)

@@ -54,7 +54,6 @@ def KiDeliverApc(
 def MmAccessFault(
     caller: Thread, ErrorCode: int, VirtualAddress: int, SegCs: int, TrapFrame: int
 ) -> Outcome:
-    caller.executive.cpu.watchpoints.mapping_changes()
     return access_fault(caller.process.space, VirtualAddress, ErrorCode, teb=caller.teb)
 
 
@@ -98,7 +97,7 @@ def KiDispatchException(
 
 @routine
 def KiDebugRegistersLoaded(caller: Thread) -> Outcome:
-    caller.executive.cpu.stop()
+    caller.executive.cpu.watchpoints.renew()
     return 0
 
 
