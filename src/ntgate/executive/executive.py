@@ -20,6 +20,7 @@ from ntgate.executive.ke.time_zone import TimeZone
 from ntgate.executive.ke.timers import Timers
 from ntgate.executive.ke.wait import Waits
 from ntgate.executive.locale import Locale
+from ntgate.executive.lpc import Ports
 from ntgate.executive.mm.manager import MemoryManager
 from ntgate.executive.ob import ObjectManager
 from ntgate.executive.pool import Pool
@@ -70,11 +71,11 @@ class Executive:
         self.uuids = Uuids(self.clock)
         self.mm = MemoryManager(cpu, kernel, frames, self.pool, system_space)
         kernel.set_u32(symbols["MmPfnDatabase"], self.mm.pfn.address)
-        kernel.set_u32(symbols["MmPfnDatabase"], self.mm.pfn.address)
         self.processes = ProcessManager(self, map_page)
         self.waits = Waits(self)
         self.timers = Timers(self)
         self.keyed_events = KeyedEvents(self)
+        self.ports = Ports(self)
         self.io = start_io(self)
         self.registry = Registry(
             self.objects, self.clock, self.events, VolumeHiveFiles(self.io)

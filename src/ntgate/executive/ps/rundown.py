@@ -82,6 +82,7 @@ class Rundown:
         thread.pending = None
         executive.keyed_events.leave(thread)
         executive.timers.thread_ended(thread)
+        executive.ports.thread_ended(thread)
         executive.waits.unlink(thread)
         executive.waits.release(thread)
         executive.waits.abandon_mutants(thread)
@@ -137,6 +138,9 @@ class Rundown:
             self._empty(self._ended.pop())
         if not self._dead:
             return
+        for thread in self._dead:
+            if not thread.process.exited:
+                delete_user_part(thread)
         current = self.executive.scheduler.prcb.CurrentThread
         gone = [thread for thread in self._dead if thread.ethread.address != current]
         self._dead = [thread for thread in self._dead if thread.ethread.address == current]
@@ -146,8 +150,6 @@ class Rundown:
     def _free_thread(self, thread: Thread) -> None:
         body = thread.ethread.address
         thread.ethread.DeadThread = 1
-        if not thread.process.exited:
-            delete_user_part(thread)
         lists.remove(self.kernel, body + KTHREAD.ThreadListEntry.offset)
         self.stacks.free(thread.stack)
         self.executive.objects.dereference(body)

@@ -46,6 +46,7 @@ class Process:
         self.exception_entry = 0  # ntdll!KiUserExceptionDispatcher
         self.apc_entry = 0  # ntdll!KiUserApcDispatcher
         self.desktop = 0  # the handle of its threads' desktop, once one has asked
+        self.wine_priorities = False  # its kernelbase wants classes and distances, as set
         self.least_stack = 0  # bytes of each stack that its ntdll finds committed
         self.image_path = ""  # NT path, \\Device\\...
         self.image_name = ""
@@ -90,6 +91,7 @@ class Thread:
         self.timer: int | None = None  # of the clock, while a wait has a timeout
         self.keyed_wait = 0  # the keyed event in whose queue it is
         self.saved_port = 0  # what KeyedWaitValue stands in place of meanwhile
+        self.lpc_wait = 0  # the port in whose reply chain it is
         self.alert_by_id = False  # NtAlertThreadByThreadId has come before the wait for it
         self.waits_for_alert = False
 
