@@ -1,8 +1,9 @@
 """Builds the guest test programs: tests/guests/NAME.c becomes a 32-bit Windows NAME.exe.
 
-A program is freestanding and links to ntdll.dll alone (see guests/nt.h).  The compiler is
-PyPI's ziglang: no root, the same bytes on every host.  Built programs are kept under
-build/guests/, by the hash of everything that they are made from.
+A program is freestanding and links to ntdll.dll alone (see guests/nt.h), or to kernel32.dll too
+(guests/win32.h): then it needs the userland.  The compiler is PyPI's ziglang: no root, the same
+bytes on every host.  Built programs are kept under build/guests/, by the hash of everything that
+they are made from.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ LINK = [
     "lld-link", "/nologo", "/machine:x86", "/subsystem:console,5.01", "/entry:start",
     "/nodefaultlib", "/dynamicbase:no", "/fixed:no", "/safeseh:no", "/Brepro",
 ]  # fmt: skip
-IMPORTS = ["dlltool", "-m", "i386", "-k", "-d", str(SOURCES / "ntdll.def")]
+IMPORTS = ["dlltool", "-m", "i386", "-k"]
 
 
 class GuestBuildError(Exception):
@@ -62,18 +63,21 @@ def build(source: Path) -> Path:
 
 
 def _hash(source: Path) -> str:
-    digest = hashlib.sha256(repr((_zig_version(), COMPILE, LINK, IMPORTS[:-1])).encode())
-    for part in [source, *sorted(SOURCES.glob("*.h")), SOURCES / "ntdll.def"]:
+    digest = hashlib.sha256(repr((_zig_version(), COMPILE, LINK, IMPORTS)).encode())
+    for part in [source, *sorted(SOURCES.glob("*.h")), *sorted(SOURCES.glob("*.def"))]:
         digest.update(part.name.encode() + b"\0" + part.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def _compile(source: Path, scratch: Path) -> Path:
-    compiled, imports = scratch / "program.o", scratch / "ntdll.lib"
-    program = scratch / f"{source.stem}.exe"
+    compiled, program = scratch / "program.o", scratch / f"{source.stem}.exe"
     _zig(*COMPILE, "-I", str(SOURCES), "-c", "-o", str(compiled), str(source))
-    _zig(*IMPORTS, "-l", str(imports))
-    _zig(*LINK, f"/out:{program}", str(compiled), str(imports))
+    imports = []
+    for definitions in sorted(SOURCES.glob("*.def")):
+        library = scratch / f"{definitions.stem}.lib"
+        _zig(*IMPORTS, "-d", str(definitions), "-l", str(library))
+        imports.append(str(library))
+    _zig(*LINK, f"/out:{program}", str(compiled), *imports)
     return program
 
 

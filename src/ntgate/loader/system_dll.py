@@ -18,6 +18,8 @@ from ntgate.loader.programs import Program, load_program
 from ntgate.loader.userland import Userland
 
 PAGE_READWRITE = 0x04
+# Where XP maps csrss's shared section, which there is none of here.
+API_SETS = 0x7F6F0000
 # Wine's signal_start_thread zeroes 0f0000h bytes below a page of its own.
 WINE_STACK = 0xF2000
 
@@ -39,6 +41,7 @@ class SystemDll:
         process.exception_entry = self.entries["KiUserExceptionDispatcher"]
         process.apc_entry = self.entries["KiUserApcDispatcher"]
         process.least_stack = self.least_stack
+        process.wine_priorities = not self.binds
 
     def resolve(self, program: Program) -> dict[int, int]:
         """The IAT of a program for an ntdll that does not fill it: slots and addresses.
@@ -71,7 +74,9 @@ class SystemImages:
         ntdll.prepare(process)
         if ntdll.api_sets is None:
             return 0
-        return self._images.map_data(process, "apisetschema.dll", ntdll.api_sets)
+        return self._images.map_data(
+            process, "apisetschema.dll", ntdll.api_sets, API_SETS
+        )
 
     def bind(self, process: Process, file: SectionFile) -> None:
         if not self._ntdll.binds:

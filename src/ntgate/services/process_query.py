@@ -52,11 +52,17 @@ Answer = Annotated[
 
 
 def _basic(process: Process) -> bytes:
+    """PROCESS_BASIC_INFORMATION.
+
+    Wine 8.0's GetPriorityClass reads BasePriority as the priority class.
+    """
     eprocess = process.eprocess
+    priority = eprocess.Pcb.BasePriority
+    if process.wine_priorities:
+        priority = eprocess.PriorityClass
     return struct.pack(
-        "<6I", eprocess.ExitStatus, eprocess.Peb, eprocess.Pcb.Affinity,
-        eprocess.Pcb.BasePriority, eprocess.UniqueProcessId,
-        eprocess.InheritedFromUniqueProcessId,
+        "<6I", eprocess.ExitStatus, eprocess.Peb, eprocess.Pcb.Affinity, priority,
+        eprocess.UniqueProcessId, eprocess.InheritedFromUniqueProcessId,
     )  # fmt: skip
 
 

@@ -38,8 +38,11 @@ def NtYieldExecution(caller: Thread) -> Outcome:
 def NtDelayExecution(
     caller: Thread, Alertable: BOOLEAN, DelayInterval: In[LARGE_INTEGER]
 ) -> Outcome:
-    """Wait for a time: relative when negative, until a system time when positive."""
-    interval = DelayInterval.read()
+    """Wait for a time: relative when negative, until a system time when positive.
+
+    Wine's Sleep passes NULL for ever, where XP's passes the longest time there is.
+    """
+    interval = DelayInterval.read() if DelayInterval else None
     if interval == 0 and not Alertable:
         yielded = caller.executive.scheduler.yield_current()
         return Wait(_after_wait) if yielded else ntstatus.STATUS_SUCCESS
@@ -71,7 +74,8 @@ def NtQueueApcThread(
     thread = thread_of(caller, ThreadHandle, THREAD_SET_CONTEXT)
     if thread.ethread.Terminated:
         return ntstatus.STATUS_UNSUCCESSFUL
-    apc.queue(thread, ApcRoutine, ApcArgument1, ApcArgument2, ApcArgument3)
+    if ApcRoutine:  # without one it is a kernel APC, which has run already
+        apc.queue(thread, ApcRoutine, ApcArgument1, ApcArgument2, ApcArgument3)
     return ntstatus.STATUS_SUCCESS
 
 

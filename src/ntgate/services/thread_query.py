@@ -44,11 +44,15 @@ Answer = Annotated[
 
 
 def _basic(thread: Thread) -> bytes:
-    ethread = thread.ethread
+    """THREAD_BASIC_INFORMATION.
+
+    Wine 8.0's GetThreadPriority reads Priority as the distance from the process's.
+    """
+    ethread, increment = thread.ethread, base_increment(thread)
+    priority = increment if thread.process.wine_priorities else ethread.Tcb.Priority
     return struct.pack(
         "<5I2i", ethread.ExitStatus if ethread.Terminated else ntstatus.STATUS_PENDING,
-        thread.teb, thread.pid, thread.tid, ethread.Tcb.Affinity, ethread.Tcb.Priority,
-        base_increment(thread),
+        thread.teb, thread.pid, thread.tid, ethread.Tcb.Affinity, priority, increment,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from ntgate.executive.mm.protection import PAGE_GUARD, PAGE_READWRITE
 from ntgate.executive.ps.environment import TEB_SIZE, teb
 from ntgate.layout import machine as m
 from ntgate.layout.ps import TEB
-from ntgate.memory.user import AccessViolation
+from ntgate.memory.user import AccessViolation, UserMemory
 
 if TYPE_CHECKING:
     from ntgate.executive.mm.space import ProcessSpace
@@ -124,7 +124,11 @@ def create_thread_on(
 
 def delete_user_part(thread: Thread) -> None:
     """The thread has ended and its process goes on: free its TEB and, if it is its own, its
-    stack."""
+    stack.
+
+    Wine's ntdll links the TEBs of its threads; one that was ended from outside has not left that
+    list, and its TEB stays.
+    """
     space, memory = thread.process.space, thread.process.memory
     teb_at, thread.teb = thread.teb, 0
     if not teb_at:
@@ -132,11 +136,22 @@ def delete_user_part(thread: Thread) -> None:
     try:
         allocation = memory.u32(teb_at + TEB.DeallocationStack.offset)
         wanted = memory.read(teb_at + TEB.FreeStackOnTermination.offset, 1) != b"\0"
+        linked = _is_linked(memory, teb_at + TEB.TlsLinks.offset)
     except AccessViolation:
         return
     if thread.owns_stack or wanted:
         _delete(space, allocation)
-    _delete(space, teb_at)
+    if not linked:
+        _delete(space, teb_at)
+
+
+def _is_linked(memory: UserMemory, entry: int) -> bool:
+    """Whether a LIST_ENTRY of ring 3 is in a list: its neighbour points back at it."""
+    following = memory.u32(entry)
+    try:
+        return following != 0 and memory.u32(following + 4) == entry
+    except AccessViolation:
+        return False
 
 
 def _delete(space: ProcessSpace, address: int) -> None:

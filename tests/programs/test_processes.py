@@ -1,0 +1,22 @@
+"""Processes and threads through kernel32: guest programs that check themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import Runner
+
+Guest = Callable[[str], Path]
+
+
+@pytest.mark.parametrize("name", ["process_children", "thread_control"])
+def test_a_program_s_own_checks(run: Runner, guest: Guest, name: str) -> None:
+    assert run(guest(name)).lines() == ["passed"]
+
+
+def test_what_children_print_and_their_exit_codes(run: Runner) -> None:
+    words = "cmd.exe /c exit 3 & call echo %^errorlevel%"
+    assert run("cmd.exe", "/c", words).output == "3\n"
