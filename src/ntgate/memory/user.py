@@ -107,6 +107,17 @@ class UserMemory:
             self._physical(max(page, address), FAULT_USER | FAULT_WRITE)
             page += PAGE_SIZE
 
+    def writable_dwords(self, address: int, count: int) -> int:
+        """The index in RAM of `count` dwords that the caller may write as they are.
+
+        0 where they are not aligned, in two pages, or in code, which `write` is for.
+        """
+        if address & 3 or (address & 0xFFF) + 4 * count > PAGE_SIZE:
+            return 0
+        self.probe(address, 4 * count, write=True)
+        place = self._physical(address, FAULT_USER | FAULT_WRITE)
+        return 0 if place >> 12 in self.cpu.ran else place >> 2
+
     def u16(self, address: int) -> int:
         return int.from_bytes(self.read(address, 2), "little")
 

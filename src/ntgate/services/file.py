@@ -24,6 +24,7 @@ from ntgate.executive.io.request import Request
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.memory.user import AccessViolation
+from ntgate.services.file_fast import fast_read, fast_write
 from ntgate.services.file_request import (
     LARGEST_TRANSFER,
     PIO_APC_ROUTINE,
@@ -81,6 +82,12 @@ def NtWriteFile(
     Key: InOpt[ULONG],
 ) -> Outcome:
     """Write Length bytes from Buffer to a file object."""
+    if not (Event or ApcRoutine or ByteOffset.address or Key.address):
+        status = fast_write(
+            caller, FileHandle, c.FILE_WRITE_DATA, IoStatusBlock.address, Buffer, Length
+        )
+        if status is not None:
+            return status
     file = either_access(caller, FileHandle, c.FILE_WRITE_DATA, c.FILE_APPEND_DATA)
     synchronous = file.synchronous
     offset = _place(file, ByteOffset, synchronous=synchronous)
@@ -116,6 +123,12 @@ def NtReadFile(
     Key: InOpt[ULONG],
 ) -> Outcome:
     """Read up to Length bytes from a file object into Buffer."""
+    if not (Event or ApcRoutine or ByteOffset.address or Key.address):
+        status = fast_read(
+            caller, FileHandle, c.FILE_READ_DATA, IoStatusBlock.address, Buffer, Length
+        )
+        if status is not None:
+            return status
     file = file_of(caller, FileHandle, c.FILE_READ_DATA)
     synchronous = file.synchronous
     offset = _place(file, ByteOffset, synchronous=synchronous)

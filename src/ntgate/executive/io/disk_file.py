@@ -51,6 +51,7 @@ class DiskFile(OpenFile):
         self.watch: Watch | None = None
         self.opened_name = ""  # where that has 8.3 names; a rename forgets it
         self._is_directory = node.is_directory and not stream.stream_name
+        self.fast = self.synchronous and not self._is_directory
 
     @property
     def name(self) -> str:  # type: ignore[override]

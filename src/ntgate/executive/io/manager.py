@@ -8,7 +8,7 @@ r"""The I/O manager: drivers, devices, file objects, and opening by name.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
@@ -27,6 +27,7 @@ from ntgate.layout.ke import DISPATCHER_HEADER
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
     from ntgate.executive.io.device import ConsoleDevice
+    from ntgate.executive.io.disk_file import DiskFile
     from ntgate.executive.io.volume import Volume
     from ntgate.executive.ps.thread import Thread
 
@@ -78,6 +79,7 @@ class IoManager:
         self.objects = objects = executive.objects
         self.pending: dict[int, Request] = {}
         self.last_serial = 0
+        self.fast_files: dict[int, DiskFile] = {}  # by body: those with fast I/O
         self.terminals: dict[bool, ConsoleDevice] = {}  # True: for input; of standard handles
         self.ports = CompletionPorts(executive)
         kind = self.file_type = objects.types["File"]
@@ -168,6 +170,8 @@ class IoManager:
             raise
         device.view.ReferenceCount += 1
         self.objects.set_companion(body, opened)
+        if opened.fast:
+            self.fast_files[body] = cast("DiskFile", opened)
         made = create.information == c.FILE_CREATED
         if made and attributes.security and not opened.security:
             self.executive.security.secure(body, attributes.security)
@@ -276,6 +280,7 @@ class IoManager:
     def _delete_file(self, body: int) -> None:
         view = FILE_OBJECT(self.kernel, body)
         file = self._companion(body)
+        self.fast_files.pop(body, None)
         if file is not None:
             file.close()
             file.device.view.ReferenceCount -= 1

@@ -75,6 +75,7 @@ class OpenFile:
 
     name = ""  # behind the device's name
     positioned = False  # reads and writes have an offset
+    fast = False  # synchronous and on a disk: services/file_fast.py
     is_directory = False
     security = b""  # a self-relative security descriptor; empty for the default
 
