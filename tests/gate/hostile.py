@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import IntEnum
 
 import ntgate.services.all  # noqa: F401  (declares the services)
-from ntgate.dispatch.service import SERVICES, Parameter
+from ntgate.dispatch.service import SERVICES, Parameter, Service
 from ntgate.dispatch.tables import services_by_name
 
 NUMBERS = 0x4000
@@ -31,16 +31,16 @@ PARKS = {
     """
     NtCreateMailslotFile NtCreateNamedPipeFile NtConnectPort NtDebugActiveProcess
     NtDelayExecution NtDisplayString NtFsControlFile NtLockFile NtNotifyChangeDirectoryFile
-    NtNotifyChangeKey NtNotifyChangeMultipleKeys NtReadRequestData NtRemoveIoCompletion
-    NtRemoveIoCompletionEx NtRemoveProcessDebug NtSecureConnectPort NtSuspendProcess
-    NtSuspendThread
+    NtNotifyChangeKey NtNotifyChangeMultipleKeys NtReadRequestData NtReleaseKeyedEvent
+    NtRemoveIoCompletion NtRemoveIoCompletionEx NtRemoveProcessDebug NtSecureConnectPort
+    NtSuspendProcess NtSuspendThread
     """.split()
 )
 """Services after which the caller may never go on."""
 
 
 class Kind(IntEnum):
-    """What a parameter is, as hostile_calls.c numbers it."""
+    """What a parameter is, as hostile_calls.c numbers it, and hostile_pointers.c."""
 
     ANYTHING = 0
     HANDLE = 1
@@ -55,6 +55,14 @@ class Kind(IntEnum):
     ITS_SIZE = 10
     ITSELF = 11
     PROTECTION = 12
+    THREAD = 13
+    FILE = 14
+    SECTION = 15
+    KEY = 16
+    EVENT = 17
+    MUTANT = 18
+    SEMAPHORE = 19
+    CLASS = 20
 
 
 def kind_of(parameter: Parameter) -> Kind:
@@ -110,3 +118,40 @@ def calls_to(name: str, seed: int, count: int) -> bytes:
     """The same, with calls to one service alone."""
     others = bytes(~byte & 0xFF for byte in bitmap([name]))
     return struct.pack("<II", seed, count) + others + known_parameters()
+
+
+HANDLES = {
+    "ThreadHandle": Kind.THREAD,
+    "FileHandle": Kind.FILE,
+    "SectionHandle": Kind.SECTION,
+    "KeyHandle": Kind.KEY,
+    "EventHandle": Kind.EVENT,
+    "Event": Kind.EVENT,
+    "MutantHandle": Kind.MUTANT,
+    "SemaphoreHandle": Kind.SEMAPHORE,
+}
+MOST_SERVICES, MOST_ARGUMENTS = 0x200, 18
+
+
+def sense_of(parameter: Parameter) -> Kind:
+    """The kind for hostile_pointers, which has handles of many types."""
+    if parameter.pointer is None and parameter.name.endswith("Class"):
+        return Kind.CLASS
+    if parameter.pointer is None and parameter.name in HANDLES:
+        return HANDLES[parameter.name]
+    return kind_of(parameter)
+
+
+def pointers_config(services: Sequence[Service], first: int = 0, *, tells: bool = False) -> bytes:
+    """The standard input of hostile_pointers; `first` is the number of the first call."""
+    config = struct.pack("<III", first, tells, len(services))
+    for declared in services:
+        kinds = bytes(map(sense_of, declared.parameters))
+        needs_pointer = any(
+            parameter.pointer is not None and not parameter.pointer.OPTIONAL
+            for parameter in declared.parameters
+        )
+        config += struct.pack(
+            f"<III{MOST_ARGUMENTS}s2x", declared.number.number, len(kinds), needs_pointer, kinds
+        )
+    return config
