@@ -115,7 +115,10 @@ Text:
 
 
 @pytest.mark.parametrize("has_sep", [True, False])
-def test_a_tick_between_any_two_instructions(tmp_path: Path, has_sep: bool) -> None:
+def test_a_tick_between_any_two_instructions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_sep: bool
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # the built-in ntdll, which starts at once
     machine = Machine(MachineOptions(has_sep=has_sep))
     path = program(tmp_path, "calls", CODE, DATA)
     consoles = [MemoryDevice(), MemoryDevice()]
