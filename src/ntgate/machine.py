@@ -36,13 +36,12 @@ from ntgate.executive.ps.thread import Process, Thread
 from ntgate.image.pe_view import entry_rva, size_of_image
 from ntgate.layout import machine as m
 from ntgate.loader import variables
-from ntgate.loader.find import find_program, needs_userland
+from ntgate.loader.find import FoundProgram, find_program
 from ntgate.loader.process import ProgramLoader
-from ntgate.loader.programs import Program
 from ntgate.loader.system_dll import SystemDll, builtin_dll, userland_dll
 from ntgate.loader.userland import Userland
 
-SLICE = 500_000  # instructions in one clock tick
+SLICE = 500_000  # instructions in one clock tick; blocks count for some (cpu.processor.BLOCK)
 # Instructions between two looks at IF, when a tick finds it clear; a prime, so that no short loop
 # keeps in step with it.
 MASKED_STEP = 17
@@ -141,7 +140,7 @@ class Machine:
         """
         userland = Userland.find()
         found = find_program(program, userland)
-        ntdll = self._system_dll(found.program, userland)
+        ntdll = self._system_dll(found, userland)
         seen = Mounts.standard(found.on_host, *mounts, work=current_folder)
         seen.apply(self.executive.io.volume)
         on_host = found.on_host and seen.guest_path(found.on_host)
@@ -156,15 +155,15 @@ class Machine:
         self._exited = False
         return thread.process
 
-    def _system_dll(self, program: Program, userland: Userland | None) -> SystemDll:
+    def _system_dll(self, found: FoundProgram, userland: Userland | None) -> SystemDll:
         """The built-in ntdll for a program that needs no other DLL, else the userland's."""
-        needed = needs_userland(program)
-        if userland is None or not needed:
-            if needed and program.imports:
-                raise UsageError(
-                    f"{program.name} needs {needed} and other DLLs: run `ntgate userland install`"
-                )
+        if not found.needs or (userland is None and not found.program.imports):
             return builtin_dll()
+        if userland is None:
+            raise UsageError(
+                f"{found.program.name} needs {found.needs} and what comes with it: "
+                "run `ntgate userland install`"
+            )
         self._mount(userland)
         return userland_dll(userland)
 
@@ -215,7 +214,7 @@ class Machine:
                 amount = self._until_tick
             if instructions:
                 amount = min(amount, left)
-            ran = self._run(amount, stepping=first)
+            ran = self._run(amount, stepping=first, exact=instructions > 0)
             first = False
             self._until_tick -= ran
             left -= ran
@@ -239,14 +238,14 @@ class Machine:
             if self._until_tick <= 0 and self.cpu.interrupt(m.CLOCK_VECTOR):
                 self._until_tick = SLICE
 
-    def _run(self, amount: int, *, stepping: bool) -> int:
+    def _run(self, amount: int, *, stepping: bool, exact: bool) -> int:
         """How many instructions have run; 0 is a tick of the host's clock, and its part of SLICE
         is what has run."""
         if stepping or amount:
             if stepping:
                 self.cpu.step()
             else:
-                self.cpu.run(amount)
+                self.cpu.run(amount, exact=exact)
             return self.cpu.executed
         began = monotonic_ns()
         # Not MASKED_STEP for a tick that has to wait: a change to counting translates all anew.

@@ -18,9 +18,13 @@ EXECUTABLE = ".exe"
 
 @dataclass(frozen=True, slots=True)
 class FoundProgram:
-    """`on_host`: the file, where its folder has to be shown to the guest; else `guest_path`."""
+    """`on_host`: the file, where its folder has to be shown to the guest; else `guest_path`.
+
+    `needs`: what the built-in ntdll can't stand in for, a DLL or a function; "" when it can.
+    """
 
     program: Program
+    needs: str
     on_host: Path | None
     guest_path: str
 
@@ -43,17 +47,15 @@ def find_program(name: str | Path, userland: Userland | None) -> FoundProgram:
     except OSError as error:
         raise UsageError(f"can't read {word}: {error.strerror}") from None
     program = load_program(path.name, file)
+    needs = _needs(program)
     own = userland.file(path.name) if userland is not None else None
     if own is not None and own.resolve() == path.resolve():
-        return FoundProgram(program, None, f"{SYSTEM32}\\{path.name}")
-    return FoundProgram(program, path, "")
+        return FoundProgram(program, needs, None, f"{SYSTEM32}\\{path.name}")
+    return FoundProgram(program, needs, path, "")
 
 
-def needs_userland(program: Program) -> str:
-    """What the built-in ntdll can't stand in for: a DLL or a function; "" when it can.
-
-    A program without imports finds its functions in DLLs that NT loads for every program.
-    """
+def _needs(program: Program) -> str:
+    """A program without imports finds its functions in DLLs that NT loads for every program."""
     for dll in program.dlls:
         if dll != "ntdll.dll":
             return dll
@@ -69,4 +71,4 @@ def _built_in(word: str) -> FoundProgram:
     except KeyError:
         known = ", ".join(f"@{known}" for known in program_names())
         raise UsageError(f"no built-in program is {word}; there are {known}") from None
-    return FoundProgram(load_program(image.name, image.file), None, f"C:\\{image.name}")
+    return FoundProgram(load_program(image.name, image.file), "", None, f"C:\\{image.name}")

@@ -39,14 +39,14 @@ class ImageLoader:
             self._sections[file] = body
         return self._sections[file]
 
-    def map_data(self, process: Process, name: str, data: bytes) -> int:
-        """Map bytes read-only, shared by all processes, at any address; returns it.
+    def map_data(self, process: Process, name: str, data: bytes, base: int) -> int:
+        """Map bytes read-only, shared by all processes; returns the address.
 
         Raises NtError.
         """
         body = self._section(name, data, PAGE_READONLY, SEC_COMMIT)
         section = self.executive.objects.companion(body, Section)
-        return map_view(process.space, section, PAGE_READONLY).base
+        return map_view(process.space, section, PAGE_READONLY, base=base).base
 
     def map(self, process: Process, name: str, file: bytes) -> int:
         """Map an image at its own base; returns the base.  Raises NtError."""
