@@ -12,7 +12,7 @@ from pathlib import Path
 import programs
 
 from ntgate.dispatch.outcome import Outcome
-from ntgate.dispatch.service import service
+from ntgate.dispatch.service import SERVICES, service
 from ntgate.dispatch.types import ULONG
 from ntgate.executive.ps.thread import Thread
 from ntgate.image.assembler import assemble
@@ -54,6 +54,10 @@ def _image(program: str) -> bytes:
     writer.add_section(".data", bytes(PAGE), DATA, rva=programs.DATA - programs.PROGRAM_BASE)
     writer.entry = assembled.symbols["Start"] - programs.PROGRAM_BASE
     return writer.build()
+
+
+for _name in (programs.MARK, programs.NULL):
+    SERVICES.pop(_name, None)  # the machine's own stand back
 
 
 @service()
