@@ -12,7 +12,6 @@ from ntgate.dispatch.types import (
     OBJECT_ATTRIBUTES,
     ULONG,
     In,
-    InOpt,
     Out,
 )
 from ntgate.executive.io import constants as c
@@ -33,7 +32,7 @@ def NtCreateMailslotFile(
     CreateOptions: FILE_OPTIONS,
     MailslotQuota: ULONG,
     MaximumMessageSize: ULONG,
-    ReadTimeout: InOpt[LARGE_INTEGER],
+    ReadTimeout: In[LARGE_INTEGER],
 ) -> Outcome:
     """Make a mailslot and open the end that reads; without ReadTimeout reads wait for ever."""
     timeout = ReadTimeout.read() if ReadTimeout else FOREVER
