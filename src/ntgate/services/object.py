@@ -18,6 +18,7 @@ from ntgate.executive.ob.attributes import (
 )
 from ntgate.executive.ob.handles import CURRENT_PROCESS
 from ntgate.executive.ps.thread import Process, Thread
+from ntgate.executive.se.descriptors import RESERVED_ACCESS
 from ntgate.executive.se.privileges import SE_CREATE_PERMANENT
 from ntgate.layout import ntstatus
 
@@ -89,6 +90,8 @@ def _duplicate_process(
     """A handle to the source process itself, for which its own pseudo handle stands."""
     objects, body = caller.executive.objects, source.eprocess.address
     kind = objects.type_of(body)
+    if access & RESERVED_ACCESS:
+        raise NtError(ntstatus.STATUS_ACCESS_DENIED)
     granted = kind.row.access[-1] if options & DUPLICATE_SAME_ACCESS else kind.grant(access)
     if options & DUPLICATE_SAME_ATTRIBUTES:
         attributes = 0
