@@ -22,8 +22,9 @@ BASE = 0x7C920000
 # What LAYOUT stands for. Another hash means another output: raise LAYOUT, so that caches that
 # earlier versions prepared are not taken for this one's.
 PREPARED = {
-    1: {
-        "ntdll.dll": "ed2d7662817315a9426dd866f3ae57f3aeff245217d81e5b81e8fa591fbcd7db",
+    2: {
+        "ntdll.dll": "29f29e2e80caf7aefc862e4fc2c0fd9e5647c6a4f1b8678b0b61ec513c754a4a",
+        "kernelbase.dll": "2d92ee1c090d244f62e3f6b86148feb283259c9563a5c37c52ddaeb61ae07f89",
         "win32u.dll": "50c11e3b8e1ec09cc38beda331c0b3ad3c1a140826e27ef53942c1dc3330b75c",
         "bcryptprimitives.dll": "717754d50c1bfae2adf6d40c1c17fec66b571f250265d3fd9f8073ce95eaf09c",
     }
@@ -183,7 +184,7 @@ def test_services_that_no_table_has_are_told() -> None:
     other = (0xF0, 0x2010, 8, "NtAcceptConnectPort")  # XP's takes 24 bytes
     relinked = relink_ntdll(Stripped(fake_wine.ntdll(new, other), []))
     numbers = {row.name: row.number for row in relinked.services}
-    assert (numbers["NtOfATimeToCome"], numbers["NtAcceptConnectPort"]) == (0x2026, 0x2027)
+    assert (numbers["NtOfATimeToCome"], numbers["NtAcceptConnectPort"]) == (0x2027, 0x2028)
     image = Image(relinked.file.data)
     assert image.exports["NtAcceptConnectPort"] == BASE + SHIFT + 0x2010
     assert image.exports["ZwAcceptConnectPort"] == BASE + SHIFT + 0x2010

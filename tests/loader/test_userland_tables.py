@@ -56,7 +56,7 @@ def test_cdecl_services_have_arguments_that_the_stub_leaves() -> None:
 
 def test_an_unknown_service_gets_the_next_number_and_keeps_it() -> None:
     numbering = nt_numbering()
-    last = numbering.row("__wine_unix_call_dispatcher", 16).number
+    last = numbering.row("wine_obj_name", 20).number
     new = numbering.row("NtOfATimeToCome", 8)
     assert new == ServiceRow(last + 1, "NtOfATimeToCome", 8, 8)
     assert numbering.row("NtOfATimeToCome", 8) == new
