@@ -17,7 +17,7 @@ INVALID = frozenset('"*/:<>?|\\') | {chr(code) for code in range(32)}
 DATA_TYPE = "$DATA"
 
 # In a short name but not among what FAT allows.
-NOT_SHORT = frozenset(" .+,;=[]")
+NOT_SHORT = frozenset(" .")
 LEGAL_SHORT = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'()-@^_`{}~")
 SHORT_BASE, SHORT_EXTENSION = 8, 3
 MOST_PLAIN_TAILS = 4  # NTFS hashes from the fifth name with one beginning on
