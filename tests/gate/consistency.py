@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ntgate.executive.mm.vad_tree import HIGHEST_VPN, LOWEST_VPN
 from ntgate.executive.ob.objects import HEADER_SIZE
-from ntgate.executive.pool import ALLOCATED_BITS, PAGE, UNIT
+from ntgate.executive.pool import PAGE, SIZE_MASK, UNIT
 from ntgate.executive.ps.thread import Process
 from ntgate.layout.ke import KTHREAD
 from ntgate.layout.mm import EPROCESS_VM
@@ -117,19 +117,16 @@ def check_vads(process: Process) -> None:
 def check_pool(machine: Machine) -> None:
     """The blocks of each page of nonpaged pool follow one another to its end."""
     pool, kernel = machine.executive.pool, machine.kernel
-    free = {header for headers in pool._free.values() for header in headers}
+    free = {header for headers in pool.free_blocks.values() for header in headers}
     found = set()
     for page in pool.small_pages:
         offset = previous = 0
         while offset < PAGE:
             header = POOL_HEADER(kernel, page + offset)
-            units = header.BlockSize & ALLOCATED_BITS
-            if page + offset == pool._page_cursor:
-                break
+            units = header.BlockSize & SIZE_MASK
             assert units and header.PreviousSize == previous, f"pool {page + offset:08x}"
-            if not header.BlockSize & ~ALLOCATED_BITS and units > 1:
-                assert page + offset in free, f"pool {page + offset:08x} is lost"
+            if not header.BlockSize & ~SIZE_MASK:
                 found.add(page + offset)
             offset, previous = offset + units * UNIT, units
-        assert offset <= PAGE
+        assert offset == PAGE
     assert found == free

@@ -1,109 +1,198 @@
 """Nonpaged pool: where executive objects live, with the headers and tags that scanners look for.
 
-Blocks are multiples of 8 bytes behind an 8-byte POOL_HEADER; a block of up to 508 such units
-lies within one page, a larger one begins on a page and has no header, as on XP.  Free blocks
-are kept by size on the host; their headers say free (PoolType 0).
+Blocks are multiples of 8 bytes behind an 8-byte POOL_HEADER, whose PreviousSize and BlockSize
+link the blocks of a page; a larger block begins on a page and has no header, as on XP.  A freed
+block becomes one with the free ones beside it (PoolType 0), and a page that is all free can
+hold anything again.  Which blocks and pages are free is kept by size on the host.
 """
 
 from __future__ import annotations
 
-from ntgate.errors import NtError
+from ntgate.errors import GuestBugCheck, NtError
 from ntgate.layout.ntstatus import STATUS_INSUFFICIENT_RESOURCES
 from ntgate.layout.ob import POOL_HEADER
 from ntgate.memory.kernel import KernelMemory
 
 UNIT = 8
 PAGE = 0x1000
+PAGE_UNITS = PAGE // UNIT
 LARGEST_SMALL = PAGE - 2 * UNIT
-NONPAGED = 2 << 9  # PoolType + 1, in the high 7 bits of the size word
-ALLOCATED_BITS = 0x1FF
+SIZE_MASK = 0x1FF  # of PreviousSize and BlockSize; the 7 bits above are PoolIndex and PoolType
+NONPAGED = 2 << 9  # PoolType + 1
+BAD_POOL_HEADER = 0x19
+
+_BLOCK_SIZE = POOL_HEADER.BlockSize.offset
+_TAG = POOL_HEADER.PoolTag.offset
 
 
 class Pool:
     """Allocates between two addresses of direct-mapped system space.
 
-    `small_pages` are those that blocks with headers lie in.
+    `small_pages` are those that blocks with headers lie in; `free_blocks` the addresses of the
+    free ones' headers by size, in units.
     """
 
     def __init__(self, memory: KernelMemory, start: int, end: int) -> None:
         self.memory = memory
+        self.end = end
+        self.small_pages: dict[int, None] = {}
+        self.free_blocks: dict[int, dict[int, None]] = {}
+        self._sizes = 0  # bit n: there is a free block of n units
         self._next_page = start
-        self._end = end
-        self._free: dict[int, list[int]] = {}  # units of the block to addresses of its header
-        self._free_pages: dict[int, list[int]] = {}
+        self._runs = _PageRuns()
         self._big: dict[int, tuple[int, bytes]] = {}
-        self.small_pages: list[int] = []
-        self._page_cursor = 0  # the page being carved, and where
-        self._previous_units = 0
 
     def allocate(self, size: int, tag: bytes) -> int:
-        """Address of `size` zeroed bytes, on 8; `tag` is 4 bytes.  Raises NtError."""
+        """Address of `size` zeroed bytes, on 8; `tag` is 4 bytes.
+
+        Raises NtError STATUS_INSUFFICIENT_RESOURCES.
+        """
         if size > LARGEST_SMALL:
             return self._allocate_pages(size, tag)
         units = (size + 2 * UNIT - 1) // UNIT
-        free = self._free.get(units)
-        header = free.pop() if free else self._carve(units)
-        view = POOL_HEADER(self.memory, header)
-        view.BlockSize = units | NONPAGED
-        view.PoolTag = int.from_bytes(tag, "little")
+        header = self._take_block(units)
+        self.memory.set_u16(header + _BLOCK_SIZE, units | NONPAGED)
+        self.memory.set_u32(header + _TAG, int.from_bytes(tag, "little"))
         self.memory.write(header + UNIT, bytes((units - 1) * UNIT))
         return header + UNIT
 
     def free(self, address: int) -> None:
-        """Give a block back; the address must be one that `allocate` returned."""
+        """Give a block back; the address must be one that `allocate` returned.
+
+        Raises GuestBugCheck BAD_POOL_HEADER where the headers beside it have been damaged.
+        """
         if not address & PAGE - 1:
             pages, _tag = self._big.pop(address)
-            self._free_pages.setdefault(pages, []).append(address)
+            self._runs.add(address, pages)
             return
-        view = POOL_HEADER(self.memory, address - UNIT)
-        units = view.BlockSize & ALLOCATED_BITS
-        if not view.BlockSize & ~ALLOCATED_BITS:
+        header = address - UNIT
+        size = self.memory.u16(header + _BLOCK_SIZE)
+        if not size & ~SIZE_MASK:
             raise AssertionError(f"pool block {address:08x} is freed twice")
-        view.BlockSize = units
-        self._free.setdefault(units, []).append(address - UNIT)
+        units = size & SIZE_MASK
+        following = header + units * UNIT
+        if following & PAGE - 1 and (more := self._free_units(following)):
+            self._forget(following, more)
+            units += more
+        before = self.memory.u16(header) & SIZE_MASK
+        if before and self._free_units(header - before * UNIT):
+            header -= before * UNIT
+            self._forget(header, before)
+            units += before
+        if units == PAGE_UNITS:
+            del self.small_pages[header]
+            self._runs.add(header, 1)
+        else:
+            self._keep(header, units)
 
     def tag(self, address: int) -> bytes:
         """The tag of a block."""
         if address in self._big:
             return self._big[address][1]
-        return POOL_HEADER(self.memory, address - UNIT).PoolTag.to_bytes(4, "little")
-
-    def _carve(self, units: int) -> int:
-        offset = self._page_cursor & PAGE - 1
-        if not offset or offset + units * UNIT > PAGE:
-            if offset:
-                self._release_tail(PAGE - offset)
-            self._page_cursor = self.take_pages(1)
-            self.small_pages.append(self._page_cursor)
-            self._previous_units = 0
-        header = self._page_cursor
-        POOL_HEADER(self.memory, header).PreviousSize = self._previous_units
-        self._previous_units = units
-        self._page_cursor += units * UNIT
-        return header
-
-    def _release_tail(self, size: int) -> None:
-        units = size // UNIT
-        view = POOL_HEADER(self.memory, self._page_cursor)
-        view.PreviousSize, view.BlockSize = self._previous_units, units
-        if units > 1:
-            self._free.setdefault(units, []).append(self._page_cursor)
-
-    def _allocate_pages(self, size: int, tag: bytes) -> int:
-        pages = (size + PAGE - 1) // PAGE
-        free = self._free_pages.get(pages)
-        address = free.pop() if free else self.take_pages(pages)
-        self.memory.write(address, bytes(pages * PAGE))
-        self._big[address] = (pages, tag)
-        return address
+        return self.memory.u32(address - UNIT + _TAG).to_bytes(4, "little")
 
     def take_pages(self, pages: int) -> int:
         """Consecutive pages that stay in use; their contents are what they were.
 
         Raises NtError STATUS_INSUFFICIENT_RESOURCES.
         """
-        address = self._next_page
-        if address + pages * PAGE > self._end:
-            raise NtError(STATUS_INSUFFICIENT_RESOURCES)
-        self._next_page += pages * PAGE
+        address = self._runs.take(pages)
+        if not address:
+            address = self._next_page
+            if address + pages * PAGE > self.end:
+                raise NtError(STATUS_INSUFFICIENT_RESOURCES)
+            self._next_page += pages * PAGE
         return address
+
+    # Small blocks.
+
+    def _take_block(self, units: int) -> int:
+        """The smallest free block that is large enough, cut to size."""
+        larger = self._sizes >> units
+        if larger:
+            whole = units + (larger & -larger).bit_length() - 1
+            header = next(reversed(self.free_blocks[whole]))
+            self._forget(header, whole)
+        else:
+            whole = PAGE_UNITS
+            header = self.take_pages(1)
+            self.memory.set_u16(header, 0)
+            self.small_pages[header] = None
+        if whole > units:
+            rest = header + units * UNIT
+            self.memory.set_u16(rest, units)
+            self._keep(rest, whole - units)
+        return header
+
+    def _free_units(self, header: int) -> int:
+        """A free block's size; 0 for one in use."""
+        size = self.memory.u16(header + _BLOCK_SIZE)
+        return 0 if size & ~SIZE_MASK else size
+
+    def _keep(self, header: int, units: int) -> None:
+        """Make a block free, and tell the one behind it."""
+        self.memory.set_u16(header + _BLOCK_SIZE, units)
+        following = header + units * UNIT
+        if following & PAGE - 1:
+            index = self.memory.u16(following) & ~SIZE_MASK
+            self.memory.set_u16(following, index | units)
+        self.free_blocks.setdefault(units, {})[header] = None
+        self._sizes |= 1 << units
+
+    def _forget(self, header: int, units: int) -> None:
+        blocks = self.free_blocks.get(units, {})
+        if header not in blocks:  # someone has written over a header
+            word = self.memory.u32(header)
+            raise GuestBugCheck(BAD_POOL_HEADER, (0x20, header, header + units * UNIT, word))
+        del blocks[header]
+        if not blocks:
+            self._sizes &= ~(1 << units)
+
+    # Large ones.
+
+    def _allocate_pages(self, size: int, tag: bytes) -> int:
+        pages = (size + PAGE - 1) // PAGE
+        address = self.take_pages(pages)
+        self.memory.write(address, bytes(pages * PAGE))
+        self._big[address] = (pages, tag)
+        return address
+
+
+class _PageRuns:
+    """Free pages, as the longest runs that there are."""
+
+    def __init__(self) -> None:
+        self._pages: dict[int, int] = {}  # by the run's address
+        self._starts: dict[int, int] = {}  # by the address behind the run
+        self._by_length: dict[int, dict[int, None]] = {}
+
+    def add(self, start: int, pages: int) -> None:
+        end = start + pages * PAGE
+        if end in self._pages:
+            pages += self._remove(end)
+        if start in self._starts:
+            start = self._starts[start]
+            pages += self._remove(start)
+        self._pages[start] = pages
+        self._starts[start + pages * PAGE] = start
+        self._by_length.setdefault(pages, {})[start] = None
+
+    def take(self, pages: int) -> int:
+        """Out of the shortest run that is long enough; 0 where there is none."""
+        length = min((length for length in self._by_length if length >= pages), default=0)
+        if not length:
+            return 0
+        start = next(reversed(self._by_length[length]))
+        self._remove(start)
+        if length > pages:
+            self.add(start + pages * PAGE, length - pages)
+        return start
+
+    def _remove(self, start: int) -> int:
+        pages = self._pages.pop(start)
+        del self._starts[start + pages * PAGE]
+        runs = self._by_length[pages]
+        del runs[start]
+        if not runs:
+            del self._by_length[pages]
+        return pages
