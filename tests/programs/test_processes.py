@@ -1,4 +1,4 @@
-"""Processes and threads through kernel32: guest programs that check themselves."""
+"""Processes, threads and exceptions through kernel32: guest programs that check themselves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conftest import Runner
 Guest = Callable[[str], Path]
 
 
-@pytest.mark.parametrize("name", ["process_children", "thread_control"])
+@pytest.mark.parametrize("name", ["process_children", "thread_control", "exceptions_win32"])
 def test_a_program_s_own_checks(run: Runner, guest: Guest, name: str) -> None:
     assert run(guest(name)).lines() == ["passed"]
 
