@@ -256,4 +256,4 @@ def test_the_cache_is_where_the_platform_keeps_caches(
     for name, value in {"HOME": "/home/u", **environment}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.platform", platform)
-    assert userland_root() == Path(expected) / "ntgate" / "userland-2"
+    assert userland_root() == Path(expected) / "ntgate" / "userland-3"

@@ -22,10 +22,10 @@ BASE = 0x7C920000
 # What LAYOUT stands for. Another hash means another output: raise LAYOUT, so that caches that
 # earlier versions prepared are not taken for this one's.
 PREPARED = {
-    2: {
+    3: {
         "ntdll.dll": "29f29e2e80caf7aefc862e4fc2c0fd9e5647c6a4f1b8678b0b61ec513c754a4a",
         "kernelbase.dll": "2d92ee1c090d244f62e3f6b86148feb283259c9563a5c37c52ddaeb61ae07f89",
-        "win32u.dll": "50c11e3b8e1ec09cc38beda331c0b3ad3c1a140826e27ef53942c1dc3330b75c",
+        "win32u.dll": "1d0d951229260fb8dd179f3a3329fd1230e30fb26f26ec0b68391fda85ecdd7b",
         "bcryptprimitives.dll": "717754d50c1bfae2adf6d40c1c17fec66b571f250265d3fd9f8073ce95eaf09c",
     }
 }
@@ -206,7 +206,23 @@ def test_win32u_has_xp_s_numbers(installed: bool, userland: Userland) -> None:
     assert relocations
     assert not stubs & set(relocations)
     assert image.pe.verify_checksum()
-    assert userland.services(3) == tuple(sorted(relinked.services, key=lambda row: row.number))
+    services = tuple(sorted(relinked.services, key=lambda row: row.number))
+    assert userland.services(3)[: len(services)] == services
+
+
+def test_what_win32u_would_ask_the_host_for_are_system_calls(userland: Userland) -> None:
+    path = userland.file("win32u.dll")
+    assert path is not None
+    image = Image(path.read_bytes())
+    exports = {symbol.name: symbol.address for symbol in image.pe.DIRECTORY_ENTRY_EXPORT.symbols}
+    for name, number, popped in (
+        ("NtGdiSelectBrush", 0x1102, 8),
+        ("NtGdiStretchDIBitsInternal", 0x1125, 64),
+        ("NtUserReleaseDC", 0x3038, 8),
+    ):
+        at = image.base + exports[name.encode()]
+        assert image.read(at, 16) == xp_stub(number, popped)
+        assert not set(range(at, at + 16)) & set(image.relocations())
 
 
 def test_a_dll_of_neither_kind_is_refused() -> None:

@@ -23,10 +23,14 @@ from ntgate.errors import GuestBugCheck, NtError
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KPCR, KPRCB
+from ntgate.layout.ps import TEB
 from ntgate.memory.user import AccessViolation, UserMemory
 
 CRITICAL_STRUCTURE_CORRUPTION = 0x109  # KPRCB.CurrentThread, the parameter, is no thread
 EAX, ECX, EDX, EBP = (GENERAL.index(name) for name in ("eax", "ecx", "edx", "ebp"))
+WIN32K = 0x1000  # in the numbers of tables 1 and 3, whose services answer with handles and BOOLs
+RETURNS_STATUS = "NtGdiDdDDI"  # those of them that answer with an NTSTATUS
+ERROR_CALL_NOT_IMPLEMENTED = 120
 MOST_ARGUMENTS = 63  # a stub's argument bytes are counted in a byte
 Invoke = Callable[..., Outcome]  # of the caller and the dwords of the arguments
 
@@ -114,6 +118,11 @@ class Dispatcher:
     def _not_implemented(self, number: ServiceNumber) -> Invoke:
         def answer(caller: Any, *_raw: int) -> int:
             self.unimplemented(caller, number)
+            if number.number & WIN32K and not number.name.startswith(RETURNS_STATUS):
+                caller.memory.set_u32(
+                    caller.teb + TEB.LastErrorValue.offset, ERROR_CALL_NOT_IMPLEMENTED
+                )
+                return 0
             return ntstatus.STATUS_NOT_IMPLEMENTED
 
         return answer

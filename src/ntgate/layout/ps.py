@@ -130,6 +130,7 @@ class PEB(Struct, size=0x210):
     ProcessHeap          = u32(0x018)
     NumberOfProcessors   = u32(0x064)
     NtGlobalFlag         = u32(0x068)
+    GdiSharedHandleTable = u32(0x094)
     OSMajorVersion       = u32(0x0A4)
     OSMinorVersion       = u32(0x0A8)
     OSBuildNumber        = u16(0x0AC)

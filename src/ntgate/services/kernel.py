@@ -14,6 +14,7 @@ from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KTRAP_FRAME
 from ntgate.layout.ps import EXCEPTION_RECORD
+from ntgate.services.gdi import gdi_objects
 
 KERNEL_MODE_EXCEPTION_NOT_HANDLED = 0x8E
 SHADOW = "KeServiceDescriptorTableShadow"
@@ -115,6 +116,7 @@ def PsConvertToGuiThread(caller: Thread) -> Outcome:
     if thread.ServiceTable == shadow:
         return ntstatus.STATUS_INVALID_SYSTEM_SERVICE
     thread.ServiceTable = shadow
+    gdi_objects(caller)
     return 0
 
 

@@ -11,6 +11,7 @@ from ntgate.memory.user import UserMemory
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
+    from ntgate.executive.gdi import GdiObjects
     from ntgate.executive.mm.files import SectionFile
     from ntgate.executive.mm.image import Image
     from ntgate.executive.mm.space import ProcessSpace
@@ -45,6 +46,7 @@ class Process:
         self.thread_entry = 0  # what the thread's first CONTEXT calls: ntdll!RtlUserThreadStart
         self.exception_entry = 0  # ntdll!KiUserExceptionDispatcher
         self.apc_entry = 0  # ntdll!KiUserApcDispatcher
+        self.gdi: GdiObjects | None = None  # once one of its threads calls win32k
         self.desktop = 0  # the handle of its threads' desktop, once one has asked
         self.wine_priorities = False  # its kernelbase wants classes and distances, as set
         self.least_stack = 0  # bytes of each stack that its ntdll finds committed

@@ -32,6 +32,7 @@ from ntgate.loader.userland.stubs import (
     xp_stub,
 )
 from ntgate.loader.userland.tables import ServiceRow, nt_numbering, win32k_numbering
+from ntgate.loader.userland.wrappers import Wrapper, find_wrappers
 
 SHIFT = 0x10000
 
@@ -185,6 +186,8 @@ def _ntdll_file(
 def relink_win32u(win32u: Stripped) -> Relinked:
     """Give the stubs of Wine's win32u.dll XP's form and numbers, in their places.
 
+    Its functions that would go to the host's side by pointers become stubs, too.
+
     Raises UserlandError when it has none of Wine 8.0's form.
     """
     pe = _parsed(win32u.data, "win32u.dll")
@@ -192,15 +195,18 @@ def relink_win32u(win32u: Stripped) -> Relinked:
     stubs = find_wine_stubs(pe)
     if not stubs:
         raise UserlandError("win32u.dll has no system-call stubs of Wine 8.0's form")
+    wrappers = find_wrappers(pe, frozenset(stub.rva for stub in stubs))
     out = bytearray(win32u.data)
     rows = []
-    for stub in stubs:
+    places: list[WineStub | Wrapper] = [*stubs, *wrappers]
+    for stub in places:
         row = numbering.row(stub.name, stub.popped_bytes)
         at = pe.get_offset_from_rva(stub.rva)
         out[at : at + SLOT] = xp_stub(row.number, row.popped_bytes)
         if not numbering.is_xp(row):
             rows.append(row)
-    table = pe_writer.relocation_table(_relocations(pe, stubs))
+    gone = {wrapper.rva + at for wrapper in wrappers for at in range(SLOT)}
+    table = pe_writer.relocation_table(_relocations(pe, stubs) - gone)
     directory = pe.OPTIONAL_HEADER.DATA_DIRECTORY[pe_writer.DIRECTORY_BASERELOC]
     at = pe.get_offset_from_rva(directory.VirtualAddress)
     out[at : at + directory.Size] = table.ljust(directory.Size, b"\0")

@@ -1,0 +1,233 @@
+"""GDI for programs that are seen by nobody: objects are made and asked for, nothing is drawn."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.service import service
+from ntgate.dispatch.types import HANDLE, PVOID, ULONG, Scalar, SizedBy
+from ntgate.executive import gdi
+from ntgate.executive.gdi import GdiObject, GdiObjects
+from ntgate.executive.mm import allocate
+from ntgate.executive.ps.thread import Thread
+from ntgate.layout.ps import PEB
+from ntgate.services.user import DPI, FALSE, HEIGHT, INT, TRUE, WIDTH
+
+MEM_COMMIT_RESERVE, PAGE_READWRITE = 0x3000, 4
+ObjectBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("count", "out")]
+FontData = Annotated[int, Scalar("PVOID", kind="pointer")]
+
+# GetDeviceCaps of a screen of 32-bit colour; others are 0.
+CAPABILITIES = {
+    0: 0x0500, 2: 1, 4: 320, 6: 240, 8: WIDTH, 10: HEIGHT, 12: 32, 14: 1, 16: -1, 18: -1, 24: -1,
+    26: 0, 28: 0x1FF, 30: 0xFE, 32: 0xFF, 34: 0x7807, 36: 1, 38: 0x7E99, 40: 36, 42: 36, 44: 51,
+    88: DPI, 90: DPI, 108: 24, 116: 60, 117: HEIGHT, 118: WIDTH,
+}  # fmt: skip
+OBJECT_KINDS = {1: gdi.PEN, 2: gdi.BRUSH, 5: gdi.PALETTE, 6: gdi.FONT, 7: gdi.BITMAP}
+
+
+def gdi_objects(caller: Thread) -> GdiObjects:
+    """Those of the caller's process, whose table is made at the first need."""
+    process = caller.process
+    if process.gdi is None:
+
+        def take(size: int) -> int:
+            return allocate.allocate(process.space, 0, size, MEM_COMMIT_RESERVE, PAGE_READWRITE)[0]
+
+        process.gdi = GdiObjects(caller.memory, take)
+        peb = process.eprocess.Peb
+        caller.memory.set_u32(peb + PEB.GdiSharedHandleTable.offset, process.gdi.table)
+    return process.gdi
+
+
+@service()
+def NtGdiCreateSolidBrush(caller: Thread, color: ULONG, brush: HANDLE) -> Outcome:
+    """A brush of one colour."""
+    data = gdi.LOGBRUSH.pack(gdi.BS_SOLID, color, 0)
+    return gdi_objects(caller).create(GdiObject(gdi.BRUSH, data))
+
+
+@service(partial="the pattern is not kept")
+def NtGdiCreatePatternBrushInternal(
+    caller: Thread, bitmap: HANDLE, pen: ULONG, is_8x8: ULONG
+) -> Outcome:
+    """A brush of a bitmap."""
+    objects = gdi_objects(caller)
+    if objects.get(bitmap, gdi.BITMAP) is None:
+        return 0
+    data = gdi.LOGBRUSH.pack(gdi.BS_PATTERN, 0, bitmap)
+    return objects.create(GdiObject(gdi.BRUSH, data))
+
+
+@service()
+def NtGdiCreatePen(
+    caller: Thread, style: INT, width: INT, color: ULONG, brush: HANDLE
+) -> Outcome:
+    """A pen of one colour."""
+    data = gdi.LOGPEN.pack(style, abs(width), 0, color)
+    return gdi_objects(caller).create(GdiObject(gdi.PEN, data))
+
+
+@service(partial="the bits are not kept")
+def NtGdiCreateBitmap(
+    caller: Thread, width: INT, height: INT, planes: ULONG, bpp: ULONG, bits: PVOID
+) -> Outcome:
+    """A bitmap of the device's own format."""
+    if width < 0 or height < 0 or planes != 1 or bpp > 32:
+        return 0
+    if not width or not height:
+        return gdi_objects(caller).stock(gdi.DEFAULT_BITMAP)
+    data = gdi.bitmap_header(width, height, planes, bpp)
+    return gdi_objects(caller).create(GdiObject(gdi.BITMAP, data))
+
+
+@service(partial="there are no bits")
+def NtGdiCreateCompatibleBitmap(
+    caller: Thread, hdc: HANDLE, width: INT, height: INT
+) -> Outcome:
+    """A bitmap as a device context's own."""
+    objects = gdi_objects(caller)
+    device = objects.get(hdc, gdi.DC, gdi.MEMORY_DC)
+    if device is None or width < 0 or height < 0:
+        return 0
+    data = gdi.bitmap_header(width, height, 1, 32 if device.kind == gdi.DC else 1)
+    return objects.create(GdiObject(gdi.BITMAP, data))
+
+
+@service()
+def NtGdiHfontCreate(
+    caller: Thread, logfont: FontData, unk2: ULONG, unk3: ULONG, unk4: ULONG, data: PVOID
+) -> Outcome:
+    """A font: of its ENUMLOGFONTEXDV, the LOGFONTW at its start is kept."""
+    font = caller.memory.read(logfont, gdi.LOGFONT_SIZE)
+    return gdi_objects(caller).create(GdiObject(gdi.FONT, font))
+
+
+@service()
+def NtGdiExtGetObjectW(
+    caller: Thread, handle: HANDLE, count: INT, buffer: ObjectBuffer
+) -> Outcome:
+    """The LOGBRUSH, LOGPEN, LOGFONTW or BITMAP of an object; with no buffer, its size."""
+    found = gdi_objects(caller).get(handle)
+    if found is None or not found.data:
+        return 0
+    size = len(found.data)
+    if buffer:
+        if found.kind == gdi.FONT:
+            size = max(0, min(size, count))
+        elif count < size:
+            return 0
+        caller.memory.write(buffer, found.data[:size])
+    return size
+
+
+@service()
+def NtGdiDeleteObjectApp(caller: Thread, obj: HANDLE) -> Outcome:
+    """Delete any object, a device context too."""
+    return int(gdi_objects(caller).delete(obj))
+
+
+@service()
+def NtGdiCreateCompatibleDC(caller: Thread, hdc: HANDLE) -> Outcome:
+    """A device context for a bitmap."""
+    return gdi_objects(caller).create_dc(gdi.MEMORY_DC, 1, 1)
+
+
+@service(partial="the screen is the only device")
+def NtGdiOpenDCW(
+    caller: Thread, device: PVOID, devmode: PVOID, output: PVOID, type: ULONG,
+    is_display: ULONG, hspool: HANDLE, driver_info: PVOID, pdev: PVOID,
+) -> Outcome:  # fmt: skip
+    """The device context of a device by name."""
+    return gdi_objects(caller).create_dc(gdi.DC, WIDTH, HEIGHT) if is_display else 0
+
+
+@service()
+def NtUserGetDC(caller: Thread, hwnd: HANDLE) -> Outcome:
+    """The device context of the screen; windows have none."""
+    return 0 if hwnd else gdi_objects(caller).create_dc(gdi.DC, WIDTH, HEIGHT)
+
+
+@service()
+def NtUserGetDCEx(caller: Thread, hwnd: HANDLE, clip_rgn: HANDLE, flags: ULONG) -> Outcome:
+    """As NtUserGetDC."""
+    return 0 if hwnd else gdi_objects(caller).create_dc(gdi.DC, WIDTH, HEIGHT)
+
+
+@service()
+def NtUserGetWindowDC(caller: Thread, hwnd: HANDLE) -> Outcome:
+    """As NtUserGetDC."""
+    return 0 if hwnd else gdi_objects(caller).create_dc(gdi.DC, WIDTH, HEIGHT)
+
+
+@service()
+def NtUserReleaseDC(caller: Thread, hwnd: HANDLE, hdc: HANDLE) -> Outcome:
+    """Give a device context back."""
+    objects = gdi_objects(caller)
+    return int(objects.get(hdc, gdi.DC) is not None and objects.delete(hdc))
+
+
+@service()
+def NtGdiGetDeviceCaps(caller: Thread, hdc: HANDLE, cap: INT) -> Outcome:
+    """What the screen can do."""
+    if gdi_objects(caller).get(hdc, gdi.DC, gdi.MEMORY_DC) is None:
+        return 0
+    return CAPABILITIES.get(cap, 0)
+
+
+@service()
+def NtGdiGetDCObject(caller: Thread, hdc: HANDLE, type: ULONG) -> Outcome:
+    """The object of a kind that a device context has."""
+    device = gdi_objects(caller).get(hdc, gdi.DC, gdi.MEMORY_DC)
+    kind = OBJECT_KINDS.get(type)
+    return 0 if device is None or kind is None else device.selected[kind]
+
+
+def _select(caller: Thread, hdc: int, handle: int, kind: int) -> int:
+    """The handle that was selected until now; 0 for a wrong one."""
+    objects = gdi_objects(caller)
+    device = objects.get(hdc, gdi.DC, gdi.MEMORY_DC)
+    if device is None or objects.get(handle, kind) is None:
+        return 0
+    old, device.selected[kind] = device.selected[kind], handle
+    return old
+
+
+@service()
+def NtGdiSelectBrush(caller: Thread, hdc: HANDLE, handle: HANDLE) -> Outcome:
+    """Select a brush into a device context."""
+    return _select(caller, hdc, handle, gdi.BRUSH)
+
+
+@service()
+def NtGdiSelectPen(caller: Thread, hdc: HANDLE, handle: HANDLE) -> Outcome:
+    """Select a pen into a device context."""
+    return _select(caller, hdc, handle, gdi.PEN)
+
+
+@service()
+def NtGdiSelectFont(caller: Thread, hdc: HANDLE, handle: HANDLE) -> Outcome:
+    """Select a font into a device context."""
+    return _select(caller, hdc, handle, gdi.FONT)
+
+
+@service()
+def NtGdiSelectBitmap(caller: Thread, hdc: HANDLE, handle: HANDLE) -> Outcome:
+    """Select a bitmap into a device context for bitmaps."""
+    device = gdi_objects(caller).get(hdc, gdi.MEMORY_DC)
+    return 0 if device is None else _select(caller, hdc, handle, gdi.BITMAP)
+
+
+@service()
+def NtGdiFlush(caller: Thread) -> Outcome:
+    """Nothing is kept back."""
+    return TRUE
+
+
+@service(partial="no regions")
+def NtGdiGetAndSetDCDword(
+    caller: Thread, hdc: HANDLE, method: ULONG, value: ULONG, result: PVOID
+) -> Outcome:
+    """A device context's attributes that gdi32 does not keep itself."""
+    return FALSE
