@@ -293,10 +293,24 @@ class Ports:
         self.enqueue(queue, message, port, context)
 
     def _close(self, closing: HandleClosing) -> None:
-        port = closing.body
-        if closing.system_handles == 1 and self.type_of(port) == SERVER_CONNECTION_PORT:
-            self.view(port).Flags |= PORT_DESTROYED
-            self._abandon(port)
+        if closing.system_handles == 1:
+            self._disconnect(closing.body)
+
+    def _disconnect(self, port: int) -> None:
+        """Nobody uses this end any more: the other one is told, once."""
+        view = self.view(port)
+        kind = view.Flags & PORT_TYPE
+        if view.Flags & PORT_DESTROYED:
+            return
+        if kind == CLIENT_COMMUNICATION_PORT:
+            data = struct.pack("<Q", self.executive.clock.system_time)
+            client = (view.Creator.UniqueProcess, view.Creator.UniqueThread)
+            self._tell(port, Message(msg.LPC_PORT_CLOSED, data, client))
+        view.Flags |= PORT_DESTROYED
+        self._abandon(port)
+        if kind != SERVER_CONNECTION_PORT and view.ConnectedPort:
+            self.view(view.ConnectedPort).ConnectedPort = 0
+            view.ConnectedPort = 0
 
     def _abandon(self, port: int) -> None:
         """Free what is queued, and let those go who wait for an answer."""
@@ -313,21 +327,13 @@ class Ports:
                 self.wake(thread)
 
     def _delete(self, port: int) -> None:
+        self._disconnect(port)
         view = self.view(port)
-        kind = view.Flags & PORT_TYPE
-        if kind == CLIENT_COMMUNICATION_PORT:
-            data = struct.pack("<Q", self.executive.clock.system_time)
-            client = (view.Creator.UniqueProcess, view.Creator.UniqueThread)
-            self._tell(port, Message(msg.LPC_PORT_CLOSED, data, client))
-        self._abandon(port)
-        far = view.ConnectedPort
-        if far and kind != SERVER_CONNECTION_PORT:
-            self.view(far).ConnectedPort = 0
         if view.ClientThread:
             self.objects.dereference(view.ClientThread)
         if view.StaticSecurity.ClientToken:
             self.objects.dereference(view.StaticSecurity.ClientToken)
         if view.MsgQueue.NonPagedPortQueue:
             self.blocks.free(view.MsgQueue.NonPagedPortQueue)
-        if kind != SERVER_CONNECTION_PORT and view.ConnectionPort:
+        if view.Flags & PORT_TYPE != SERVER_CONNECTION_PORT and view.ConnectionPort:
             self.objects.dereference(view.ConnectionPort)

@@ -1,0 +1,14 @@
+"""LPC between the threads of a program that checks itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from conftest import Runner
+
+
+def test_connections_requests_and_their_ends(
+    run: Runner, guest: Callable[[str], Path]
+) -> None:
+    assert run(guest("lpc_ports")).lines() == ["passed"]
