@@ -1,0 +1,141 @@
+"""Nothing leads out of a lent folder: no name, link, device or race."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ntgate.devices.console import MemoryDevice
+from ntgate.devices.mounts import Mount, Mounts
+from ntgate.executive.events import Event, PathDenied
+from ntgate.executive.io.source import Policy
+from ntgate.machine import Machine
+
+SECRET = "SECRET of the host"
+ATTEMPTS = 59
+SWAPS, MOMENT = 400, 0.0005  # seconds
+LINKS = {
+    "absolute": "{outside}/secret.txt",
+    "relative": "../outside/secret.txt",
+    "chain": "relative",
+    "folder": "{outside}",
+    "up": "..",
+    "root": "/",
+    "passwd": "/etc/passwd",
+    "proc": "/proc",
+    "self": "sub/.",
+    "dangling": "../nothing",
+    "loop": "loop",
+    "into": "sub",
+    "null": "/dev/null",
+    "zero": "/dev/zero",
+}
+# Links that lead to what the guest has anyway, or nowhere.
+HARMLESS = ("self", "into", "loop")
+
+
+@pytest.fixture
+def lent(tmp_path: Path) -> Path:
+    outside, work = tmp_path / "outside", tmp_path / "work"
+    outside.mkdir()
+    (outside / "secret.txt").write_text(SECRET)
+    (outside / "file").write_text(SECRET)
+    (work / "sub").mkdir(parents=True)
+    (work / "inside.txt").write_text("inside")
+    for name, target in LINKS.items():
+        (work / name).symlink_to(target.format(outside=outside))
+    os.mkfifo(work / "fifo")
+    return work
+
+
+def state_of(folder: Path) -> dict[str, object]:
+    """Every file below with its contents, and every link with its target."""
+    return {
+        str(path.relative_to(folder)): os.readlink(path) if path.is_symlink()
+        else path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }  # fmt: skip
+
+
+def run(
+    program: Path,
+    work: Path,
+    policy: Policy,
+    *arguments: str,
+    started: Callable[[], None] = lambda: None,
+) -> tuple[str, list[PathDenied]]:
+    """What a program writes that has the folder as C:\\work, and what it was denied."""
+    machine, console = Machine(), MemoryDevice()
+    denied: list[PathDenied] = []
+
+    def heard(event: Event) -> None:
+        if isinstance(event, PathDenied):
+            denied.append(event)
+
+    machine.events.listen(heard)
+    mounts = Mounts([Mount.of(work, "C:\\work", policy)])
+    process = machine.start(program, arguments, stdout=console, mounts=mounts)
+    started()
+    machine.run()
+    assert process.exited and process.exit_status == 0
+    return bytes(console.output).decode("ascii"), denied
+
+
+@pytest.mark.parametrize("policy", list(Policy), ids=lambda policy: str(policy.value))
+def test_sixty_ways_out_are_refused(
+    guest: Callable[[str], Path], lent: Path, policy: Policy
+) -> None:
+    outside = lent.parent / "outside"
+    before = state_of(outside)
+    output, denied = run(guest("file_escape"), lent, policy)
+    lines = output.splitlines()
+    assert len([line for line in lines if re.match(r"\d+ ", line)]) == ATTEMPTS
+    assert "SECRET" not in output
+    assert state_of(outside) == before
+    assert not (lent.parent / "made").exists()
+    # Each link that leads out was told by its name, and each way up as well.
+    told = {event.path.lower() for event in denied}
+    for name in LINKS:
+        assert (f"c:\\work\\{name}" in told) == (name not in HARMLESS), name
+    assert "c:\\work\\..\\outside\\secret.txt" in told
+    for device in ("\\??\\unc\\localhost\\c$\\etc\\passwd", "\\??\\physicaldrive0"):
+        assert device in told
+    made = policy is not Policy.READ_ONLY
+    assert any("reparse" in event.reason for event in denied) == made
+
+
+def test_a_folder_that_becomes_a_link_while_it_is_opened(
+    guest: Callable[[str], Path], lent: Path
+) -> None:
+    swap, aside, link = lent / "swap", lent / "aside", lent / "link"
+    swap.mkdir()
+    (swap / "file").write_text("inside")
+    link.symlink_to(lent.parent / "outside")
+    before = state_of(lent.parent / "outside")
+    running = threading.Event()
+
+    def swapping() -> None:
+        running.wait()
+        for number in range(SWAPS):
+            swap.rename(aside)
+            link.rename(swap)
+            time.sleep(MOMENT * (number % 3))
+            swap.rename(link)
+            aside.rename(swap)
+            time.sleep(MOMENT * (number % 2))
+        (lent / "stop").write_text("")
+
+    thread = threading.Thread(target=swapping)
+    thread.start()
+    output, _denied = run(
+        guest("file_escape"), lent, Policy.WRITE_THROUGH, "race", started=running.set
+    )
+    thread.join()
+    assert output == "inside yes, refused yes, escaped 0\n"
+    assert state_of(lent.parent / "outside") == before
