@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from ntgate.errors import NtError
+from ntgate.executive.events import PathDenied
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.completion import CompletionPorts
 from ntgate.executive.io.open_file import Create, Opener, OpenFile
@@ -200,10 +201,14 @@ class IoManager:
 
     def _find(self, attributes: ObjectAttributes) -> tuple[Device, str, OpenFile | None]:
         objects = self.objects
-        body, path = objects.lookup(
-            attributes.name, attributes.attributes | a.OBJ_CASE_INSENSITIVE, attributes.root,
-            self.file_type,
-        )  # fmt: skip
+        try:
+            body, path = objects.lookup(
+                attributes.name, attributes.attributes | a.OBJ_CASE_INSENSITIVE, attributes.root,
+                self.file_type,
+            )  # fmt: skip
+        except NtError:
+            self._tell_missing(attributes.name)
+            raise
         kind = objects.type_of(body)
         if kind is self.file_type:
             related = self.file(body)
@@ -213,6 +218,14 @@ class IoManager:
         if kind.name != "Device":
             raise NtError(s.STATUS_OBJECT_TYPE_MISMATCH)
         return objects.companion(body, Device), path, None
+
+    def _tell_missing(self, name: str) -> None:
+        """Another drive, a share, a raw disk: what a program has tried is worth knowing."""
+        if name.startswith("\\"):
+            caller = self.executive.processes.current
+            self.executive.events.emit(
+                PathDenied(caller.pid, caller.tid, name, "there is no such device")
+            )
 
     def _new_file(self, device: Device, create: Create) -> FILE_OBJECT:
         objects = self.objects
