@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Annotated
 
 from ntgate.dispatch.outcome import Outcome
@@ -15,49 +16,40 @@ from ntgate.layout import ntstatus
 AtomBasicInformation, AtomTableInformation = 0, 1
 HEADER = 6  # USHORTs: usage count, flags, length of the name
 ATOM_PINNED = 1
+SMALLEST_POINTER = 0x10000
 
 PWSTR = Annotated[int, Scalar("PWSTR", kind="pointer"), SizedBy("Length")]
 ATOM_INFORMATION_CLASS = Annotated[int, Scalar("ATOM_INFORMATION_CLASS")]
 Answer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("AtomInformationLength", "out")]
 
 
-def _name(caller: Thread, address: int, length: int) -> str | int:
-    """The name, or the number that stands in the pointer's place; raises AccessViolation."""
-    if address < 0x10000:
-        return address
-    return caller.memory.read(address, length & ~1).decode("utf-16-le", "surrogatepass")
+def _look_up(
+    caller: Thread, name: int, length: int, atom: OutOpt[USHORT], find: Callable[[str], int]
+) -> int:
+    """A name's atom as `find` gives it; a pointer below 10000h is an atom itself."""
+    if length > 2 * LONGEST_NAME:
+        return ntstatus.STATUS_INVALID_PARAMETER
+    atom.probe()
+    if name < SMALLEST_POINTER:
+        if not 0 < name < FIRST:
+            return ntstatus.STATUS_INVALID_PARAMETER
+        atom.write(name)
+    else:
+        text = caller.memory.read(name, length & ~1).decode("utf-16-le", "surrogatepass")
+        atom.write(find(text))
+    return ntstatus.STATUS_SUCCESS
 
 
 @service()
 def NtAddAtom(caller: Thread, AtomName: PWSTR, Length: ULONG, Atom: OutOpt[USHORT]) -> Outcome:
     """The atom of a name, with one reference more."""
-    if Length > 2 * LONGEST_NAME:
-        return ntstatus.STATUS_INVALID_PARAMETER
-    Atom.probe()
-    name = _name(caller, AtomName, Length)
-    if isinstance(name, int):
-        if not 0 < name < FIRST:
-            return ntstatus.STATUS_INVALID_PARAMETER
-        Atom.write(name)
-    else:
-        Atom.write(caller.executive.atoms.add(name))
-    return ntstatus.STATUS_SUCCESS
+    return _look_up(caller, AtomName, Length, Atom, caller.executive.atoms.add)
 
 
 @service()
 def NtFindAtom(caller: Thread, AtomName: PWSTR, Length: ULONG, Atom: OutOpt[USHORT]) -> Outcome:
     """The atom of a name that is in the table."""
-    if Length > 2 * LONGEST_NAME:
-        return ntstatus.STATUS_INVALID_PARAMETER
-    Atom.probe()
-    name = _name(caller, AtomName, Length)
-    if isinstance(name, int):
-        if not 0 < name < FIRST:
-            return ntstatus.STATUS_INVALID_PARAMETER
-        Atom.write(name)
-    else:
-        Atom.write(caller.executive.atoms.find(name))
-    return ntstatus.STATUS_SUCCESS
+    return _look_up(caller, AtomName, Length, Atom, caller.executive.atoms.find)
 
 
 @service()
