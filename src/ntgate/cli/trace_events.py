@@ -23,7 +23,7 @@ from ntgate.executive.events import (
 )
 from ntgate.layout.ntstatus import STATUS_ACCESS_VIOLATION, STATUS_IN_PAGE_ERROR
 from ntgate.trace.places import ProcessPlaces
-from ntgate.trace.scalars import hexadecimal, status
+from ntgate.trace.scalars import exit_status, hexadecimal, status
 from ntgate.trace.tracer import Tracer
 from ntgate.trace.values import Word
 
@@ -48,11 +48,11 @@ def describe(event: Event, places: ProcessPlaces) -> tuple[str, dict[str, Any]] 
         case ProcessStart():
             return "process start", {"image": event.image, "parent": event.parent}
         case ProcessExit():
-            return "process exit", {"status": status(event.status)}
+            return "process exit", {"status": exit_status(event.status)}
         case ThreadStart():
             return "thread start", {"start": Word(places.symbol(event.start_address))}
         case ThreadExit():
-            return "thread exit", {"status": status(event.status)}
+            return "thread exit", {"status": exit_status(event.status)}
         case ModuleLoad():
             return "module load", {
                 "name": event.name, "base": hexadecimal(event.base),

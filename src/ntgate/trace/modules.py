@@ -11,6 +11,7 @@ FARTHEST = 0x2000  # bytes behind an export that its name still tells something 
 ALIGNMENT = 16  # of functions, by most compilers
 # push ebp / mov ebp,esp, as GCC and MSVC write it, and with XP's room for a patch before.
 PROLOGUES = (b"\x55\x89\xe5", b"\x55\x8b\xec", b"\x8b\xff\x55")
+LONGEST_PROLOGUE = 3
 ENDS = (0x90, 0xCC, 0xC3, 0x00)  # last bytes of padding, of a ret and of a ret with a count
 _SECTION = struct.Struct("<8sIIIIIIHHI")
 _EXPORT_RVA = 24 + 96  # from the PE header: the first data directory
@@ -67,11 +68,11 @@ class Module:
 
     def _another_begins(self, start: int, end: int) -> bool:
         """Whether a function without a name seems to begin between two RVAs."""
-        code = self._read(start, end - start)
+        code = self._read(start, end - start + LONGEST_PROLOGUE)
         first = ALIGNMENT - start % ALIGNMENT
         return any(
             code.startswith(PROLOGUES, at) and code[at - 1] in ENDS
-            for at in range(first, len(code), ALIGNMENT)
+            for at in range(first, end - start + 1, ALIGNMENT)
         )
 
     def _read(self, rva: int, size: int) -> bytes:

@@ -21,6 +21,7 @@ PSEUDO_HANDLES = {
     0xFFFFFFFB: "NtCurrentThreadToken",
     0xFFFFFFFA: "NtCurrentThreadEffectiveToken",
 }
+NO_SUCCESS = 0xC0000000  # the severity of an NTSTATUS
 MOST_KEPT = 10_000
 INFINITE = -(1 << 63)
 FIRST_YEAR = datetime(1601, 1, 1)
@@ -47,7 +48,7 @@ class _Flags(dict[int, Word]):
     def __missing__(self, value: int) -> Word:
         left, names = value, []
         for bits, name in self._rows:
-            if left & bits == bits:
+            if value & bits == bits and left & bits:
                 names.append(name)
                 left &= ~bits
         if left or not names:
@@ -95,9 +96,14 @@ def boolean(value: int) -> bool:
 
 @cache
 def status(value: int) -> Word:
-    """An NTSTATUS by name; a program's own exit code in hexadecimal."""
+    """By name, in hexadecimal where there is none."""
     name = name_of(value & 0xFFFFFFFF)
     return Word(name if name[0].isalpha() and not _is_hex(name) else f"{value & 0xFFFFFFFF:#x}")
+
+
+def exit_status(value: int) -> Any:
+    """What a process or a thread ends with: an exit code, or an NTSTATUS that is no success."""
+    return status(value) if value & NO_SUCCESS else value
 
 
 def _is_hex(text: str) -> bool:
@@ -149,6 +155,7 @@ _BASE = {
     "BOOLEAN": ScalarType(1, False, boolean),
     "HANDLE": ScalarType(4, False, handle),
     "NTSTATUS": ScalarType(4, False, status),
+    "EXIT_STATUS": ScalarType(4, False, exit_status),
     "TIME": ScalarType(8, True, time),
     "INTERVAL": ScalarType(8, True, interval),
     "CONTROL_CODE": ScalarType(4, False, control_code),

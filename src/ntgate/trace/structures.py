@@ -145,9 +145,12 @@ class StructureDecoder:
             element = TypeName(kind.name, kind.size)
             values = []
             for _ in range(count):
+                begin = at
                 try:
-                    value, at = self._value(element, data, at, start, numbers, peek)
+                    value, at = self._value(element, data, begin, start, numbers, peek)
                 except Ended:
+                    break
+                if at == begin:  # a structure of which nothing is there
                     break
                 values.append(value)
             return values, at

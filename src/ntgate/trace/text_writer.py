@@ -55,6 +55,7 @@ class TextWriter:
             self._out.write(f" > {place}\n")
 
     def unfinished(self, record: CallRecord) -> None:
+        self._several = True
         self._announced.add(record.seq)
         self._out.write(
             f"{self._start(record.pid, record.tid, record.clock)}{self._service(record)}("

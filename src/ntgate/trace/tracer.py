@@ -187,7 +187,7 @@ class Tracer:
                 answer = injection.status
         if answer is not None:
             record.injected = True
-            fields = {"service": record.service, "seq": record.seq, "status": status(answer)}
+            fields = {"name": record.service, "seq": record.seq, "status": status(answer)}
             self.event(thread.pid, thread.tid, "fault injected", fields)
         record.missing = service.missing and answer is None
         thread.peek.forget()

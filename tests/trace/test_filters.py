@@ -1,0 +1,147 @@
+"""The words of -e: families, names, injections."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ntgate.services.all  # noqa: F401
+from ntgate.dispatch.tables import NT, service_table, services_by_name
+from ntgate.errors import UsageError
+from ntgate.layout import ntstatus
+from ntgate.trace.families import family, family_names
+from ntgate.trace.filters import (
+    EVENTS,
+    Filter,
+    parse_events,
+    parse_names,
+    parse_status,
+    parse_trace,
+)
+from ntgate.trace.injections import Injection, parse_injection
+
+NAMES = sorted(services_by_name())
+
+
+def test_every_service_is_of_a_family() -> None:
+    left = {row.name for row in service_table(NT)}
+    for name in family_names():
+        left -= family(name)
+    assert left == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "outside"),
+    [
+        ("file", "NtWriteFile", "NtCreateKey"),
+        ("memory", "NtMapViewOfSection", "NtReadFile"),
+        ("process", "NtCreateUserProcess", "NtOpenProcessToken"),
+        ("registry", "NtSetValueKey", "NtCreateKeyedEvent"),
+        ("sync", "NtCreateKeyedEvent", "NtSetInformationDebugObject"),
+        ("object", "NtDuplicateObject", "NtCreateFile"),
+        ("security", "NtOpenThreadToken", "NtOpenThread"),
+        ("thread", "NtCreateThreadEx", "NtOpenThreadToken"),
+        ("win32k", "NtUserGetMessage", "NtGetTickCount"),
+    ],
+)
+def test_families_hold_what_their_name_says(name: str, inside: str, outside: str) -> None:
+    assert inside in family(name)
+    assert outside not in family(name)
+
+
+@given(st.lists(st.sampled_from(NAMES), min_size=1, unique=True), st.booleans())
+def test_a_list_of_names_shows_those_alone(names: list[str], inverted: bool) -> None:
+    shown, direct = parse_trace("!" * inverted + ",".join(names))
+    chosen = Filter(shown, direct)
+    assert {name for name in NAMES if chosen.may_show(name)} == (
+        set(NAMES) - set(names) if inverted else set(names)
+    )
+
+
+def test_names_in_other_spellings() -> None:
+    assert parse_names("zwclose,writefile,NTREADFILE") == {"NtClose", "NtWriteFile", "NtReadFile"}
+    assert parse_names("/^NtQuery.*Locale$/") == {"NtQueryDefaultLocale"}
+    assert parse_names("all") == set(NAMES)
+    assert parse_names("none") == set()
+
+
+def test_direct_calls_alone() -> None:
+    assert parse_trace("%direct") == (None, True)
+    chosen = Filter(*parse_trace("%direct,NtClose"))
+    assert chosen.shows("NtClose", direct=True)
+    assert not chosen.shows("NtClose", direct=False)
+    assert not chosen.shows("NtReadFile", direct=True)
+
+
+def test_events_and_statuses() -> None:
+    assert parse_events("none") == set()
+    assert parse_events("!module") == set(EVENTS) - {"module"}
+    assert Filter(events=parse_events("module,exception")).shows_event("module load")
+    failed = Filter(status=parse_status("failed"))
+    assert failed.shows_status(ntstatus.STATUS_ACCESS_DENIED)
+    assert not failed.shows_status(0) and not failed.shows_status(None)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("NtWritFile", "did you mean NtWriteFile"),
+        ("%coffee", "no service family is %coffee"),
+        ("/(/", "missing"),
+        ("/^Coffee/", "no service is named like"),
+        ("!%direct", "can't be inverted"),
+        ("", "no service is named ''"),
+    ],
+)
+def test_a_wrong_name_says_what_would_be_right(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_trace(text)
+
+
+def answered(injection: Injection, calls: int) -> list[int]:
+    return [call for call in range(1, calls + 1) if injection.applies()]
+
+
+@given(st.integers(1, 9), st.none() | st.integers(0, 9), st.none() | st.integers(1, 4))
+def test_when_counts_as_strace_does(first: int, more: int | None, step: int | None) -> None:
+    when = f"{first}"
+    last = first + more if more is not None else None
+    if last is not None:
+        when += f"..{last}"
+    if step is not None:
+        when += f"+{step}" if step > 1 else "+"
+    injection = parse_injection(f"NtClose:status=0xc0000022:when={when}")
+    if last is None:
+        last = 20 if step is not None else first
+    assert answered(injection, 20) == list(range(first, last + 1, step or 1))
+
+
+def test_an_injection_without_when_answers_always() -> None:
+    injection = parse_injection("%registry,NtClose:retval=STATUS_NO_MEMORY")
+    assert injection.names == family("registry") | {"NtClose"}
+    assert injection.status == ntstatus.STATUS_NO_MEMORY
+    assert answered(injection, 3) == [1, 2, 3]
+    assert parse_injection("NtClose:error=-1073741790").status == 0xC0000022
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NtClose:when=0", "NtClose:when=x", "NtClose:when=3..2", "NtClose:when=1+0",
+        "NtClose:status=STATUS_COFFEE", "NtClose:status=0x100000000", "NtClose:coffee=1",
+        "NtClose:status", "NtClose:status=__doc__", "NtClose:status=is_error",
+    ],
+)  # fmt: skip
+def test_a_wrong_injection_is_one_clear_error(text: str) -> None:
+    with pytest.raises(UsageError, match="is not understood"):
+        parse_injection(text)
+
+
+@given(st.text(max_size=30))
+def test_no_text_breaks_the_parsers(text: str) -> None:
+    for parse in (parse_trace, parse_events, parse_status, parse_injection):
+        try:
+            parse(text)
+        except UsageError as error:
+            assert "\n" not in str(error) or "\n" in text

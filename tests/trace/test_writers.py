@@ -1,0 +1,176 @@
+"""Lines of text, JSON and summaries from records that tests make."""
+
+from __future__ import annotations
+
+import io
+import json
+from itertools import count
+from typing import Any
+
+import pytest
+
+import ntgate.services.all  # noqa: F401
+from ntgate.dispatch.tables import services_by_name
+from ntgate.trace.json_writer import JsonLinesWriter
+from ntgate.trace.places import Site
+from ntgate.trace.plans import Planner
+from ntgate.trace.record import CallRecord
+from ntgate.trace.structures import StructureDecoder
+from ntgate.trace.summary_writer import SummaryWriter
+from ntgate.trace.text_writer import TextOptions, TextWriter
+from ntgate.trace.values import Bytes, Word
+
+STUB = Site("sysenter", "ntdll+0xe4f2", False, "prog+0x10", "prog!main+0x10")
+DIRECT = Site("int2e", "prog+0x20", True, "prog+0x22", "prog+0x22")
+SEQ = count(1)
+PLANNER = Planner(StructureDecoder(32), with_names=False)
+
+
+def record(service: str, args: dict[str, Any], out: dict[str, Any] | None = None, *,
+           status: int | None = 0, tid: int = 8, site: Site = STUB) -> CallRecord:  # fmt: skip
+    number = services_by_name()[service]
+    plan = PLANNER.plan(number)
+    raw = [0 if args.get(name) in (None, 0, "0x0") else 1 for name, _, _ in plan.inputs]
+    made = CallRecord(next(SEQ), 4, tid, service, number.number, plan, raw, 1_000_000)
+    made.args = {name: args.get(name) for name, _, _ in plan.inputs}
+    made.out, made.status, made.site = out or {}, status, site
+    return made
+
+
+def text(*records: CallRecord, **options: bool) -> str:
+    out = io.StringIO()
+    writer = TextWriter(out, TextOptions(**options))
+    for each in records:
+        writer.call(each)
+    return out.getvalue()
+
+
+CLOSE = {"Handle": Word("0x10")}
+ALLOCATE = {
+    "ProcessHandle": Word("NtCurrentProcess"), "BaseAddress": Word("0x0"), "ZeroBits": Word("0x0"),
+    "RegionSize": Word("0x2345"), "AllocationType": Word("MEM_COMMIT"),
+    "Protect": Word("PAGE_READWRITE"),
+}  # fmt: skip
+
+
+def test_a_plain_call() -> None:
+    assert text(record("NtClose", CLOSE)) == (
+        "NtClose(Handle=0x10) = STATUS_SUCCESS <sysenter prog!main+0x10>\n"
+    )
+
+
+def test_a_direct_call_is_marked() -> None:
+    assert text(record("NtClose", CLOSE, status=0xC0000008, site=DIRECT)) == (
+        "NtClose(Handle=0x10) = STATUS_INVALID_HANDLE <DIRECT int2e prog+0x22 at prog+0x20>\n"
+    )
+
+
+def test_outputs_stand_in_the_place_of_their_pointers() -> None:
+    out = {"BaseAddress": Word("0x130000"), "RegionSize": Word("0x2345")}
+    line = text(record("NtAllocateVirtualMemory", ALLOCATE, out))
+    assert "BaseAddress=[0x0 => 0x130000], " in line
+    assert "RegionSize=[0x2345], AllocationType=MEM_COMMIT" in line
+
+
+def test_null_optional_arguments_are_left_out_but_for_the_whole_form() -> None:
+    args = {
+        "FileHandle": Word("0x10"), "Event": Word("0x0"), "ApcRoutine": Word("0x0"),
+        "ApcContext": Word("0x0"), "IoStatusBlock": Word("0x12ff00"),
+        "Buffer": Bytes(b"ab", more=False), "Length": 2, "ByteOffset": None, "Key": None,
+    }  # fmt: skip
+    block = {"IoStatusBlock": {"Status": Word("STATUS_SUCCESS"), "Information": 2}}
+    assert text(record("NtWriteFile", args, block)).startswith(
+        'NtWriteFile(FileHandle=0x10, IoStatusBlock={Information=2}, Buffer="ab", Length=2) = '
+    )
+    whole = text(record("NtWriteFile", args, block), whole=True)
+    assert "Event=0x0, ApcRoutine=0x0, ApcContext=0x0, IoStatusBlock={Status=" in whole
+    assert whole.index("ByteOffset=NULL, Key=NULL)") > 0
+
+
+def test_a_call_that_waits_is_unfinished_and_resumed() -> None:
+    out = io.StringIO()
+    writer = TextWriter(out, TextOptions())
+    args = {"FileHandle": Word("0x10"), "IoStatusBlock": Word("0x20"), "Buffer": Word("0x30")}
+    wait = record("NtReadFile", {**args, "Length": 5})
+    writer.unfinished(wait)
+    writer.call(record("NtClose", CLOSE, tid=12))
+    wait.out = {"Buffer": Bytes(b"x", more=False)}
+    writer.call(wait)
+    assert out.getvalue().splitlines() == [
+        "[4.8] NtReadFile(FileHandle=0x10, IoStatusBlock=0x20, Buffer=0x30, Length=5 "
+        "<unfinished ...>",
+        "[4.12] NtClose(Handle=0x10) = STATUS_SUCCESS <sysenter prog!main+0x10>",
+        '[4.8] <... NtReadFile resumed>Buffer="x") = STATUS_SUCCESS <sysenter prog!main+0x10>',
+    ]
+
+
+def test_a_call_that_never_returns() -> None:
+    assert ") = ? <" in text(record("NtClose", CLOSE, status=None))
+
+
+def test_injected_and_missing_are_marked() -> None:
+    injected = record("NtClose", CLOSE, status=0xC0000022)
+    injected.injected = True
+    assert "= STATUS_ACCESS_DENIED (INJECTED) <" in text(injected)
+    missing = record("NtClose", CLOSE, status=0xC0000002)
+    missing.missing = True
+    assert "= STATUS_NOT_IMPLEMENTED (UNIMPLEMENTED) <" in text(missing)
+
+
+def test_times() -> None:
+    first, second = record("NtClose", CLOSE), record("NtClose", CLOSE)
+    second.clock, second.ended = 1_015_000, 2_015_000
+    lines = text(first, second, relative=True, spent=True).splitlines()
+    assert lines[0].startswith("0.000000 NtClose") and lines[0].endswith(" <0.000000>")
+    assert lines[1].startswith("0.001500 NtClose") and lines[1].endswith(" <0.100000>")
+
+
+def test_a_stack_is_below_its_call() -> None:
+    with_stack = record("NtClose", CLOSE)
+    with_stack.stack = ["prog!main+0x10 [0x401010]"]
+    assert text(with_stack).splitlines()[1] == " > prog!main+0x10 [0x401010]"
+
+
+def test_colour_is_for_terminals_alone() -> None:
+    assert "\x1b" not in text(record("NtClose", CLOSE, status=0xC0000008))
+    assert "\x1b[31mSTATUS_INVALID_HANDLE\x1b[0m" in text(
+        record("NtClose", CLOSE, status=0xC0000008), colour=True
+    )
+
+
+@pytest.mark.parametrize("status", [0, None])
+def test_a_json_line_has_the_documented_keys_in_order(status: int | None) -> None:
+    out = io.StringIO()
+    JsonLinesWriter(out).call(record("NtClose", CLOSE, status=status))
+    row = json.loads(out.getvalue())
+    assert list(row) == [
+        "seq", "pid", "tid", "service", "number", "gate", "gate_at", "direct", "caller", "args",
+        "out", "status", "status_name", "clock",
+    ]  # fmt: skip
+    assert row["args"] == {"Handle": "0x10"} and row["caller"] == "prog+0x10"
+    assert row["status_name"] == (None if status is None else "STATUS_SUCCESS")
+
+
+def test_json_keeps_every_byte_and_every_code_unit() -> None:
+    out = io.StringIO()
+    made = record("NtClose", CLOSE)
+    made.args = {"Buffer": Bytes(bytes(range(256)), more=False), "Name": "\ud800\u2028"}
+    JsonLinesWriter(out).call(made)
+    assert out.getvalue().isascii() and out.getvalue().count("\n") == 1
+    row = json.loads(out.getvalue())
+    assert row["args"]["Buffer"].encode("latin-1") == bytes(range(256))
+    assert row["args"]["Name"] == "\ud800\u2028"
+
+
+def test_a_summary() -> None:
+    out = io.StringIO()
+    writer = SummaryWriter(out)
+    slow = record("NtReadFile", {})
+    slow.ended += 20_000_000
+    for each in (record("NtClose", CLOSE), slow, record("NtClose", CLOSE, status=0xC0000008)):
+        writer.call(each)
+    writer.close()
+    rows = [line.split() for line in out.getvalue().splitlines()]
+    assert rows[2] == ["66.67", "0.000000", "2", "1", "NtClose"]
+    assert rows[3] == ["33.33", "2.000000", "1", "NtReadFile"]
+    assert rows[-1] == ["100.00", "2.000000", "3", "1", "total"]
