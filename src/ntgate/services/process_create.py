@@ -194,7 +194,7 @@ def _process_handle(
 ) -> int:
     """A handle of the caller's process; of the newer rights, one is XP's PROCESS_QUERY."""
     if access & PROCESS_QUERY_LIMITED_INFORMATION:
-        access |= PROCESS_QUERY_INFORMATION
+        access = access & ~PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_QUERY_INFORMATION
     body = process.eprocess.address
     handle = caller.executive.objects.open_by_pointer(
         caller.process.handles, body, access, attributes.attributes & a.OBJ_INHERIT

@@ -16,6 +16,7 @@ from ntgate.dispatch.types import (
     In,
 )
 from ntgate.entry.context import SIZE, TrapContext
+from ntgate.errors import NtError
 from ntgate.executive.ps import apc, suspend
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import machine as m
@@ -103,7 +104,7 @@ def NtTerminateThread(caller: Thread, ThreadHandle: HANDLE, ExitStatus: NTSTATUS
 @service()
 def NtGetContextThread(caller: Thread, ThreadHandle: HANDLE, ThreadContext: PVOID) -> Outcome:
     """The registers of a thread in ring 3, those groups that ContextFlags names."""
-    thread = thread_of(caller, ThreadHandle, THREAD_GET_CONTEXT)
+    thread = _running(caller, ThreadHandle, THREAD_GET_CONTEXT)
     record = bytearray(caller.memory.read(ThreadContext, SIZE))
     (flags,) = struct.unpack_from("<I", record)
     _context_of(caller, thread).fill(record, flags)
@@ -114,7 +115,7 @@ def NtGetContextThread(caller: Thread, ThreadHandle: HANDLE, ThreadContext: PVOI
 @service()
 def NtSetContextThread(caller: Thread, ThreadHandle: HANDLE, Context: PVOID) -> Outcome:
     """Load registers of a thread; Cs, Ss and EFLAGS stay what ring 3 may have."""
-    thread = thread_of(caller, ThreadHandle, THREAD_SET_CONTEXT)
+    thread = _running(caller, ThreadHandle, THREAD_SET_CONTEXT)
     record = caller.memory.read(Context, SIZE)
     context = _context_of(caller, thread)
     if thread is not caller:
@@ -128,6 +129,14 @@ def NtSetContextThread(caller: Thread, ThreadHandle: HANDLE, Context: PVOID) -> 
     frame.SegGs = caller.executive.cpu.registers.read("gs")
     context.apply(record)
     return Leave(frame.address)
+
+
+def _running(caller: Thread, handle: int, access: int) -> Thread:
+    """A thread that has registers: STATUS_UNSUCCESSFUL for one that has ended."""
+    thread = thread_of(caller, handle, access)
+    if thread.ethread.Terminated or thread.ethread.SystemThread:
+        raise NtError(ntstatus.STATUS_UNSUCCESSFUL)
+    return thread
 
 
 def _context_of(caller: Thread, thread: Thread) -> TrapContext:

@@ -215,7 +215,7 @@ class ProcessManager(Rundown):
         except NtError:
             self.stacks.free(stack)
             raise
-        self.executive.security.secure(body)
+        self.executive.security.secure_thread(body, process.eprocess)
         ethread = ETHREAD(self.kernel, body)
         tcb: KTHREAD = ethread.Tcb
         tcb.Header.Type, tcb.Header.Size = THREAD_OBJECT, KTHREAD.SIZE // 4

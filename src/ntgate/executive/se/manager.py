@@ -223,6 +223,10 @@ class Security:
         self.descriptors.assign(body, b"", 0, source)
         self.descriptors.assign(eprocess.address, b"", 0, self._creator(eprocess))
 
+    def secure_thread(self, body: int, eprocess: EPROCESS) -> None:
+        """Give a new thread of a process its descriptor, the default one."""
+        self.descriptors.assign(body, b"", 0, self._creator(eprocess))
+
     def _creator(self, eprocess: EPROCESS) -> Token:
         """Whose default a new process gets: a program that the host starts makes itself."""
         current = self.subject
