@@ -44,7 +44,10 @@ OB_FLAG_PERMANENT_OBJECT = 0x10
 
 
 class Objects:
-    """Every object of the machine.  An object is named by the address of its body."""
+    """Every object of the machine.  An object is named by the address of its body.
+
+    release_descriptor(pointer) is told of the SecurityDescriptor of an object that goes.
+    """
 
     def __init__(self, memory: KernelMemory, pool: Pool, symbols: dict[str, int]) -> None:
         self.memory = memory
@@ -55,6 +58,7 @@ class Objects:
         self._types_by_address: dict[int, ObjectType] = {}
         self._companions: dict[int, tuple[int, object]] = {}
         self.release_descriptor: Callable[[int], None] = lambda _pointer: None
+        self.check_permanent: Callable[[], None] = lambda: None
         self._default_object = self._make_default_object()
         for row in ROWS:
             self._create_type(row)
@@ -97,12 +101,15 @@ class Objects:
 
         An object with a name has room for it; it gets it when it is inserted.  kernel: the
         kernel asks, not a program.  Raises STATUS_INVALID_PARAMETER for attributes that the
-        type refuses and STATUS_INSUFFICIENT_RESOURCES.
+        type refuses, STATUS_PRIVILEGE_NOT_HELD for a permanent one that the current thread may not
+        make, and STATUS_INSUFFICIENT_RESOURCES.
         """
         if attributes.attributes & kind.view.TypeInfo.InvalidAttributes:
             raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
         flags = OB_FLAG_KERNEL_OBJECT if kernel else 0
         if attributes.attributes & a.OBJ_PERMANENT:
+            if not kernel:
+                self.check_permanent()
             flags |= OB_FLAG_PERMANENT_OBJECT
         if attributes.attributes & a.OBJ_EXCLUSIVE:
             flags |= OB_FLAG_EXCLUSIVE_OBJECT

@@ -66,6 +66,7 @@ class Security:
         self._guard_namespace(self.objects.root)
         self.objects.assign_security = self._assign_security
         self.objects.check_access = self._check_access
+        self.objects.check_permanent = self._check_permanent
 
     def allocate_luid(self) -> int:
         """A number that no other LUID of this boot has."""
@@ -105,6 +106,10 @@ class Security:
         if not subject.is_primary and passive:
             raise NtError(ntstatus.STATUS_BAD_IMPERSONATION_LEVEL)
         return subject
+
+    def _check_permanent(self) -> None:
+        if not self.subject.has_privilege(p.SE_CREATE_PERMANENT):
+            raise NtError(ntstatus.STATUS_PRIVILEGE_NOT_HELD)
 
     def _guard_namespace(self, directory: int) -> None:
         """What was there before there was anybody to guard it."""
