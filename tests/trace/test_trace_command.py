@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from ntgate.trace.families import family_names
+from ntgate.trace.filters import EVENTS
 
 KEYS = [
     "seq", "pid", "tid", "service", "number", "gate", "gate_at", "direct", "caller", "args", "out",
@@ -102,3 +106,19 @@ def test_a_mistake_is_one_line(words: tuple[str, ...], message: str) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith(f"ntgate: {message}"), done.stderr
     assert done.stderr.count("\n") == 1
+
+
+DOCS = Path(__file__).parent.parent.parent / "docs/trace.md"
+
+
+def test_the_example_of_the_documentation() -> None:
+    (block,) = re.findall(r"^```console\n(.*?)^```", DOCS.read_text(), re.MULTILINE | re.DOTALL)
+    command, *expected = block.splitlines()
+    done = trace(*command.removeprefix("$ ntgate trace ").split())
+    assert done.stderr.splitlines() == expected
+
+
+def test_the_documentation_names_every_family_and_event() -> None:
+    text = DOCS.read_text()
+    for name in [f"`%{family}`" for family in family_names()] + [f"`{kind}`" for kind in EVENTS]:
+        assert name in text
