@@ -152,7 +152,7 @@ class FakeProcessor:
             eflags=self.registers.eflags, software=software, external=external,
         )  # fmt: skip
 
-    def run(self, instructions: int = 0, timeout_us: int = 0) -> bool:
+    def run(self, instructions: int = 0, timeout_us: int = 0, *, exact: bool = True) -> bool:
         self._is_stopped = False
         return self.program() and not self._is_stopped
 

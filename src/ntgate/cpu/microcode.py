@@ -49,7 +49,7 @@ class Microcode:
 
     def load_debug_register(self, cpu: Processor, number: int, value: int) -> None:
         """DRn := value."""
-        self._run(cpu, 4 * number, value, 2 if cpu.is_counting else 0)
+        self._run(cpu, 4 * number, value, 2 if cpu.has_limit else 0)
 
     def leave_counting(self, cpu: Processor) -> None:
         """Run without a limit once: the engine drops its counter, at the price of CR2."""

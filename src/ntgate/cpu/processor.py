@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 from ntgate.cpu import unicorn_abi as abi
+from ntgate.cpu.block_counter import BlockCounter
 from ntgate.cpu.breakpoints import CodeBreakpoints
 from ntgate.cpu.calibration import CC_OP_EFLAGS, Context, calibrate
 from ntgate.cpu.control_loads import ControlLoads
@@ -37,6 +38,7 @@ from ntgate.errors import InternalFault, MachineError, NtgateError
 # The engine keeps other threads out; between two of these it lets them in.
 CHUNK = 100_000  # instructions
 SLOT_US = 50_000
+BLOCK = 5  # instructions that a translation block counts for, where blocks are counted
 
 
 class End(Enum):
@@ -45,6 +47,14 @@ class End(Enum):
     LIMIT = "limit"  # of instructions or of time
     HALT = "halt"
     BROKEN_OFF = "broken off"
+
+
+class Counting(Enum):
+    """What the engine counts: its translations are made for one of these."""
+
+    NOTHING = "nothing"
+    INSTRUCTIONS = "instructions"
+    BLOCKS = "blocks"
 
 
 class Processor:
@@ -66,6 +76,7 @@ class Processor:
         self._counter = C.c_size_t.from_address(self.engine.value + self.layout.counter)
         self._stop_checks = StopChecks(self.engine, self.layout.counter)
         self._stop_checks.set_at_accesses(False)
+        self._block_counter = BlockCounter(self.engine, self.layout.counter)
         self.context = Context(self.engine)
         self.delivery = Delivery(self.layout, ram)
         self.live = live_registers(self.engine, self.context, self.layout)
@@ -91,7 +102,7 @@ class Processor:
         self.halted = False
         self.stop_requested = False
         self._thread = 0  # the one that is in the engine
-        self.is_counting = False
+        self._counting = Counting.NOTHING
         self.failure: BaseException | None = None
         self._broken_off_at: int | None = None
         self._flush_is_due = False
@@ -122,13 +133,16 @@ class Processor:
 
     # Running.
 
-    def run(self, instructions: int = 0, timeout_us: int = 0) -> bool:
+    def run(self, instructions: int = 0, timeout_us: int = 0, *, exact: bool = True) -> bool:
         """Run a number of instructions (0: no limit); False when something stopped it early.
 
         Stops early at a breakpoint, at a watched access and after `stop()`; raises
         MachineError subclasses.  Equal runs stop at equal instructions, and `executed` counts
         those that a run with a limit has begun (one that faults and starts again counts
         twice).  True also when the time is up, and after `hlt`.
+
+        Not `exact`: translation blocks are counted, as BLOCK instructions each, unless there
+        are breakpoints or watched places; runs are as equal, and about four times as fast.
         """
         self.stop_requested = False
         self.executed = 0
@@ -140,8 +154,11 @@ class Processor:
         while True:
             self.watchpoints.begin()
             if instructions or self.watchpoints.armed or self.breakpoints:
-                left = instructions - self.executed if instructions else CHUNK
-                ended = self.run_engine(min(left, CHUNK))
+                left = min(instructions - self.executed, CHUNK) if instructions else CHUNK
+                if exact or self.watchpoints.armed or self.breakpoints:
+                    ended = self.run_engine(left)
+                else:
+                    ended = self.run_engine(-(-left // BLOCK), counting=Counting.BLOCKS)
             else:
                 ended = self.run_engine(0, min(timeout_us or SLOT_US, SLOT_US))
             if ended is End.HALT:
@@ -156,9 +173,11 @@ class Processor:
             if (instructions and self.executed >= instructions) or monotonic() >= deadline:
                 return True
 
-    def run_engine(self, count: int, timeout_us: int = 0) -> End:
-        """Let the engine run until it ends for some reason."""
-        self._set_counting(count > 0)
+    def run_engine(
+        self, count: int, timeout_us: int = 0, counting: Counting = Counting.INSTRUCTIONS
+    ) -> End:
+        """Let the engine run until it ends for some reason; `count` 0 counts nothing."""
+        self._set_counting(counting if count else Counting.NOTHING)
         self._broken_off_at = None
         self._thread = get_ident()
         started = monotonic()
@@ -167,7 +186,8 @@ class Processor:
         at = self._broken_off_at
         begun = self._counter.value
         if count:
-            self.executed += min(begun, count) if at is None else at
+            counted = min(begun, count) if at is None else at
+            self.executed += counted * BLOCK if counting is Counting.BLOCKS else counted
         if self._flush_is_due:
             self._flush_is_due = False
             self.flush_code()
@@ -190,16 +210,31 @@ class Processor:
     def _is_behind_hlt(self) -> bool:
         return self.peek(self.context.save(self.engine), 1, -1) == HLT
 
-    def _set_counting(self, counting: bool) -> None:
+    @property
+    def is_counting(self) -> bool:
+        """Whether the engine stops for each instruction."""
+        return self._counting is Counting.INSTRUCTIONS
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether the engine's translations count at all."""
+        return self._counting is not Counting.NOTHING
+
+    def _set_counting(self, counting: Counting) -> None:
         """The engine counts in translations that were made for it, and only in those."""
-        if counting == self.is_counting:
+        if counting is self._counting:
             return
-        self._stop_checks.set_at_accesses(counting)
-        if counting:
-            self.flush_code()
-        else:
+        self._stop_checks.set_at_accesses(counting is Counting.INSTRUCTIONS)
+        if (self._counting, counting) == (Counting.INSTRUCTIONS, Counting.NOTHING):
             self.microcode.leave_counting(self)
-        self.is_counting = counting
+        else:
+            handle = self._block_counter.take()
+            if handle:
+                self.remove_hook(handle)
+            if counting is Counting.BLOCKS:
+                self._block_counter.install()
+            self.flush_code()
+        self._counting = counting
 
     def step(self) -> None:
         """One instruction, whatever breakpoint is on it; an event in it is delivered."""

@@ -95,7 +95,7 @@ class Cpu(Protocol):
     @property
     def cpl(self) -> int: ...
 
-    def run(self, instructions: int = 0, timeout_us: int = 0) -> bool:
+    def run(self, instructions: int = 0, timeout_us: int = 0, *, exact: bool = True) -> bool:
         """Run a number of instructions (0: no limit); False when something stopped it early.
 
         Stops early at a breakpoint, at a watched access, at an int3 that was intercepted and
