@@ -84,7 +84,10 @@ def _basic(caller: Thread, handle: int) -> bytes:
     attributes = found.attributes
     attributes |= OBJ_PERMANENT if header.Flags & OB_FLAG_PERMANENT_OBJECT else 0
     attributes |= OBJ_EXCLUSIVE if header.Flags & OB_FLAG_EXCLUSIVE_OBJECT else 0
-    name = objects.name_of(found.body)
+    try:
+        name = objects.name_of(found.body)
+    except NtError:
+        name = ""  # a deleted key still has counts
     is_link = kind.name == "SymbolicLink"
     created = OBJECT_SYMBOLIC_LINK(objects.memory, found.body).CreationTime if is_link else 0
     security = 0

@@ -25,10 +25,13 @@ class HandleNames:
         objects = self._objects
         try:
             body = objects.query_handle(caller.process.handles, handle).body
-            name = str(objects.name_of(body))
-            kind = str(objects.type_of(body).name)
         except NtError:
             return ""
+        kind = str(objects.type_of(body).name)
+        try:
+            name = str(objects.name_of(body))
+        except NtError:
+            return kind
         if not name:
             return kind
         for device, letter in self._drives:

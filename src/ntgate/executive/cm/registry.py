@@ -247,7 +247,9 @@ class Registry:
 
     def _query_name(self, body: int) -> str:
         node = self.key(body).node
-        return "" if node.deleted else node.path
+        if node.deleted:
+            raise NtError(ntstatus.STATUS_KEY_DELETED)
+        return node.path
 
     def _changed(self, node: KeyNode, change: int) -> None:
         self._control_blocks.update(node)

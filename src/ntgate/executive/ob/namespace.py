@@ -120,7 +120,10 @@ class Namespace(Handles):
         return result
 
     def name_of(self, body: int) -> str:
-        """The full path of an object; "" for one without a name."""
+        """The full path of an object; "" for one without a name.
+
+        Raises what the type's query_name raises.
+        """
         query = self.type_of(body).query_name
         if query:
             return query(body)

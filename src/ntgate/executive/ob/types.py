@@ -125,7 +125,8 @@ class ObjectType:
     delete(body): the last reference is gone; the body is still in memory.
     close(HandleClosing): a handle has gone.
     link(body, directory), unlink(body, directory): it has got a name there, has lost it.
-    query_name(body): the full name of an object that isn't in a directory; "" for none.
+    query_name(body): the full name of an object that isn't in a directory; "" for none, NtError
+    for one that has lost it.
     get_security(body), set_security(body, descriptor): self-relative descriptors that aren't kept
     in the header.
     """
