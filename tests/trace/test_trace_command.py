@@ -108,6 +108,13 @@ def test_a_mistake_is_one_line(words: tuple[str, ...], message: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("form", ["text", "jsonl"])
+def test_a_full_disk_is_one_line(form: str) -> None:
+    done = trace("-o", "/dev/full", "--format", form, "@seh")
+    assert done.returncode == 2
+    assert done.stderr == "ntgate: can't write /dev/full: No space left on device\n"
+
+
 DOCS = Path(__file__).parent.parent.parent / "docs/trace.md"
 
 

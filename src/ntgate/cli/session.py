@@ -97,6 +97,7 @@ class Session:
         self._process: Process | None = None
         self._interrupted = False
         self._expired = False
+        self._stopped = False
 
     def start(self, program: str, arguments: Sequence[str]) -> None:
         """Raises UsageError; whoever wants to observe calls does so before."""
@@ -124,7 +125,7 @@ class Session:
         if limit is not None:
             threading.Thread(target=self._watch, args=(limit, over), daemon=True).start()
         try:
-            while not self._interrupted and not self._expired:
+            while not (self._interrupted or self._expired or self._stopped):
                 if self.machine.resume() is Cause.EXIT:
                     break
         except KeyboardInterrupt:
@@ -133,6 +134,11 @@ class Session:
             over.set()
             for number, handler in before:
                 signal.signal(number, handler)
+
+    def stop(self) -> None:
+        """Have `run` return soon, with the program unfinished."""
+        self._stopped = True
+        self.machine.request_stop()
 
     def finish(self) -> int:
         """Tell the user how it went, write the report, and give the exit code."""

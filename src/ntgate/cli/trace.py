@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
@@ -73,6 +73,38 @@ class TraceOptions:
             )
 
 
+class CheckedOutput:
+    """Where a trace is written.  The first error stops the machine, and stays in `error`."""
+
+    def __init__(self, file: TextIO, stop: Callable[[], None]) -> None:
+        self.error: OSError | None = None
+        self.isatty = file.isatty
+        self._file = file
+        self._stop = stop
+
+    def write(self, text: str) -> None:
+        try:
+            self._file.write(text)
+        except OSError as error:
+            self._failed(error)
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError as error:
+            self._failed(error)
+
+    def close(self) -> None:
+        try:
+            self._file.close()
+        except OSError as error:
+            self._failed(error)
+
+    def _failed(self, error: OSError) -> None:
+        self.error = self.error or error
+        self._stop()
+
+
 def trace_program(
     program: str, arguments: Sequence[str], machine_options: MachineOptions,
     session_options: SessionOptions, options: TraceOptions,
@@ -80,7 +112,8 @@ def trace_program(
     """Run a program, writing its calls; returns its exit code."""
     session = Session(machine_options, session_options)
     machine = session.machine
-    out = open_output(options.output) if options.output is not None else sys.stderr
+    file = open_output(options.output) if options.output is not None else sys.stderr
+    out = CheckedOutput(file, session.stop)
     is_text = options.format == "text"
     names = HandleNames(machine.executive.objects) if is_text or options.handle_names else None
     tracer = Tracer(
@@ -101,10 +134,12 @@ def trace_program(
         tracer.close()
         if options.output is not None:
             out.close()
+    if out.error is not None:
+        raise UsageError(f"can't write {options.output or 'stderr'}: {out.error.strerror}")
     return session.finish()
 
 
-def _writers(out: TextIO, options: TraceOptions) -> list[Writer]:
+def _writers(out: CheckedOutput, options: TraceOptions) -> list[Writer]:
     writers: list[Writer] = []
     if options.format == "jsonl" and not options.summary:
         writers.append(JsonLinesWriter(out, spent=options.spent))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TextIO
+from typing import Any
 
+from ntgate.trace.output import Output
 from ntgate.trace.record import CallRecord
 from ntgate.trace.scalars import status as status_name
 from ntgate.trace.values import to_json
@@ -12,7 +13,7 @@ from ntgate.trace.values import to_json
 class JsonLinesWriter:
     """One object a line.  spent: with the virtual time that each call took."""
 
-    def __init__(self, out: TextIO, *, spent: bool = False) -> None:
+    def __init__(self, out: Output, *, spent: bool = False) -> None:
         self._out = out
         self._write = out.write
         self._spent = spent

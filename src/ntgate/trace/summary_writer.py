@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, TextIO
+from typing import Any
 
 from ntgate.layout.ntstatus import is_error
+from ntgate.trace.output import Output
 from ntgate.trace.record import CallRecord
 
 TICKS_PER_SECOND = 10_000_000  # of the virtual clock
@@ -16,7 +17,7 @@ HEADINGS = "% calls", "seconds", "calls", "errors", "service"
 class SummaryWriter:
     """seconds: the virtual time between a call and its return, waiting included."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: Output) -> None:
         self._out = out
         self._calls: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()

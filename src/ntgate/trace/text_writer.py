@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any
 
 from ntgate.layout.ntstatus import is_error
+from ntgate.trace.output import Output
 from ntgate.trace.record import CallRecord
 from ntgate.trace.scalars import status as status_name
 from ntgate.trace.values import show
@@ -31,7 +32,7 @@ class TextOptions:
 class TextWriter:
     """One line a call; from the second thread on, a line tells process and thread."""
 
-    def __init__(self, out: TextIO, options: TextOptions) -> None:
+    def __init__(self, out: Output, options: TextOptions) -> None:
         self._out = out
         self._options = options
         self._last: int | None = None
