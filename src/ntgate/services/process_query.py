@@ -17,6 +17,7 @@ from ntgate.dispatch.types import (
     SizedBy,
 )
 from ntgate.errors import NtError
+from ntgate.executive.ob.handles import CURRENT_PROCESS
 from ntgate.executive.ps.job import times
 from ntgate.executive.ps.start import image_information
 from ntgate.executive.ps.thread import Process, Thread
@@ -193,7 +194,7 @@ def NtQueryInformationProcess(
         path = caller.executive.objects.dos_name(path) or path
         return answer_string(caller, path, ProcessInformation, length, ReturnLength)
     if kind == ProcessCookie:
-        if process is not caller.process:
+        if ProcessHandle != CURRENT_PROCESS:
             return ntstatus.STATUS_INVALID_PARAMETER
         data = struct.pack("<I", process_cookie(process))
     elif kind in ANSWERS:

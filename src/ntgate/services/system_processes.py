@@ -33,6 +33,8 @@ def process_information(
         eprocess = EPROCESS_VM(
             executive.kernel, entry - EPROCESS_VM.ActiveProcessLinks.offset
         )
+        if eprocess.ProcessDelete:
+            continue  # it has ended, and stays only while it is held
         records.append(_record(executive, eprocess, extended=extended))
     out = bytearray()
     for number, (block, name) in enumerate(records):

@@ -224,6 +224,7 @@ class Handles(SymbolicLinks):
         """
         found = self.query_handle(source_table, source, kernel=kernel)
         self.reference(found.body)
+        changed = 0
         try:
             if options & a.DUPLICATE_SAME_ATTRIBUTES:
                 attributes = found.attributes | attributes & a.OBJ_KERNEL_HANDLE
@@ -233,12 +234,32 @@ class Handles(SymbolicLinks):
                 access = self.check_access(found.body, access)
             else:
                 access = self.type_of(found.body).grant(access)
+            if options & a.DUPLICATE_CLOSE_SOURCE and source_table == target_table:
+                changed = self._change_handle(source_table, found, access, attributes)
+                if changed:
+                    return changed
             return self.create_handle(target_table, found.body, access, attributes)
         finally:
-            if options & a.DUPLICATE_CLOSE_SOURCE:
+            if options & a.DUPLICATE_CLOSE_SOURCE and not changed:
                 with suppress(NtError):
                     self.close_handle(source_table, source, kernel=kernel)
             self.dereference(found.body)
+
+    def _change_handle(self, table: int, found: Handle, access: int, attributes: int) -> int:
+        """Close a handle and make a new one of it: the same value, which NT takes again too.
+
+        0 where it is not one that can be closed.
+        """
+        if found.value & KERNEL_HANDLE_MASK or found.attributes & a.OBJ_PROTECT_CLOSE:
+            return 0
+        if attributes & (a.OBJ_KERNEL_HANDLE | a.OBJ_EXCLUSIVE):
+            return 0
+        entry = self._used_entry(table, found.value & ~3)
+        protect = PROTECT_CLOSE_BIT if attributes & a.OBJ_PROTECT_CLOSE else 0
+        header = self.memory.u32(entry) & HEADER_MASK
+        self.memory.set_u32(entry, header | UNLOCKED | attributes & KEPT_ATTRIBUTES)
+        self.memory.set_u32(entry + 4, access & ~PROTECT_CLOSE_BIT | protect)
+        return found.value & ~3
 
     # Whole tables
 

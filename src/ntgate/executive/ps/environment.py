@@ -41,7 +41,7 @@ class ProcessParameters:
     current_directory: str = "C:\\"
     environment: dict[str, str] | bytes = field(default_factory=dict)
     dll_path: str = ""  # empty: where CreateProcess looks for DLLs
-    window_title: str = ""
+    window_title: str | None = None  # the image's path when None
     desktop: str = ""
     shell: str = ""
     runtime_data: bytes = b""
@@ -137,7 +137,7 @@ class ProcessParameters:
         string(0x30, self.search_path())
         string(0x38, self.image_path)
         string(0x40, self.command_line)
-        string(0x70, self.window_title or self.image_path)
+        string(0x70, self.image_path if self.window_title is None else self.window_title)
         string(0x78, self.desktop)
         string(0x80, self.shell)
         if self.runtime_data:
@@ -203,6 +203,7 @@ def teb(
     struct.pack_into("<I", out, 0x1A8, address + 0x184)  # the activation context stack
     struct.pack_into("<2I", out, 0x18C, address + 0x18C, address + 0x18C)
     struct.pack_into("<HHI", out, 0xBF8, 0, 522, address + 0xC00)  # StaticUnicodeString
+    struct.pack_into("<2I", out, 0x6B4, pid, tid)  # RealClientId
     struct.pack_into("<I", out, 0xE0C, allocation)  # DeallocationStack
     return bytes(out)
 

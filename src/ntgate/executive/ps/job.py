@@ -52,6 +52,22 @@ MESSAGE_EXIT_PROCESS         = 7
 MESSAGE_ABNORMAL_EXIT        = 8
 
 
+# The exit codes that make an exit abnormal, as the job object documentation lists them.
+ABNORMAL_EXITS = frozenset((
+    ntstatus.STATUS_GUARD_PAGE_VIOLATION, ntstatus.STATUS_DATATYPE_MISALIGNMENT,
+    ntstatus.STATUS_BREAKPOINT, ntstatus.STATUS_SINGLE_STEP, ntstatus.STATUS_ACCESS_VIOLATION,
+    ntstatus.STATUS_IN_PAGE_ERROR, ntstatus.STATUS_ILLEGAL_INSTRUCTION,
+    ntstatus.STATUS_NONCONTINUABLE_EXCEPTION, ntstatus.STATUS_INVALID_DISPOSITION,
+    ntstatus.STATUS_ARRAY_BOUNDS_EXCEEDED, ntstatus.STATUS_FLOAT_DENORMAL_OPERAND,
+    ntstatus.STATUS_FLOAT_DIVIDE_BY_ZERO, ntstatus.STATUS_FLOAT_INEXACT_RESULT,
+    ntstatus.STATUS_FLOAT_INVALID_OPERATION, ntstatus.STATUS_FLOAT_OVERFLOW,
+    ntstatus.STATUS_FLOAT_STACK_CHECK, ntstatus.STATUS_FLOAT_UNDERFLOW,
+    ntstatus.STATUS_INTEGER_DIVIDE_BY_ZERO, ntstatus.STATUS_INTEGER_OVERFLOW,
+    ntstatus.STATUS_PRIVILEGED_INSTRUCTION, ntstatus.STATUS_STACK_OVERFLOW,
+    ntstatus.STATUS_CONTROL_C_EXIT,
+))  # fmt: skip
+
+
 class Jobs:
     """The jobs of one machine."""
 
@@ -227,7 +243,7 @@ def process_ended(process: Process) -> None:
     job.TotalPageFaultCount += vm.Vm.PageFaultCount
     job.PeakProcessMemoryUsed = max(job.PeakProcessMemoryUsed, vm.CommitChargePeak)
     job.ActiveProcesses -= 1
-    abnormal = process.exit_status >> 30 == 3  # an NTSTATUS of severity error
+    abnormal = process.exit_status in ABNORMAL_EXITS
     tell(executive, job, MESSAGE_ABNORMAL_EXIT if abnormal else MESSAGE_EXIT_PROCESS, process.pid)
     if not job.ActiveProcesses:
         tell(executive, job, MESSAGE_ACTIVE_PROCESS_ZERO, 0)

@@ -155,6 +155,8 @@ def create_first_thread(process: Process, *, suspended: bool = False) -> Thread:
 def image_information(process: Process) -> bytes:
     """SECTION_IMAGE_INFORMATION of the program as it is mapped; raises NtError."""
     body = process.eprocess.SectionObject
+    if process.exited:
+        raise NtError(ntstatus.STATUS_PROCESS_IS_TERMINATING)
     if not body or process.image is None:
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     section = process.executive.objects.companion(body, Section)

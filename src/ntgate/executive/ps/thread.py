@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ntgate.executive.mm.fault import access_fault, user_memory
 from ntgate.layout import machine as m
+from ntgate.layout.ke import KTRAP_FRAME
 from ntgate.layout.ps import EPROCESS, ETHREAD
 from ntgate.memory.user import UserMemory
 
@@ -46,6 +47,7 @@ class Process:
         self.thread_entry = 0  # what the thread's first CONTEXT calls: ntdll!RtlUserThreadStart
         self.exception_entry = 0  # ntdll!KiUserExceptionDispatcher
         self.apc_entry = 0  # ntdll!KiUserApcDispatcher
+        self.callback_entry = 0  # ntdll!KiUserCallbackDispatcher
         self.gdi: GdiObjects | None = None  # once one of its threads calls win32k
         self.desktop = 0  # the handle of its threads' desktop, once one has asked
         self.wine_priorities = False  # its kernelbase wants classes and distances, as set
@@ -87,6 +89,7 @@ class Thread:
         self.stack_base = self.stack_limit + m.KERNEL_STACK_SIZE
         self.pending: Any = None  # dispatch.outcome.Wait of the service that waits
         self.pending_id = 0
+        self.callbacks: list[tuple[Any, int]] = []  # UserCalls that run, with their services' IDs
         self.wait_status = 0
         self.waited: tuple[int, ...] = ()  # bodies that the wait keeps
         self.execution_state = 0  # ES_SYSTEM_REQUIRED and the like
@@ -113,6 +116,11 @@ class Thread:
         )
         objects.dereference(body)
         return body
+
+    @property
+    def user_stack(self) -> int:
+        """esp of ring 3 as it was at the call."""
+        return KTRAP_FRAME(self.executive.kernel, self.frame).HardwareEsp
 
     @property
     def frame(self) -> int:
