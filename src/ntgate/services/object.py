@@ -78,10 +78,19 @@ def NtDuplicateObject(
         handle = _duplicate_process(caller, source, target, DesiredAccess, attributes, Options)
     else:
         handle = objects.duplicate(
-            source.handles, SourceHandle, target.handles, DesiredAccess, attributes, Options
-        )
+            source.handles, SourceHandle, target.handles, DesiredAccess, attributes, Options,
+            check=lambda body, access: _check_for(caller, target, body, access),
+        )  # fmt: skip
     TargetHandle.write(handle)
     return ntstatus.STATUS_SUCCESS
+
+
+def _check_for(caller: Thread, target: Process, body: int, access: int) -> int:
+    """The rights of a process that is given a handle: its own, unless the thread acts for one."""
+    security = caller.executive.security
+    if security.impersonation(caller.ethread) is not None:
+        return caller.executive.objects.check_access(body, access)
+    return security.descriptors.check(body, access, security.primary(target.eprocess))
 
 
 def _duplicate_process(

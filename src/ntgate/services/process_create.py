@@ -35,7 +35,7 @@ PROCESS_CREATE_PROCESS, PROCESS_QUERY_INFORMATION = 0x0080, 0x0400
 PROCESS_QUERY_LIMITED_INFORMATION = 0x1000
 SECTION_MAP_EXECUTE = 0x0008
 JOB_OBJECT_ASSIGN_PROCESS = 0x0001
-TOKEN_ASSIGN_PRIMARY = 0x0001
+TOKEN_ASSIGN_PRIMARY, TOKEN_QUERY = 0x0001, 0x0008
 
 PROCESS_CREATE_FLAGS_BREAKAWAY       = 0x001
 PROCESS_CREATE_FLAGS_INHERIT_HANDLES = 0x004
@@ -167,7 +167,7 @@ def _create(
 def _assign_token(caller: Thread, process: Process, handle: int) -> None:
     """A primary token of its own instead of a copy of the parent's."""
     security = caller.executive.security
-    body = caller.object(handle, "Token", TOKEN_ASSIGN_PRIMARY)
+    body = caller.object(handle, "Token", TOKEN_ASSIGN_PRIMARY | TOKEN_QUERY)
     if not security.token(body).is_primary:
         raise NtError(ntstatus.STATUS_BAD_TOKEN_TYPE)
     security.assign_primary(process.eprocess, body)

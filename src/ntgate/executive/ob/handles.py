@@ -216,8 +216,11 @@ class Handles(SymbolicLinks):
         options: int = 0,
         *,
         kernel: bool = False,
+        check: Callable[[int, int], int] | None = None,
     ) -> int:
         """A handle in the target's table to the object of a handle in the source's.
+
+        check: in place of check_access, for rights that the source doesn't have.
 
         options: DUPLICATE_*.  DUPLICATE_CLOSE_SOURCE closes the source whatever else happens,
         if it can be closed.  Raises STATUS_INVALID_HANDLE and what create_handle raises.
@@ -231,7 +234,7 @@ class Handles(SymbolicLinks):
             if options & a.DUPLICATE_SAME_ACCESS:
                 access = found.granted_access
             elif self.type_of(found.body).map_generic(access) & ~found.granted_access:
-                access = self.check_access(found.body, access)
+                access = (check or self.check_access)(found.body, access)
             else:
                 access = self.type_of(found.body).grant(access)
             if options & a.DUPLICATE_CLOSE_SOURCE and source_table == target_table:

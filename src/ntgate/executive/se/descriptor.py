@@ -13,7 +13,6 @@ from ntgate.errors import NtError
 from ntgate.executive.se.acl import (
     SYSTEM_MANDATORY_LABEL_ACE_TYPE,
     Acl,
-    make_acl,
     parse_acl,
 )
 from ntgate.executive.se.sids import Sid, size_at
@@ -88,7 +87,8 @@ class Descriptor:
             sacl = self.sacl
             control |= self.control & SACL_CONTROL
         elif information & LABEL_SECURITY_INFORMATION and self.sacl is not None:
-            sacl = make_acl(ace for ace in self.sacl.aces if _is_label(ace.type))
+            labels = tuple(ace for ace in self.sacl.aces if _is_label(ace.type))
+            sacl = Acl(labels, self.sacl.revision)
             control |= SE_SACL_PRESENT
         return Descriptor(control, owner, group, sacl, dacl)
 
@@ -111,9 +111,10 @@ class Descriptor:
         if information & SACL_SECURITY_INFORMATION:
             new = new._with_control(change, SACL_CONTROL, sacl=change.sacl)
         elif information & LABEL_SECURITY_INFORMATION:
-            kept = [ace for ace in (new.sacl.aces if new.sacl else ()) if not _is_label(ace.type)]
-            given = change.sacl.aces if change.sacl else ()
-            sacl = make_acl([*kept, *(ace for ace in given if _is_label(ace.type))])
+            before, given = new.sacl or Acl(), change.sacl or Acl()
+            kept = [ace for ace in before.aces if not _is_label(ace.type)]
+            labels = [ace for ace in given.aces if _is_label(ace.type)]
+            sacl = Acl((*kept, *labels), max(before.revision, given.revision))
             new = replace(new, sacl=sacl, control=new.control | SE_SACL_PRESENT)
         return new._protected(information)
 
