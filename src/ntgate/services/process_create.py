@@ -193,7 +193,7 @@ def _process_handle(
     caller: Thread, process: Process, access: int, attributes: ObjectAttributes
 ) -> int:
     """A handle of the caller's process; of the newer rights, one is XP's PROCESS_QUERY."""
-    if access & PROCESS_QUERY_LIMITED_INFORMATION:
+    if access & PROCESS_QUERY_LIMITED_INFORMATION and not access & PROCESS_QUERY_INFORMATION:
         access = access & ~PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_QUERY_INFORMATION
     body = process.eprocess.address
     handle = caller.executive.objects.open_by_pointer(

@@ -152,9 +152,9 @@ def thread_handle(
 
     Of the rights that are newer than XP, those to ask and to set little are XP's whole ones.
     """
-    if access & THREAD_QUERY_LIMITED_INFORMATION:
+    if access & THREAD_QUERY_LIMITED_INFORMATION and not access & THREAD_QUERY_INFORMATION:
         access = access & ~THREAD_QUERY_LIMITED_INFORMATION | THREAD_QUERY_INFORMATION
-    if access & THREAD_SET_LIMITED_INFORMATION:
+    if access & THREAD_SET_LIMITED_INFORMATION and not access & THREAD_SET_INFORMATION:
         access = access & ~THREAD_SET_LIMITED_INFORMATION | THREAD_SET_INFORMATION
     body = thread.ethread.address
     handle = caller.executive.objects.open_by_pointer(
