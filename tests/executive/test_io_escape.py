@@ -19,7 +19,7 @@ from ntgate.machine import Machine
 
 SECRET = "SECRET of the host"
 ATTEMPTS = 59
-SWAPS, MOMENT = 400, 0.0005  # seconds
+SWAPS, MOMENT, LONG = 400, 0.0005, 0.3  # seconds
 LINKS = {
     "absolute": "{outside}/secret.txt",
     "relative": "../outside/secret.txt",
@@ -125,10 +125,11 @@ def test_a_folder_that_becomes_a_link_while_it_is_opened(
         for number in range(SWAPS):
             swap.rename(aside)
             link.rename(swap)
-            time.sleep(MOMENT * (number % 3))
+            time.sleep(LONG if not number else MOMENT * (number % 2))
             swap.rename(link)
             aside.rename(swap)
-            time.sleep(MOMENT * (number % 2))
+            time.sleep(MOMENT * (number % 3))
+        time.sleep(LONG)
         (lent / "stop").write_text("")
 
     thread = threading.Thread(target=swapping)

@@ -106,7 +106,7 @@ static void race(void)
             refused++;
         if (file)
             NtClose(file);
-        create(W L"swap\\made", FILE_GENERIC_WRITE, FILE_CREATE, FILE_SHARE_ALL,
+        try_open(W L"swap\\made", FILE_GENERIC_WRITE | DELETE, FILE_CREATE, FILE_SHARE_ALL,
             FILE_DELETE_ON_CLOSE | SYNC);
     }
     print("inside "), print(inside ? "yes" : "no");
