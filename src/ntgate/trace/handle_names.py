@@ -5,7 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from ntgate.cpu.mmu import PageFault
 from ntgate.errors import NtError
+from ntgate.layout.mm import CONTROL_AREA, SECTION_OBJECT, SEGMENT
+from ntgate.layout.ps import EPROCESS, ETHREAD
 
 DRIVES = "\\GLOBAL??"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -14,7 +17,9 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 class HandleNames:
     """Gives `C:\\work\\a.txt`, `\\REGISTRY\\MACHINE`, `Event`; a drive's letter for its device.
 
-    Every question looks into the caller's handle table: a guest may change that too.
+    A process is `Process 20 find.exe`, a thread `Thread 20.24`, a section without a name
+    `Section` and its file.  Every question looks into the guest's tables and objects, which the
+    guest may change: nothing is kept, and nothing there can break the answer.
     """
 
     def __init__(self, objects: Any) -> None:
@@ -25,15 +30,29 @@ class HandleNames:
         objects = self._objects
         try:
             body = objects.query_handle(caller.process.handles, handle).body
-        except NtError:
-            return ""
-        kind = str(objects.type_of(body).name)
-        try:
             name = str(objects.name_of(body))
-        except NtError:
-            return kind
-        if not name:
-            return kind
+            return self._with_drive(name) if name else self._unnamed(body)
+        except (NtError, PageFault):
+            return ""
+
+    def _unnamed(self, body: int) -> str:
+        memory = self._objects.memory
+        kind = str(self._objects.type_of(body).name)
+        if kind == "Process":
+            process = EPROCESS(memory, body)
+            image = process.ImageFileName.partition(b"\0")[0].decode("latin-1")
+            return f"Process {process.UniqueProcessId} {image}".rstrip()
+        if kind == "Thread":
+            cid = ETHREAD(memory, body).Cid
+            return f"Thread {cid.UniqueProcess}.{cid.UniqueThread}"
+        if kind == "Section":
+            segment = SEGMENT(memory, SECTION_OBJECT(memory, body).Segment)
+            file = CONTROL_AREA(memory, segment.ControlArea).FilePointer
+            if file:
+                return f"Section {self._with_drive(str(self._objects.name_of(file)))}"
+        return kind
+
+    def _with_drive(self, name: str) -> str:
         for device, letter in self._drives:
             if name.startswith(device + "\\") or name == device:
                 return letter + name[len(device) :]

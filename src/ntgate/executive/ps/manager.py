@@ -265,9 +265,8 @@ class ProcessManager(Rundown):
         first; it continues with that CONTEXT.  What a debugger or the parent has set in the
         meantime counts.
         """
-        self.executive.events.emit(
-            ThreadStart(thread.pid, thread.tid, thread.ethread.Win32StartAddress)
-        )
+        start = thread.ethread.Win32StartAddress or thread.ethread.StartAddress
+        self.executive.events.emit(ThreadStart(thread.pid, thread.tid, start))
         context = TrapContext.base(self.kernel, thread.ethread.Tcb)
         record_at = (context.frame.HardwareEsp - SIZE) & ~3
         top = record_at - USER_STACK_ROOM
