@@ -29,7 +29,7 @@ def NtReadVirtualMemory(
     BufferSize: SIZE_T,
     NumberOfBytesRead: OutOpt[SIZE_T],
 ) -> Outcome:
-    """Copy from a process's memory to the caller's."""
+    """Copy from a process's memory to the caller's, whose buffer has to be there in whole."""
     status = _check(BaseAddress, Buffer, BufferSize)
     if status:
         return status
@@ -39,6 +39,7 @@ def NtReadVirtualMemory(
         process = _living(caller, ProcessHandle, PROCESS_VM_READ)
         if process is None:
             return ntstatus.STATUS_PROCESS_IS_TERMINATING
+        caller.memory.probe_for_write(Buffer, BufferSize)
         status, copied = copy_virtual(
             process.space, BaseAddress, caller.process.space, Buffer, BufferSize
         )

@@ -41,6 +41,7 @@ ProcessCookie, ProcessImageInformation, ProcessImageFileNameWin32 = 36, 37, 43
 
 QUOTA_LIMITS = struct.Struct("<6Iq")
 VM_COUNTERS = struct.Struct("<11I")
+VM_COUNTERS_EX = 0x30
 QUOTA_USAGE, IO_COUNTERS, IO_COUNTERS_SIZE = 0x90, 0x1B8, 0x30  # in an EPROCESS
 UNLIMITED = 0xFFFFFFFF
 MEM_EXECUTE_OPTION_ENABLE = 2
@@ -100,7 +101,6 @@ def _io_counters(process: Process) -> bytes:
 
 
 def _vm_counters(process: Process) -> bytes:
-    """VM_COUNTERS; VM_COUNTERS_EX has the private usage behind it."""
     vm = _vm(process)
     usage = struct.unpack(
         "<6I", process.executive.kernel.read(process.eprocess.address + QUOTA_USAGE, 24)
@@ -113,16 +113,20 @@ def _vm_counters(process: Process) -> bytes:
     )  # fmt: skip
 
 
+def _vm_counters_ex(process: Process) -> bytes:
+    """VM_COUNTERS_EX has the private usage behind the others."""
+    return _vm_counters(process) + struct.pack("<I", _vm(process).CommitCharge * PAGE)
+
+
 def _times(process: Process) -> bytes:
     eprocess = process.eprocess
     user, in_kernel = times(process)
     return struct.pack("<4Q", eprocess.CreateTime, eprocess.ExitTime, in_kernel, user)
 
 
-def _handle_count(process: Process) -> bytes:
+def _handle_count(process: Process) -> int:
     table = process.handles
-    count = HANDLE_TABLE(process.executive.kernel, table).HandleCount if table else 0
-    return struct.pack("<I", count)
+    return HANDLE_TABLE(process.executive.kernel, table).HandleCount if table else 0
 
 
 def _device_map(process: Process) -> bytes:
@@ -131,42 +135,68 @@ def _device_map(process: Process) -> bytes:
     return struct.pack("<I", drives.DriveMap) + drives.DriveType
 
 
-def _execute_flags(process: Process) -> bytes:
-    return struct.pack("<I", process.eprocess.Pcb.ExecuteOptions or MEM_EXECUTE_OPTION_ENABLE)
-
-
 def _debug_object(process: Process) -> bytes:
     raise NtError(ntstatus.STATUS_PORT_NOT_SET)
 
 
-def _ulong(value: Callable[[Process], int]) -> Callable[[Process], bytes]:
-    return lambda process: struct.pack("<I", value(process))
+def process_cookie(process: Process) -> bytes:
+    """What EncodePointer mixes in: drawn at the first question, then always the same."""
+    cookie: int = process.eprocess.Cookie
+    while not cookie:
+        cookie = process.executive.random.getrandbits(32)
+        process.eprocess.Cookie = cookie
+    return struct.pack("<I", cookie)
 
 
-ANSWERS: dict[int, Callable[[Process], bytes]] = {
-    ProcessBasicInformation: _basic,
-    ProcessQuotaLimits: _quota_limits,
-    ProcessIoCounters: _io_counters,
-    ProcessVmCounters: _vm_counters,
-    ProcessTimes: _times,
+def dos_path(process: Process) -> str:
+    r"""The program's path with its drive: C:\... for \Device\HarddiskVolume1\..."""
+    objects, path = process.executive.objects, process.image_path
+    for letter in "CDEFGHIJKLMNOPQRSTUVWXYZAB":
+        body = objects.find_entry(objects.dos_devices, f"{letter}:", case_insensitive=True)
+        if not body or objects.type_of(body).name != "SymbolicLink":
+            continue
+        target = objects.link_target(body)
+        if path.startswith(target + "\\"):
+            return f"{letter}:{path[len(target) :]}"
+    return path
+
+
+def _ulong(value: Callable[[Process], int]) -> tuple[int, Callable[[Process], bytes]]:
+    return 4, lambda process: struct.pack("<I", value(process))
+
+
+# The length of each class's answer, and what makes it.
+ANSWERS: dict[int, tuple[int, Callable[[Process], bytes]]] = {
+    ProcessBasicInformation: (0x18, _basic),
+    ProcessQuotaLimits: (QUOTA_LIMITS.size, _quota_limits),
+    ProcessIoCounters: (IO_COUNTERS_SIZE, _io_counters),
+    ProcessVmCounters: (VM_COUNTERS.size, _vm_counters),
+    ProcessTimes: (0x20, _times),
     ProcessDebugPort: _ulong(lambda process: UNLIMITED if process.eprocess.DebugPort else 0),
     ProcessDefaultHardErrorMode: _ulong(
         lambda process: process.eprocess.DefaultHardErrorProcessing ^ FAIL_CRITICAL_ERRORS
     ),
-    ProcessPooledUsageAndLimits: _pooled_usage,
-    ProcessPriorityClass: lambda process: bytes((0, process.eprocess.PriorityClass)),
-    ProcessHandleCount: _handle_count,
+    ProcessPooledUsageAndLimits: (0x24, _pooled_usage),
+    ProcessPriorityClass: (2, lambda process: bytes((0, process.eprocess.PriorityClass))),
+    ProcessHandleCount: _ulong(_handle_count),
     ProcessAffinityMask: _ulong(lambda process: process.eprocess.Pcb.Affinity),
     ProcessPriorityBoost: _ulong(lambda process: process.eprocess.Pcb.DisableBoost),
-    ProcessDeviceMap: _device_map,
+    ProcessDeviceMap: (0x24, _device_map),
     ProcessSessionInformation: _ulong(lambda _process: 0),
     ProcessWow64Information: _ulong(lambda _process: 0),
     ProcessLUIDDeviceMapsEnabled: _ulong(lambda _process: 1),
     ProcessBreakOnTermination: _ulong(lambda process: process.eprocess.BreakOnTermination),
-    ProcessDebugObjectHandle: _debug_object,
+    ProcessDebugObjectHandle: (4, _debug_object),
     ProcessDebugFlags: _ulong(lambda process: process.eprocess.NoDebugInherit ^ 1),
-    ProcessExecuteFlags: _execute_flags,
-    ProcessImageInformation: image_information,
+    ProcessExecuteFlags: _ulong(
+        lambda process: process.eprocess.Pcb.ExecuteOptions or MEM_EXECUTE_OPTION_ENABLE
+    ),
+    ProcessCookie: (4, process_cookie),
+    ProcessImageInformation: (0x30, image_information),
+}
+PATHS: dict[int, Callable[[Process], str]] = {
+    ProcessImageFileName: lambda process: process.image_path,
+    ProcessImageFileNameWin32: dos_path,
 }
 # XP asks for no right for what every process may know of another by its handle.
 NO_RIGHT = {ProcessSessionInformation}
@@ -183,33 +213,18 @@ def NtQueryInformationProcess(
 ) -> Outcome:
     """Identity, priorities, times, memory, handles, image and debugging of a process."""
     kind, length = ProcessInformationClass, ProcessInformationLength
-    access = 0 if kind in NO_RIGHT else PROCESS_QUERY_INFORMATION
-    process = process_of(caller, ProcessHandle, access)
-    if kind == ProcessImageFileName:
-        return answer_string(
-            caller, process.image_path, ProcessInformation, length, ReturnLength
-        )
-    if kind == ProcessImageFileNameWin32:
-        path = process.image_path
-        path = caller.executive.objects.dos_name(path) or path
+    if kind in PATHS:
+        path = PATHS[kind](process_of(caller, ProcessHandle, PROCESS_QUERY_INFORMATION))
         return answer_string(caller, path, ProcessInformation, length, ReturnLength)
-    if kind == ProcessCookie:
-        if ProcessHandle != CURRENT_PROCESS:
-            return ntstatus.STATUS_INVALID_PARAMETER
-        data = struct.pack("<I", process_cookie(process))
-    elif kind in ANSWERS:
-        data = ANSWERS[kind](process)
-    else:
+    if kind not in ANSWERS:
         return ntstatus.STATUS_INVALID_INFO_CLASS
-    if kind == ProcessVmCounters and length == VM_COUNTERS.size + 4:
-        data += struct.pack("<I", _vm(process).CommitCharge * PAGE)
+    wanted, make = ANSWERS[kind]
+    if kind == ProcessVmCounters and length == VM_COUNTERS_EX:
+        wanted, make = length, _vm_counters_ex
+    if length != wanted:
+        return ntstatus.STATUS_INFO_LENGTH_MISMATCH
+    if kind == ProcessCookie and ProcessHandle != CURRENT_PROCESS:
+        return ntstatus.STATUS_INVALID_PARAMETER
+    access = 0 if kind in NO_RIGHT else PROCESS_QUERY_INFORMATION
+    data = make(process_of(caller, ProcessHandle, access))
     return answer(caller, data, ProcessInformation, length, ReturnLength)
-
-
-def process_cookie(process: Process) -> int:
-    """What EncodePointer mixes in: drawn at the first question, then always the same."""
-    cookie: int = process.eprocess.Cookie
-    while not cookie:
-        cookie = process.executive.random.getrandbits(32)
-        process.eprocess.Cookie = cookie
-    return cookie

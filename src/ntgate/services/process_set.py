@@ -18,7 +18,7 @@ from ntgate.executive.se import privileges as p
 from ntgate.layout import ntstatus
 from ntgate.layout.mm import EPROCESS_VM
 from ntgate.services import process_query as query
-from ntgate.services.ps_information import PAGE, demand, given, given_u32
+from ntgate.services.ps_information import PAGE, demand, given, u32
 from ntgate.services.thread_create import process_of
 
 PROCESS_SET_INFORMATION, PROCESS_SET_QUOTA = 0x0200, 0x0100
@@ -36,14 +36,12 @@ STACK_ALLOCATION, STACK_ALLOCATION_EX = 0x0C, 0x1C
 POWER_THROTTLING = 0x0C
 THE_PROCESSOR = 1  # an affinity mask
 Given = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length")]
-Change = Callable[[Thread, Process, int, int], None]
+Change = Callable[[Thread, Process, bytes], None]
 
 
-def _quota_limits(caller: Thread, process: Process, address: int, length: int) -> None:
+def _quota_limits(caller: Thread, process: Process, data: bytes) -> None:
     """The working set's limits; pool quotas are not charged here."""
-    limits = query.QUOTA_LIMITS.unpack(
-        given(caller, address, length, query.QUOTA_LIMITS.size)
-    )
+    limits = query.QUOTA_LIMITS.unpack(data)
     smallest, largest = limits[2], limits[3]
     if not smallest or not largest:
         return
@@ -55,8 +53,8 @@ def _quota_limits(caller: Thread, process: Process, address: int, length: int) -
     vm.MinimumWorkingSetSize, vm.MaximumWorkingSetSize = smallest // PAGE, largest // PAGE
 
 
-def _base_priority(caller: Thread, process: Process, address: int, length: int) -> None:
-    priority = given_u32(caller, address, length)
+def _base_priority(caller: Thread, process: Process, data: bytes) -> None:
+    priority = u32(data)
     if not 0 < priority <= HIGHEST_PRIORITY:
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     if priority > process.eprocess.Pcb.BasePriority:
@@ -64,9 +62,9 @@ def _base_priority(caller: Thread, process: Process, address: int, length: int) 
     set_process_priority(process, priority)
 
 
-def _priority_class(caller: Thread, process: Process, address: int, length: int) -> None:
+def _priority_class(caller: Thread, process: Process, data: bytes) -> None:
     """PROCESS_PRIORITY_CLASS: whether it is in the foreground, then the class."""
-    _foreground, kind = given(caller, address, length, 2)
+    kind = data[1]
     if kind not in CLASS_PRIORITIES:
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     if kind == REALTIME_CLASS and process.eprocess.PriorityClass != kind:
@@ -75,9 +73,9 @@ def _priority_class(caller: Thread, process: Process, address: int, length: int)
     set_process_priority(process, CLASS_PRIORITIES[kind])
 
 
-def _access_token(caller: Thread, process: Process, address: int, length: int) -> None:
+def _access_token(caller: Thread, process: Process, data: bytes) -> None:
     """PROCESS_ACCESS_TOKEN: handles of a primary token, and of the process's only thread."""
-    token, _thread = struct.unpack("<2I", given(caller, address, length, 8))
+    token, _thread = struct.unpack("<2I", data)
     demand(caller, p.SE_ASSIGN_PRIMARY_TOKEN)
     security = caller.executive.security
     body = caller.object(token, "Token", TOKEN_ASSIGN_PRIMARY)
@@ -86,50 +84,49 @@ def _access_token(caller: Thread, process: Process, address: int, length: int) -
     security.assign_primary(process.eprocess, body)
 
 
-def _error_mode(caller: Thread, process: Process, address: int, length: int) -> None:
-    mode = given_u32(caller, address, length)
+def _error_mode(caller: Thread, process: Process, data: bytes) -> None:
+    mode = u32(data)
     process.eprocess.DefaultHardErrorProcessing = mode ^ query.FAIL_CRITICAL_ERRORS
 
 
-def _alignment_fixup(caller: Thread, process: Process, address: int, length: int) -> None:
-    process.eprocess.Pcb.AutoAlignment = given(caller, address, length, 1)[0] != 0
+def _alignment_fixup(caller: Thread, process: Process, data: bytes) -> None:
+    process.eprocess.Pcb.AutoAlignment = int(data != b"\0")
 
 
-def _affinity(caller: Thread, process: Process, address: int, length: int) -> None:
-    mask = given_u32(caller, address, length)
+def _affinity(caller: Thread, process: Process, data: bytes) -> None:
+    mask = u32(data)
     if mask != THE_PROCESSOR:
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     process.eprocess.Pcb.Affinity = mask
 
 
-def _priority_boost(caller: Thread, process: Process, address: int, length: int) -> None:
-    disabled = int(given_u32(caller, address, length) != 0)
+def _priority_boost(caller: Thread, process: Process, data: bytes) -> None:
+    disabled = int(u32(data) != 0)
     process.eprocess.Pcb.DisableBoost = disabled
     for thread in process.executive.processes.threads_of(process):
         thread.ethread.Tcb.DisableBoost = disabled
 
 
-def _foreground(caller: Thread, process: Process, address: int, length: int) -> None:
+def _foreground(caller: Thread, process: Process, data: bytes) -> None:
     """Foreground processes have longer quanta on XP only where the registry asks for it."""
-    given(caller, address, length, 1)
 
 
-def _break_on_termination(caller: Thread, process: Process, address: int, length: int) -> None:
-    wanted = given_u32(caller, address, length)
+def _break_on_termination(caller: Thread, process: Process, data: bytes) -> None:
+    wanted = u32(data)
     demand(caller, p.SE_DEBUG)
     process.eprocess.BreakOnTermination = int(wanted != 0)
 
 
-def _debug_flags(caller: Thread, process: Process, address: int, length: int) -> None:
-    flags = given_u32(caller, address, length)
+def _debug_flags(caller: Thread, process: Process, data: bytes) -> None:
+    flags = u32(data)
     if flags & ~1:
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     process.eprocess.NoDebugInherit = flags ^ 1
 
 
-def _execute_flags(caller: Thread, process: Process, address: int, length: int) -> None:
+def _execute_flags(caller: Thread, process: Process, data: bytes) -> None:
     """Whether data may run from now on; pages that have run still do."""
-    flags = given_u32(caller, address, length)
+    flags = u32(data)
     if process is not caller.process:
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     if process.eprocess.Pcb.ExecuteOptions & PERMANENT:
@@ -139,52 +136,52 @@ def _execute_flags(caller: Thread, process: Process, address: int, length: int) 
     process.eprocess.Pcb.ExecuteOptions = flags
 
 
-def _page_priority(caller: Thread, _process: Process, address: int, length: int) -> None:
+def _page_priority(caller: Thread, _process: Process, data: bytes) -> None:
     """How soon pages leave RAM: none ever does here."""
-    if not 1 <= given_u32(caller, address, length) <= HIGHEST_PAGE_PRIORITY:
+    if not 1 <= u32(data) <= HIGHEST_PAGE_PRIORITY:
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
 
 
-def _power_throttling(caller: Thread, _process: Process, address: int, length: int) -> None:
+def _power_throttling(caller: Thread, _process: Process, data: bytes) -> None:
     """Version, which throttles are controlled, which are on: the clock's speed is fixed here."""
-    version, control, state = struct.unpack(
-        "<3I", given(caller, address, length, POWER_THROTTLING)
-    )
+    version, control, state = struct.unpack("<3I", data)
     if version != 1 or state & ~control:
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
 
 
-def _stack_allocation(caller: Thread, process: Process, address: int, length: int) -> None:
+def _allocate_stack(caller: Thread, handle: int, address: int, length: int) -> int:
     """PROCESS_STACK_ALLOCATION_INFORMATION: reserve size and zero bits in, the base out."""
     if length not in (STACK_ALLOCATION, STACK_ALLOCATION_EX):
-        raise NtError(ntstatus.STATUS_INFO_LENGTH_MISMATCH)
+        return ntstatus.STATUS_INFO_LENGTH_MISMATCH
     place = address + length - STACK_ALLOCATION
     reserve, zero_bits, _base = struct.unpack(
         "<3I", caller.memory.read(place, STACK_ALLOCATION)
     )
     caller.memory.probe_for_write(place, STACK_ALLOCATION)
+    process = process_of(caller, handle, PROCESS_SET_INFORMATION)
     base, _size = allocate.allocate(
         process.space, 0, reserve, MEM_RESERVE, PAGE_READWRITE, zero_bits=zero_bits
     )
     caller.memory.set_u32(place + 8, base)
+    return ntstatus.STATUS_SUCCESS
 
 
-CHANGES: dict[int, Change] = {
-    query.ProcessQuotaLimits: _quota_limits,
-    query.ProcessBasePriority: _base_priority,
-    ProcessAccessToken: _access_token,
-    query.ProcessDefaultHardErrorMode: _error_mode,
-    ProcessEnableAlignmentFaultFixup: _alignment_fixup,
-    query.ProcessPriorityClass: _priority_class,
-    query.ProcessAffinityMask: _affinity,
-    query.ProcessPriorityBoost: _priority_boost,
-    ProcessForegroundInformation: _foreground,
-    query.ProcessBreakOnTermination: _break_on_termination,
-    query.ProcessDebugFlags: _debug_flags,
-    query.ProcessExecuteFlags: _execute_flags,
-    ProcessPagePriority: _page_priority,
-    ProcessThreadStackAllocation: _stack_allocation,
-    ProcessPowerThrottlingState: _power_throttling,
+# The length of each class, and what it does.
+CHANGES: dict[int, tuple[int, Change]] = {
+    query.ProcessQuotaLimits: (query.QUOTA_LIMITS.size, _quota_limits),
+    query.ProcessBasePriority: (4, _base_priority),
+    ProcessAccessToken: (8, _access_token),
+    query.ProcessDefaultHardErrorMode: (4, _error_mode),
+    ProcessEnableAlignmentFaultFixup: (1, _alignment_fixup),
+    query.ProcessPriorityClass: (2, _priority_class),
+    query.ProcessAffinityMask: (4, _affinity),
+    query.ProcessPriorityBoost: (4, _priority_boost),
+    ProcessForegroundInformation: (1, _foreground),
+    query.ProcessBreakOnTermination: (4, _break_on_termination),
+    query.ProcessDebugFlags: (4, _debug_flags),
+    query.ProcessExecuteFlags: (4, _execute_flags),
+    ProcessPagePriority: (4, _page_priority),
+    ProcessPowerThrottlingState: (POWER_THROTTLING, _power_throttling),
 }
 
 
@@ -197,14 +194,17 @@ def NtSetInformationProcess(
     Length: ULONG,
 ) -> Outcome:
     """Change priorities, affinity, limits, error mode, token or execution options."""
-    change = CHANGES.get(ProcessInformationClass)
-    if change is None:
+    if ProcessInformationClass == ProcessThreadStackAllocation:
+        return _allocate_stack(caller, DeviceHandle, ProcessInformation, Length)
+    if ProcessInformationClass not in CHANGES:
         return ntstatus.STATUS_INVALID_INFO_CLASS
+    size, change = CHANGES[ProcessInformationClass]
+    data = given(caller, ProcessInformation, Length, size)
     access = PROCESS_SET_INFORMATION
     if ProcessInformationClass == query.ProcessQuotaLimits:
         access = PROCESS_SET_QUOTA
     process = process_of(caller, DeviceHandle, access)
     if process.exited:
         return ntstatus.STATUS_PROCESS_IS_TERMINATING
-    change(caller, process, ProcessInformation, Length)
+    change(caller, process, data)
     return ntstatus.STATUS_SUCCESS

@@ -49,7 +49,12 @@ def given(caller: Thread, address: int, length: int, size: int) -> bytes:
 
 def given_u32(caller: Thread, address: int, length: int) -> int:
     """A ULONG; raises STATUS_INFO_LENGTH_MISMATCH."""
-    return int.from_bytes(given(caller, address, length, 4), "little")
+    return u32(given(caller, address, length, 4))
+
+
+def u32(data: bytes) -> int:
+    """A ULONG that was given."""
+    return int.from_bytes(data, "little")
 
 
 def demand(caller: Thread, privilege: int) -> None:

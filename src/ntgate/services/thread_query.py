@@ -79,26 +79,27 @@ def _ideal_processor(thread: Thread) -> bytes:
     return struct.pack("<HBB", 0, thread.ethread.Tcb.IdealProcessor, 0)
 
 
-def _ulong(value: Callable[[Thread], int]) -> Callable[[Thread], bytes]:
-    return lambda thread: struct.pack("<I", value(thread))
+def _ulong(value: Callable[[Thread], int]) -> tuple[int, Callable[[Thread], bytes]]:
+    return 4, lambda thread: struct.pack("<I", value(thread))
 
 
-ANSWERS: dict[int, Callable[[Thread], bytes]] = {
-    ThreadBasicInformation: _basic,
-    ThreadTimes: _times,
+# The length of each class's answer, and what makes it.
+ANSWERS: dict[int, tuple[int, Callable[[Thread], bytes]]] = {
+    ThreadBasicInformation: (0x1C, _basic),
+    ThreadTimes: (0x20, _times),
     ThreadAffinityMask: _ulong(lambda thread: thread.ethread.Tcb.Affinity),
     ThreadQuerySetWin32StartAddress: _ulong(lambda thread: thread.ethread.Win32StartAddress),
-    ThreadPerformanceCount: lambda _thread: bytes(8),
+    ThreadPerformanceCount: (8, lambda _thread: bytes(8)),
     ThreadAmILastThread: _ulong(
         lambda thread: int(thread.process.eprocess.ActiveThreads == 1)
     ),
     ThreadPriorityBoost: _ulong(lambda thread: thread.ethread.Tcb.DisableBoost),
     ThreadIsIoPending: _ulong(_io_pending),
-    ThreadHideFromDebugger: lambda thread: bytes((thread.ethread.HideFromDebugger,)),
+    ThreadHideFromDebugger: (1, lambda thread: bytes((thread.ethread.HideFromDebugger,))),
     ThreadBreakOnTermination: _ulong(lambda thread: thread.ethread.BreakOnTermination),
     ThreadIsTerminated: _ulong(lambda thread: thread.ethread.Terminated),
-    ThreadGroupInformation: _group,
-    ThreadIdealProcessorEx: _ideal_processor,
+    ThreadGroupInformation: (0x0C, _group),
+    ThreadIdealProcessorEx: (4, _ideal_processor),
     ThreadSuspendCount: _ulong(lambda thread: thread.ethread.Tcb.SuspendCount),
 }
 
@@ -114,14 +115,16 @@ def NtQueryInformationThread(
 ) -> Outcome:
     """Identity, priorities, times, start address, name and state of a thread."""
     kind, length = ThreadInformationClass, ThreadInformationLength
-    thread = thread_of(caller, ThreadHandle, THREAD_QUERY_INFORMATION)
-    if kind == ThreadNameInformation:
-        return _name(caller, thread, ThreadInformation, length, ReturnLength)
-    if kind == ThreadDescriptorTableEntry:
-        return _descriptor(caller, thread, ThreadInformation, length, ReturnLength)
+    if kind in (ThreadNameInformation, ThreadDescriptorTableEntry):
+        thread = thread_of(caller, ThreadHandle, THREAD_QUERY_INFORMATION)
+        special = _name if kind == ThreadNameInformation else _descriptor
+        return special(caller, thread, ThreadInformation, length, ReturnLength)
     if kind not in ANSWERS:
         return ntstatus.STATUS_INVALID_INFO_CLASS
-    data = ANSWERS[kind](thread)
+    wanted, make = ANSWERS[kind]
+    if length != wanted:
+        return ntstatus.STATUS_INFO_LENGTH_MISMATCH
+    data = make(thread_of(caller, ThreadHandle, THREAD_QUERY_INFORMATION))
     return answer(caller, data, ThreadInformation, length, ReturnLength)
 
 

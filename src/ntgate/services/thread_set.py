@@ -21,8 +21,7 @@ from ntgate.executive.se import privileges as p
 from ntgate.layout import ntstatus
 from ntgate.memory.user import AccessViolation
 from ntgate.services import thread_query as query
-from ntgate.services.capture import unicode_string
-from ntgate.services.ps_information import demand, given, given_u32
+from ntgate.services.ps_information import demand, given, u32
 from ntgate.services.thread_create import thread_of
 
 THREAD_SET_INFORMATION, THREAD_SET_THREAD_TOKEN = 0x0020, 0x0080
@@ -39,7 +38,7 @@ TLS_EXPANSION_SLOTS, TLS_EXPANSION_COUNT = 0xF94, 1024
 Given = Annotated[
     int, Scalar("PVOID", kind="pointer"), SizedBy("ThreadInformationLength")
 ]
-Change = Callable[[Thread, Thread, int, int], None]
+Change = Callable[[Thread, Thread, bytes], None]
 
 
 def _invalid(condition: bool) -> None:
@@ -47,8 +46,8 @@ def _invalid(condition: bool) -> None:
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
 
 
-def _priority(caller: Thread, thread: Thread, address: int, length: int) -> None:
-    priority = given_u32(caller, address, length)
+def _priority(caller: Thread, thread: Thread, data: bytes) -> None:
+    priority = u32(data)
     _invalid(not 0 < priority <= HIGH_PRIORITY)
     tcb = thread.ethread.Tcb
     if priority >= LOW_REALTIME_PRIORITY > tcb.Priority:
@@ -57,9 +56,9 @@ def _priority(caller: Thread, thread: Thread, address: int, length: int) -> None
     caller.executive.scheduler.set_priority(tcb, priority)
 
 
-def _base_priority(caller: Thread, thread: Thread, address: int, length: int) -> None:
+def _base_priority(caller: Thread, thread: Thread, data: bytes) -> None:
     """A distance from the process's priority: -2 to 2, or to an end of its class."""
-    (increment,) = struct.unpack("<i", given(caller, address, length, 4))
+    (increment,) = struct.unpack("<i", data)
     realtime = thread.process.eprocess.Pcb.BasePriority >= LOW_REALTIME_PRIORITY
     ends = abs(increment) in (SATURATION, SATURATION + 1)
     _invalid(not ends and not realtime and abs(increment) > MOST_BASE_INCREMENT)
@@ -71,19 +70,19 @@ def _set_affinity(thread: Thread, mask: int) -> None:
     thread.ethread.Tcb.Affinity = thread.ethread.Tcb.UserAffinity = mask
 
 
-def _affinity(caller: Thread, thread: Thread, address: int, length: int) -> None:
-    _set_affinity(thread, given_u32(caller, address, length))
+def _affinity(caller: Thread, thread: Thread, data: bytes) -> None:
+    _set_affinity(thread, u32(data))
 
 
-def _group(caller: Thread, thread: Thread, address: int, length: int) -> None:
-    mask, *rest = struct.unpack("<I4H", given(caller, address, length, GROUP_AFFINITY))
+def _group(caller: Thread, thread: Thread, data: bytes) -> None:
+    mask, *rest = struct.unpack("<I4H", data)
     _invalid(any(rest))
     _set_affinity(thread, mask)
 
 
-def _impersonation_token(caller: Thread, thread: Thread, address: int, length: int) -> None:
+def _impersonation_token(caller: Thread, thread: Thread, data: bytes) -> None:
     """The handle of an impersonation token; 0 ends the impersonation."""
-    handle = given_u32(caller, address, length)
+    handle = u32(data)
     security = caller.executive.security
     if not handle:
         security.revert(thread.ethread)
@@ -95,17 +94,17 @@ def _impersonation_token(caller: Thread, thread: Thread, address: int, length: i
     security.impersonate(thread.ethread, body, token.view.ImpersonationLevel)
 
 
-def _alignment_fixup(caller: Thread, thread: Thread, address: int, length: int) -> None:
-    thread.ethread.Tcb.AutoAlignment = int(given(caller, address, length, 1) != b"\0")
+def _alignment_fixup(caller: Thread, thread: Thread, data: bytes) -> None:
+    thread.ethread.Tcb.AutoAlignment = int(data != b"\0")
 
 
-def _start_address(caller: Thread, thread: Thread, address: int, length: int) -> None:
-    thread.ethread.Win32StartAddress = given_u32(caller, address, length)
+def _start_address(caller: Thread, thread: Thread, data: bytes) -> None:
+    thread.ethread.Win32StartAddress = u32(data)
 
 
-def _zero_tls_cell(caller: Thread, thread: Thread, address: int, length: int) -> None:
+def _zero_tls_cell(caller: Thread, thread: Thread, data: bytes) -> None:
     """Clear a TLS slot in every thread of the caller's process."""
-    index = given_u32(caller, address, length)
+    index = u32(data)
     _invalid(thread is not caller)
     if index < TLS_SLOT_COUNT:
         for other in caller.executive.processes.threads_of(caller.process):
@@ -131,68 +130,67 @@ def _clear(caller: Thread, address: int) -> None:
             return
 
 
-def _ideal_processor(caller: Thread, thread: Thread, address: int, length: int) -> None:
-    number = given_u32(caller, address, length)
+def _ideal_processor(caller: Thread, thread: Thread, data: bytes) -> None:
+    number = u32(data)
     _invalid(number > MAXIMUM_PROCESSORS)
     if number < 1:
         thread.ethread.Tcb.IdealProcessor = number
 
 
-def _priority_boost(caller: Thread, thread: Thread, address: int, length: int) -> None:
-    thread.ethread.Tcb.DisableBoost = int(given_u32(caller, address, length) != 0)
+def _priority_boost(caller: Thread, thread: Thread, data: bytes) -> None:
+    thread.ethread.Tcb.DisableBoost = int(u32(data) != 0)
 
 
-def _tls_array(caller: Thread, thread: Thread, address: int, length: int) -> None:
+def _tls_array(caller: Thread, thread: Thread, data: bytes) -> None:
     kernel = caller.executive.kernel
-    kernel.set_u32(thread.ethread.Tcb.address + TLS_ARRAY, given_u32(caller, address, length))
+    kernel.set_u32(thread.ethread.Tcb.address + TLS_ARRAY, u32(data))
 
 
-def _hide_from_debugger(caller: Thread, thread: Thread, address: int, length: int) -> None:
-    given(caller, address, length, 0)
+def _hide_from_debugger(caller: Thread, thread: Thread, data: bytes) -> None:
     thread.ethread.HideFromDebugger = 1
 
 
-def _break_on_termination(caller: Thread, thread: Thread, address: int, length: int) -> None:
-    wanted = given_u32(caller, address, length)
+def _break_on_termination(caller: Thread, thread: Thread, data: bytes) -> None:
+    wanted = u32(data)
     demand(caller, p.SE_DEBUG)
     thread.ethread.BreakOnTermination = int(wanted != 0)
 
 
-def _page_priority(caller: Thread, _thread: Thread, address: int, length: int) -> None:
+def _page_priority(caller: Thread, _thread: Thread, data: bytes) -> None:
     """How soon pages that it touches leave RAM: none ever does here."""
-    _invalid(not 1 <= given_u32(caller, address, length) <= HIGHEST_PAGE_PRIORITY)
+    _invalid(not 1 <= u32(data) <= HIGHEST_PAGE_PRIORITY)
 
 
-def _name(caller: Thread, thread: Thread, address: int, length: int) -> None:
-    given(caller, address, length, UNICODE_STRING)
-    thread.name = unicode_string(caller.memory, address)
+def _name(caller: Thread, thread: Thread, data: bytes) -> None:
+    size, _room, buffer = struct.unpack("<HHI", data)
+    text = caller.memory.read(buffer, size & ~1)
+    thread.name = text.decode("utf-16-le", "surrogatepass")
 
 
-def _power_throttling(caller: Thread, _thread: Thread, address: int, length: int) -> None:
+def _power_throttling(caller: Thread, _thread: Thread, data: bytes) -> None:
     """Version, which throttles are controlled, which are on: the clock's speed is fixed here."""
-    version, control, state = struct.unpack(
-        "<3I", given(caller, address, length, POWER_THROTTLING)
-    )
+    version, control, state = struct.unpack("<3I", data)
     _invalid(version != 1 or bool(state & ~control))
 
 
-CHANGES: dict[int, Change] = {
-    query.ThreadPriority: _priority,
-    query.ThreadBasePriority: _base_priority,
-    query.ThreadAffinityMask: _affinity,
-    query.ThreadImpersonationToken: _impersonation_token,
-    query.ThreadEnableAlignmentFaultFixup: _alignment_fixup,
-    query.ThreadQuerySetWin32StartAddress: _start_address,
-    query.ThreadZeroTlsCell: _zero_tls_cell,
-    query.ThreadIdealProcessor: _ideal_processor,
-    query.ThreadPriorityBoost: _priority_boost,
-    query.ThreadSetTlsArrayAddress: _tls_array,
-    query.ThreadHideFromDebugger: _hide_from_debugger,
-    query.ThreadBreakOnTermination: _break_on_termination,
-    query.ThreadPagePriority: _page_priority,
-    query.ThreadGroupInformation: _group,
-    query.ThreadNameInformation: _name,
-    ThreadPowerThrottlingState: _power_throttling,
+# The length of each class, and what it does.
+CHANGES: dict[int, tuple[int, Change]] = {
+    query.ThreadPriority: (4, _priority),
+    query.ThreadBasePriority: (4, _base_priority),
+    query.ThreadAffinityMask: (4, _affinity),
+    query.ThreadImpersonationToken: (4, _impersonation_token),
+    query.ThreadEnableAlignmentFaultFixup: (1, _alignment_fixup),
+    query.ThreadQuerySetWin32StartAddress: (4, _start_address),
+    query.ThreadZeroTlsCell: (4, _zero_tls_cell),
+    query.ThreadIdealProcessor: (4, _ideal_processor),
+    query.ThreadPriorityBoost: (4, _priority_boost),
+    query.ThreadSetTlsArrayAddress: (4, _tls_array),
+    query.ThreadHideFromDebugger: (0, _hide_from_debugger),
+    query.ThreadBreakOnTermination: (4, _break_on_termination),
+    query.ThreadPagePriority: (4, _page_priority),
+    query.ThreadGroupInformation: (GROUP_AFFINITY, _group),
+    query.ThreadNameInformation: (UNICODE_STRING, _name),
+    ThreadPowerThrottlingState: (POWER_THROTTLING, _power_throttling),
 }
 
 
@@ -205,14 +203,15 @@ def NtSetInformationThread(
     ThreadInformationLength: ULONG,
 ) -> Outcome:
     """Change priorities, affinity, impersonation, name, TLS cells or debugging of a thread."""
-    change = CHANGES.get(ThreadInformationClass)
-    if change is None:
+    if ThreadInformationClass not in CHANGES:
         return ntstatus.STATUS_INVALID_INFO_CLASS
+    size, change = CHANGES[ThreadInformationClass]
+    data = given(caller, ThreadInformation, ThreadInformationLength, size)
     access = THREAD_SET_INFORMATION
     if ThreadInformationClass == query.ThreadImpersonationToken:
         access = THREAD_SET_THREAD_TOKEN
     thread = thread_of(caller, ThreadHandle, access)
     if thread.ethread.Terminated:
         return ntstatus.STATUS_THREAD_IS_TERMINATING
-    change(caller, thread, ThreadInformation, ThreadInformationLength)
+    change(caller, thread, data)
     return ntstatus.STATUS_SUCCESS
