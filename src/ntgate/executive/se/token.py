@@ -230,8 +230,9 @@ class Token:
 
     @property
     def privileges(self) -> list[Privilege]:
-        entries = map(self._privilege_entry, range(self.view.PrivilegeCount))
-        return [Privilege(entry.Luid, entry.Attributes) for entry in entries]
+        size = LUID_AND_ATTRIBUTES.SIZE * self.view.PrivilegeCount
+        entries = struct.iter_unpack("<QI", self.memory.read(self.view.Privileges, size))
+        return [Privilege(luid, attributes) for luid, attributes in entries]
 
     def has_privilege(self, luid: int) -> bool:
         """Whether it is there and enabled."""
