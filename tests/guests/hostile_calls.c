@@ -116,9 +116,13 @@ static ULONG plausible(void)
 
 static ULONG absurd(void)
 {
+    ULONG any;
     switch (below(4)) {
-    case 0: /* flags and sizes */
-        return 1u << below(32) | below(2) << below(32);
+    case 0: /* flags and sizes, which are no address of the image or of the stack */
+        do
+            any = 1u << below(32) | below(2) << below(32);
+        while (!is_safe(any));
+        return any;
     case 1:
         return 4 * below(0x100) + below(4);
     default:
@@ -272,6 +276,17 @@ static ULONG argument_of(UCHAR kind, ULONG sense)
     return sense >= 2 ? absurd() : argument(sense || below(2));
 }
 
+/* What a query has told of the program's own addresses is no argument. */
+static void clean(UCHAR *place)
+{
+    if ((ULONG)place - (ULONG)arena >= ARENA_SIZE || (ULONG)place & PAGE)
+        return;
+    UCHAR *end = (UCHAR *)((ULONG)place & -PAGE) + PAGE;
+    for (ULONG i = 0; i < MOST_KNOWN && place + 4 <= end; i++, place += 4)
+        if (!is_safe(*(ULONG *)place))
+            *(ULONG *)place = 0;
+}
+
 static void call(void)
 {
     ULONG number = service_number(), sense = below(8);
@@ -293,6 +308,7 @@ static void call(void)
     } else {
         fast = FALSE;
         place = (UCHAR *)pointer();
+        clean(place);
     }
     call_eax = number, call_ebx = draw(), call_ebp = draw(), call_edx = (ULONG)place;
     call_esp = below(4) ? (ULONG)(arena + ARENA_SIZE - PAGE - 16) : below(2) ? pointer() : draw();

@@ -51,6 +51,11 @@ def _pen(color: int, style: int = PS_SOLID) -> tuple[int, bytes]:
     return PEN, LOGPEN.pack(style, 0, 0, color)
 
 
+def is_bitmap_size(width: int, height: int) -> bool:
+    """Whether a bitmap can be so large: its bytes are counted in a LONG at any depth."""
+    return width >= 0 and height >= 0 and (4 * width + 1) * max(height, 1) <= 0x7FFFFFFF
+
+
 def bitmap_header(width: int, height: int, planes: int, bits: int) -> bytes:
     """BITMAP without bits; rows are multiples of two bytes."""
     return BITMAP_HEADER.pack(0, width, height, (width * bits + 15) // 16 * 2, planes, bits, 0)

@@ -65,7 +65,7 @@ def NtGdiCreatePen(
     caller: Thread, style: INT, width: INT, color: ULONG, brush: HANDLE
 ) -> Outcome:
     """A pen of one colour."""
-    data = gdi.LOGPEN.pack(style, abs(width), 0, color)
+    data = gdi.LOGPEN.pack(style & 0xFFFFFFFF, min(abs(width), 0x7FFFFFFF), 0, color)
     return gdi_objects(caller).create(GdiObject(gdi.PEN, data))
 
 
@@ -74,7 +74,7 @@ def NtGdiCreateBitmap(
     caller: Thread, width: INT, height: INT, planes: ULONG, bpp: ULONG, bits: PVOID
 ) -> Outcome:
     """A bitmap of the device's own format."""
-    if width < 0 or height < 0 or planes != 1 or bpp > 32:
+    if not gdi.is_bitmap_size(width, height) or planes != 1 or bpp > 32:
         return 0
     if not width or not height:
         return gdi_objects(caller).stock(gdi.DEFAULT_BITMAP)
@@ -89,7 +89,7 @@ def NtGdiCreateCompatibleBitmap(
     """A bitmap as a device context's own."""
     objects = gdi_objects(caller)
     device = objects.get(hdc, gdi.DC, gdi.MEMORY_DC)
-    if device is None or width < 0 or height < 0:
+    if device is None or not gdi.is_bitmap_size(width, height):
         return 0
     data = gdi.bitmap_header(width, height, 1, 32 if device.kind == gdi.DC else 1)
     return objects.create(GdiObject(gdi.BITMAP, data))
