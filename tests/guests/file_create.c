@@ -179,7 +179,7 @@ static void sizes(void)
 
 void start(void)
 {
-    CHECK_EQUAL(try_open(L"\\??\\C:\\files", READ, FILE_CREATE, FILE_SHARE_ALL,
+    CHECK_EQUAL(try_open(L"\\??\\C:\\files", READ, FILE_OPEN_IF, FILE_SHARE_ALL,
         FILE_DIRECTORY_FILE | SYNC), STATUS_SUCCESS);
     dispositions();
     sharing();
