@@ -80,7 +80,16 @@ def open_output(path: Path) -> TextIO:
         raise UsageError(f"can't write {path}: {error.strerror}") from None
 
 
-def _device(stream: TextIO | None) -> StreamDevice | None:
+def _write_report(out: TextIO, data: dict[str, object]) -> None:
+    try:
+        with out:
+            json.dump(data, out, indent=2)
+            out.write("\n")
+    except OSError as error:
+        raise UsageError(f"can't write {out.name}: {error.strerror}") from None
+
+
+def host_stream(stream: TextIO | None) -> StreamDevice | None:
     """None where the host has closed the stream."""
     return StreamDevice(stream.buffer) if stream is not None else None
 
@@ -92,7 +101,7 @@ class Session:
         self.options = options
         self.machine = Machine(options.machine(machine_options))
         self.report = Report(self.machine)
-        self._stdin = _device(sys.stdin)
+        self._stdin = host_stream(sys.stdin)
         self._report_file: TextIO | None = None
         self._process: Process | None = None
         self._interrupted = False
@@ -109,8 +118,8 @@ class Session:
             program,
             arguments,
             stdin=self._stdin,
-            stdout=_device(sys.stdout),
-            stderr=_device(sys.stderr),
+            stdout=host_stream(sys.stdout),
+            stderr=host_stream(sys.stderr),
             environment=self.options.variables,
             mounts=[Mount.parse(text) for text in self.options.mounts],
             current_folder=self.options.current_folder,
@@ -154,9 +163,7 @@ class Session:
             report.ended, code = "exit", process.exit_status & 0xFF
         report.print(process)
         if self._report_file is not None:
-            with self._report_file as out:
-                json.dump(report.data(process, code), out, indent=2)
-                out.write("\n")
+            _write_report(self._report_file, report.data(process, code))
         return code
 
     @property

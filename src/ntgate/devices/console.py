@@ -8,9 +8,12 @@ import sys
 from functools import cached_property
 from typing import BinaryIO
 
+from ntgate.devices.host_errors import nt_error
 from ntgate.devices.terminal import Terminal, terminal_size
 from ntgate.errors import NtError
 from ntgate.layout.ntstatus import STATUS_PIPE_BROKEN, STATUS_UNSUCCESSFUL
+
+READ_AHEAD = 0x1000
 
 
 class StreamDevice:
@@ -22,7 +25,7 @@ class StreamDevice:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self.is_waiting = False  # for the host's input
-        self._rest = b""  # read from the host, with its line ends made Windows's
+        self._rest = b""  # read from the host: a terminal's with line ends made Windows's
 
     @cached_property
     def is_terminal(self) -> bool:
@@ -43,7 +46,7 @@ class StreamDevice:
 
     def read(self, size: int) -> bytes:
         """As much as the host has at once, as a console gives a line."""
-        if not self.is_terminal:
+        if not self._rest and not self.is_terminal:
             return self._read(size)
         if not self._rest:
             self._rest = self._read(size).replace(b"\n", b"\r\n")
@@ -68,9 +71,17 @@ class StreamDevice:
             self._stream.flush()
         except BrokenPipeError:
             raise NtError(STATUS_PIPE_BROKEN) from None
-        except OSError:
-            raise NtError(STATUS_UNSUCCESSFUL) from None
+        except OSError as error:
+            raise nt_error(error) from None
         return len(data)
+
+    def peek(self) -> bytes | None:
+        """Looking is reading ahead: the host says whether there is something, not what."""
+        if not self._rest and self.is_input and self.is_ready():
+            self._rest = self._read(READ_AHEAD)
+            if not self._rest:
+                return None
+        return self._rest
 
     def is_ready(self) -> bool:
         """Whether a read would not wait."""
@@ -100,3 +111,6 @@ class MemoryDevice:
     def write(self, data: bytes) -> int:
         self.output += data
         return len(data)
+
+    def peek(self) -> bytes | None:
+        return self._input or None

@@ -19,7 +19,7 @@ from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.content import Content
 from ntgate.executive.io.names import is_valid
-from ntgate.executive.io.source import FolderSource, Metadata, Policy, Source
+from ntgate.executive.io.source import FileSource, FolderSource, Metadata, Policy, Source
 from ntgate.executive.ob.names import upcase
 
 EPOCH = 116_444_736_000_000_000  # 1970 in 100 ns units since 1601
@@ -190,6 +190,18 @@ class HostFolder(HostNode):
         except OSError as error:
             raise self._failed(error) from None
         self._known.pop(name, None)
+
+    def link(self, file: FileSource, name: str) -> None:
+        assert isinstance(file, HostFile)
+        try:
+            self._mount.root.link(file.path, [*self.path, name])
+        except OSError as error:
+            raise self._failed(error) from None
+        self._known[name] = file
+
+    def remember(self, name: str, file: FileSource) -> None:
+        assert isinstance(file, HostFile)
+        file.moved(self, name)
 
     def rename(self, name: str, target: FolderSource, new_name: str) -> None:
         assert isinstance(target, HostFolder)

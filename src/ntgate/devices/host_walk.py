@@ -40,6 +40,8 @@ class HostRoot(Protocol):
     def remove(self, path: Path) -> None:
         """A file, a link, or an empty directory."""
     def rename(self, path: Path, target: Path) -> None: ...
+    def link(self, path: Path, target: Path) -> None:
+        """A hard link, never to a link."""
     def set_times(self, path: Path, access: int, write: int) -> None:
         """In nanoseconds since 1970."""
     def set_mode(self, path: Path, mode: int) -> None: ...
@@ -122,6 +124,14 @@ class DescriptorRoot:
     def rename(self, path: Path, target: Path) -> None:
         with self._directory(path[:-1]) as source, self._directory(target[:-1]) as into:
             os.rename(path[-1], target[-1], src_dir_fd=source, dst_dir_fd=into)
+
+    def link(self, path: Path, target: Path) -> None:
+        with self._directory(path[:-1]) as source, self._directory(target[:-1]) as into:
+            found = os.stat(path[-1], dir_fd=source, follow_symlinks=False)
+            _check_kind(found.st_mode, path[-1])
+            os.link(
+                path[-1], target[-1], src_dir_fd=source, dst_dir_fd=into, follow_symlinks=False
+            )
 
     def set_times(self, path: Path, access: int, write: int) -> None:
         with self._opened(path) as descriptor:
@@ -237,6 +247,11 @@ class PathRoot:
             os.path.join(self._resolve(path[:-1]), path[-1]),
             os.path.join(self._resolve(target[:-1]), target[-1]),
         )
+
+    def link(self, path: Path, target: Path) -> None:
+        place = os.path.join(self._resolve(path[:-1]), path[-1])
+        _check_kind(os.lstat(place).st_mode, place)
+        os.link(place, os.path.join(self._resolve(target[:-1]), target[-1]))
 
     def set_times(self, path: Path, access: int, write: int) -> None:
         os.utime(self._resolve(path), ns=(access, write))

@@ -84,5 +84,11 @@ class ListedFolder:
     def remove(self, name: str) -> None:
         raise AssertionError(NOT_WRITTEN)
 
+    def link(self, file: FileSource, name: str) -> None:
+        raise AssertionError(NOT_WRITTEN)
+
+    def remember(self, name: str, file: FileSource) -> None:
+        raise AssertionError(NOT_WRITTEN)
+
     def rename(self, name: str, target: FolderSource, new_name: str) -> None:
         raise AssertionError(NOT_WRITTEN)

@@ -16,6 +16,7 @@ from ntgate.layout.io import FILE_OBJECT
 
 FILE_PIPE_FULL_DUPLEX, FILE_PIPE_CONNECTED_STATE, FILE_PIPE_SERVER_END = 2, 3, 1
 FSCTL_PIPE_PEEK = 0x11400C
+PEEK_HEADER = struct.Struct("<4I")  # FILE_PIPE_PEEK_BUFFER up to its data
 PIPE_QUOTA = 0x1000
 
 
@@ -28,6 +29,10 @@ class ByteDevice(Protocol):
 
     def write(self, data: bytes) -> int:
         """How many bytes were taken."""
+        ...
+
+    def peek(self) -> bytes | None:
+        """What a read would give without waiting, left where it is; None at the end."""
         ...
 
 
@@ -97,10 +102,15 @@ class StreamFile(OpenFile):
         return self._console.control(code, data, room)
 
     def file_control(self, request: Request, code: int, data: bytes, room: int) -> bytes | None:
-        """Looking into a pipe finds it connected; what it has shows when it is read."""
         if code != FSCTL_PIPE_PEEK or self._console is not None:
             raise NtError(s.STATUS_INVALID_DEVICE_REQUEST)
-        return struct.pack("<4I", FILE_PIPE_CONNECTED_STATE, 0, 0, 0)[:room]
+        if room < PEEK_HEADER.size:
+            raise NtError(s.STATUS_INVALID_PARAMETER)
+        found = self.stream.peek()
+        if found is None:
+            raise NtError(s.STATUS_PIPE_BROKEN)
+        header = PEEK_HEADER.pack(FILE_PIPE_CONNECTED_STATE, len(found), 0, 0)
+        return header + found[: room - PEEK_HEADER.size]
 
     def query(self, information_class: int) -> bytes:
         if information_class == i.FileStandardInformation:

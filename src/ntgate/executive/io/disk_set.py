@@ -221,15 +221,15 @@ def _rename(file: DiskFile, data: bytes, other: OpenFile | None) -> None:
 
 
 def _link(file: DiskFile, data: bytes, other: OpenFile | None) -> None:
-    """One more name; only for files that live in memory."""
+    """One more name, for a file of the same mount."""
     if file.node.is_directory:
         raise NtError(s.STATUS_FILE_IS_A_DIRECTORY)
     if file.stream.stream_name:
         raise NtError(s.STATUS_INVALID_PARAMETER)
     directory, name, there, replace = _target(file, data, other)
-    policies = (directory.policy, file.node.policy)
-    if Policy.WRITE_THROUGH in policies:
-        raise NtError(s.STATUS_NOT_SUPPORTED)
+    above = file.entry.directory
+    assert above is not None
+    _check_same_mount(above, directory)
     if there is not None:
         if there.node is file.node and replace:
             there.name = name

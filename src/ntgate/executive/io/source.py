@@ -71,6 +71,10 @@ class FolderSource(Protocol):
     def create_file(self, name: str) -> FileSource: ...
     def create_folder(self, name: str) -> FolderSource: ...
     def remove(self, name: str) -> None: ...
+    def link(self, file: FileSource, name: str) -> None:
+        """One more name here for a file of the same mount; the name is free."""
+    def remember(self, name: str, file: FileSource) -> None:
+        """A file that had several names is now found by this one."""
     def rename(self, name: str, target: FolderSource, new_name: str) -> None:
         """Move an entry to `target`, a folder of the same mount, in place of what is there."""
 

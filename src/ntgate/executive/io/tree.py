@@ -372,8 +372,15 @@ class Tree:
         return entry
 
     def add_link(self, directory: Directory, name: str, node: Node) -> Entry:
-        """One more name of a file that is in memory."""
+        """One more name of a file; raises what the host answers.
+
+        The caller has checked that no write-through mount's border is crossed.
+        """
         directory.check_writable()
+        if directory.policy is Policy.WRITE_THROUGH:
+            assert isinstance(node, File) and node.source is not None
+            assert directory.source is not None
+            directory.source.link(node.source, name)
         entry = Entry(name, directory, node)
         directory.add(entry)
         directory.touch()
@@ -389,9 +396,20 @@ class Tree:
             directory.source.remove(entry.name)
         directory.discard(entry)
         entry.directory = None
+        self._keep_source(node)
         directory.touch()
         if not node.entries and not node.opens:
             self.release(node)
+
+    @staticmethod
+    def _keep_source(node: Node) -> None:
+        """A file that loses one of its names may have been known to the host by that."""
+        left = node.entries[0] if node.entries else None
+        if left is None or not isinstance(node, File) or node.policy is not Policy.WRITE_THROUGH:
+            return
+        above = left.directory
+        if above is not None and above.source is not None and node.source is not None:
+            above.source.remember(left.name, node.source)
 
     def release(self, node: Node) -> None:
         """A node without a name that nobody has open."""
