@@ -17,6 +17,8 @@ from ntgate.layout.io import FILE_OBJECT, FO_NAMED_PIPE
 if TYPE_CHECKING:
     from ntgate.executive.io.manager import Device
     from ntgate.executive.io.request import Request
+    from ntgate.executive.ps.thread import Thread
+    from ntgate.executive.se import Security
 
 DISCONNECTED, LISTENING, CONNECTED, CLOSING = 1, 2, 3, 4
 INBOUND, OUTBOUND, FULL_DUPLEX = range(3)
@@ -77,6 +79,7 @@ class Instance:
         self.listeners: list[Request] = []
         self.ends: list[PipeEnd | None] = [None, None]
         self.queues: list[PipeQueue] = []
+        self._client: tuple[Security, int] | None = None  # whose token the client wrote with
         self._new_queues()
         pipe.instances.append(self)
 
@@ -92,9 +95,30 @@ class Instance:
         self.state = CONNECTED
         self._answer_listeners(s.STATUS_SUCCESS)
 
+    def remember_client(self, thread: Thread) -> None:
+        """The first write tells as whom the server may act."""
+        if self._client is None:
+            security = thread.executive.security
+            self._client = security, security.client_token(thread.ethread)
+
+    def impersonate(self, thread: Thread) -> None:
+        """Let the server's thread act as the client; raises STATUS_CANNOT_IMPERSONATE."""
+        if self._client is None:
+            raise NtError(s.STATUS_CANNOT_IMPERSONATE)
+        security, body = self._client
+        level = security.token(body).view.ImpersonationLevel
+        security.impersonate(thread.ethread, body, level)
+
+    def _forget_client(self) -> None:
+        if self._client is not None:
+            security, body = self._client
+            self._client = None
+            security.objects.dereference(body)
+
     def disconnect(self) -> None:
         """FSCTL_PIPE_DISCONNECT: what was not read is lost."""
         self._answer_listeners(s.STATUS_PIPE_DISCONNECTED)
+        self._forget_client()
         self.state = DISCONNECTED
         for queue in self.queues:
             queue.break_readers(s.STATUS_PIPE_DISCONNECTED)
@@ -127,6 +151,7 @@ class Instance:
         if self.state == CONNECTED:
             self.state = CLOSING
         if side == SERVER:
+            self._forget_client()
             self._answer_listeners(s.STATUS_PIPE_BROKEN)
             self.pipe.instances.remove(self)
             self.state = CLOSING
@@ -197,6 +222,8 @@ class PipeEnd(OpenFile):
     def write(self, request: Request, offset: int, data: bytes) -> int | None:
         if self.pipe_state != CONNECTED:
             raise NtError(_WRITE_FAILS[self.pipe_state])
+        if self.side == CLIENT and self.name:
+            self.instance.remember_client(request.thread)
         queue = self._outgoing
         if queue.accepts(len(data)):
             queue.write(data)
@@ -223,6 +250,7 @@ class PipeEnd(OpenFile):
         if code == FSCTL_PIPE_TRANSCEIVE:
             return self._transceive(request, data, room)
         if code == FSCTL_PIPE_IMPERSONATE and self.side == SERVER:
+            self.instance.impersonate(request.thread)
             return b""
         if code == FSCTL_PIPE_LISTEN:
             return self._listen(request)

@@ -289,6 +289,14 @@ class Security:
         ethread.ImpersonationInfo = at
         ethread.ActiveImpersonationInfo = 1
 
+    def client_token(self, ethread: ETHREAD) -> int:
+        """A token with one reference for a server that acts as this thread's."""
+        source = self.effective(ethread)
+        level: int = token.SecurityImpersonation
+        if not source.is_primary:
+            level = min(level, source.view.ImpersonationLevel)
+        return self.duplicate(source, token.TokenImpersonation, level)
+
     def revert(self, ethread: ETHREAD) -> None:
         """End a thread's impersonation."""
         info = self.impersonation(ethread)
