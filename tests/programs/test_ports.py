@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import Runner
+from program_run import Runner
 
 
 def test_connections_requests_and_their_ends(

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from conftest import Runner
+from program_run import Runner
 
 Guest = Callable[[str], Path]
 

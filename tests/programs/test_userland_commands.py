@@ -1,0 +1,107 @@
+"""The userland's own commands: cmd.exe, reg.exe, find, xcopy.
+
+Wine 8.0's findstr and where print nothing, wherever they run.
+"""
+
+from __future__ import annotations
+
+from program_run import Runner
+
+
+def cmd(run: Runner, line: str, *, rw: bool = False, typed: str = "") -> list[str]:
+    return run("cmd.exe", "/c", line, options=["--rw"] if rw else [], typed=typed).lines()
+
+
+def test_dir(run: Runner) -> None:
+    (run.folder / "one.txt").write_bytes(b"x" * 1234)
+    (run.folder / "sub folder").mkdir()
+    lines = cmd(run, "dir")
+    assert "Directory of C:\\work" in lines
+    assert any(line.endswith("     1,234  one.txt") for line in lines)
+    assert any(line.endswith("<DIR>         sub folder") for line in lines)
+    assert "       1 file                     1,234 bytes" in lines
+    assert cmd(run, "dir /b /a-d") == ["one.txt"]
+
+
+def test_redirection_and_type(run: Runner) -> None:
+    assert cmd(run, "echo first>made.txt& echo second>>made.txt& type made.txt", rw=True) == [
+        "first", "second",
+    ]  # fmt: skip
+    assert (run.folder / "made.txt").read_bytes() == b"first\r\nsecond\r\n"
+
+
+def test_what_is_written_without_rw_stays_inside(run: Runner) -> None:
+    assert cmd(run, "echo kept>made.txt& type made.txt") == ["kept"]
+    assert list(run.folder.iterdir()) == []
+
+
+def test_a_pipe(run: Runner) -> None:
+    (run.folder / "list.txt").write_bytes(b"pear\r\napple\r\nplum\r\n")
+    (run.folder / "do.bat").write_bytes(b'@type list.txt | find "p" | find "pl"\r\n')
+    assert cmd(run, "do.bat") == ["apple", "plum"]
+
+
+def test_for(run: Runner) -> None:
+    assert cmd(run, "for %i in (a b c) do @echo item %i") == ["item a", "item b", "item c"]
+    assert cmd(run, "for /l %i in (1,2,5) do @echo %i") == ["1", "3", "5"]
+
+
+def test_copy_and_delete(run: Runner) -> None:
+    (run.folder / "from.bin").write_bytes(bytes(range(256)) * 40)
+    cmd(run, "copy from.bin to.bin", rw=True)
+    assert (run.folder / "to.bin").read_bytes() == bytes(range(256)) * 40
+    cmd(run, "del from.bin & ren to.bin last.bin & md new", rw=True)
+    assert sorted(path.name for path in run.folder.iterdir()) == ["last.bin", "new"]
+
+
+def test_errorlevel(run: Runner) -> None:
+    assert run("cmd.exe", "/c", "exit 7").code == 7
+    assert run("cmd.exe", "/c", "cmd /c exit 3 & if errorlevel 3 echo three").output == "three\n"
+    assert run("cmd.exe", "/c", "cmd /c exit 2 || echo failed").output == "failed\n"
+
+
+def test_a_batch_file(run: Runner) -> None:
+    (run.folder / "do.bat").write_bytes(
+        b"@echo off\r\nset name=%1\r\ncall :say %name%\r\ngoto end\r\n"
+        b":say\r\necho hello %1\r\ngoto :eof\r\n:end\r\nexit /b 5\r\n"
+    )
+    ran = run("cmd.exe", "/c", "do.bat world")
+    assert (ran.output, ran.code) == ("hello world\n", 5)
+
+
+def test_a_command_typed(run: Runner) -> None:
+    assert run("cmd.exe", "/q", typed="exit 4\n").code == 4
+
+
+def test_find(run: Runner) -> None:
+    (run.folder / "list.txt").write_bytes(b"pear\r\nApple\r\nplum\r\n")
+    (run.folder / "do.bat").write_bytes(b'@find "pp" list.txt\r\n@find "quince" list.txt\r\n')
+    ran = run("cmd.exe", "/c", "do.bat")
+    assert ran.output.split() == ["----------", "LIST.TXT", "Apple", "----------", "LIST.TXT"]
+    assert ran.code == 1
+
+
+def test_reg(run: Runner) -> None:
+    key = "HKCU\\Software\\Tried"
+    line = (
+        f"reg add {key} /v Name /t REG_DWORD /d 42 /f & reg query {key} & "
+        f"reg delete {key} /f & reg query {key} || echo gone"
+    )
+    text = run("cmd.exe", "/c", line).output
+    assert "Name    REG_DWORD    0x2a" in text
+    assert text.endswith("\ngone\n")
+
+
+def test_reg_tells_the_system_s_version(run: Runner) -> None:
+    key = "HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion"
+    text = run("reg.exe", "query", key, "/v", "CSDVersion").output
+    assert "CSDVersion    REG_SZ    Service Pack 3" in text
+
+
+def test_xcopy(run: Runner) -> None:
+    for name in ("one.txt", "deep/two.txt"):
+        (run.folder / "from" / name).parent.mkdir(parents=True, exist_ok=True)
+        (run.folder / "from" / name).write_bytes(name.encode())
+    ran = run("xcopy.exe", "from", "to", "/s", "/i", options=["--rw"])
+    assert ran.code == 0, ran.errors
+    assert (run.folder / "to/deep/two.txt").read_bytes() == b"deep/two.txt"
