@@ -25,7 +25,11 @@ def create_object(
     attributes = object_attributes(caller, pointer, creating=True)
     objects = caller.executive.objects
     body = objects.create(objects.types[kind], size, attributes)
-    fill(body)
+    try:
+        fill(body)
+    except NtError:
+        objects.dereference(body)
+        raise
     inserted = objects.insert(caller.process.handles, body, access, attributes)
     handle.write(inserted.handle)
     return inserted.status

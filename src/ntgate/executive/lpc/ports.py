@@ -78,8 +78,7 @@ class Ports:
         view.ConnectionPort = port
         view.MaxConnectionInfoLength, view.MaxMessageLength = information, length
         view.ServerProcess = thread.process.eprocess.address
-        self._make_queue(port)
-        return port
+        return self._with_queue(port)
 
     def create_communication_port(self, thread: Thread, kind: int, connection_port: int) -> int:
         """One end of a connection, with one reference, and one of its own on the other port."""
@@ -88,9 +87,7 @@ class Ports:
         view.ConnectionPort = connection_port
         view.MaxMessageLength = server.MaxMessageLength
         self.objects.reference(connection_port)
-        if kind == CLIENT_COMMUNICATION_PORT:
-            self._make_queue(port)
-        return port
+        return self._with_queue(port) if kind == CLIENT_COMMUNICATION_PORT else port
 
     def _create(
         self, name: str, flags: int, thread: Thread, attributes: ObjectAttributes
@@ -105,15 +102,20 @@ class Ports:
         self._initialize_header(view.WaitEvent.Header, NOTIFICATION_EVENT, 4)
         return port
 
-    def _make_queue(self, port: int) -> None:
-        queue = LPCP_NONPAGED_PORT_QUEUE(
-            self.kernel, self.blocks.allocate(LPCP_NONPAGED_PORT_QUEUE.SIZE, TAG)
-        )
+    def _with_queue(self, port: int) -> int:
+        """The port, once it can receive; it goes where that can't be."""
+        try:
+            at = self.blocks.allocate(LPCP_NONPAGED_PORT_QUEUE.SIZE, TAG)
+        except NtError:
+            self.objects.dereference(port)
+            raise
+        queue = LPCP_NONPAGED_PORT_QUEUE(self.kernel, at)
         self.prepare(queue.Semaphore, MOST_QUEUED)
         queue.BackPointer = port
         view = self.view(port)
         view.MsgQueue.NonPagedPortQueue = queue.address
         view.MsgQueue.Semaphore = queue.Semaphore.address
+        return port
 
     def prepare(self, semaphore: KSEMAPHORE, limit: int) -> None:
         """Make it a semaphore that nobody has released yet."""

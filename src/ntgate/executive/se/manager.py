@@ -203,7 +203,11 @@ class Security:
         body = self.objects.create(self.kind, token.body_size(contents), attributes)
         extra = TokenExtra(contents.label)
         self.objects.set_companion(body, extra)
-        Token(self.objects.blocks, body, extra).fill(contents, self.allocate_luid())
+        try:
+            Token(self.objects.blocks, body, extra).fill(contents, self.allocate_luid())
+        except NtError:
+            self.objects.dereference(body)
+            raise
         return body
 
     def _delete_token(self, body: int) -> None:
