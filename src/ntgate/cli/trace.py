@@ -123,6 +123,7 @@ def trace_program(
         shown=options.shown,
         injections=options.injections,
         handle_names=names,
+        with_arguments=not options.summary,
         with_stack=options.with_stack,
     )
     machine.observe(tracer, tracer.sysenter)

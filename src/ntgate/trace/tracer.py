@@ -126,7 +126,8 @@ class _Service:
 class Tracer:
     """Implements dispatch.dispatcher.Observer.
 
-    clock: the virtual time in 100 ns units.  with_stack: walk the ebp chain of each call.
+    clock: the virtual time in 100 ns units.  with_arguments: decode them.  with_stack: walk the
+    ebp chain of each call.
     """
 
     def __init__(
@@ -138,6 +139,7 @@ class Tracer:
         shown: Filter,
         injections: Iterable[Injection] = (),
         handle_names: HandleNames | None = None,
+        with_arguments: bool = True,
         with_stack: bool = False,
     ) -> None:
         self.writers = list(writers)
@@ -146,6 +148,7 @@ class Tracer:
         self.shown = shown
         self.injections = list(injections)
         self.handle_names = handle_names
+        self.with_arguments = with_arguments
         self.with_stack = with_stack
         self.places = Places()
         self._seq = 0
@@ -195,7 +198,8 @@ class Tracer:
         record.site, ebp, returns_to = thread.find_site(at)
         record.shown = self.shown.shows(record.service, direct=record.site.direct)
         if record.shown:
-            self._decode_inputs(thread, record)
+            if self.with_arguments:
+                self._decode_inputs(thread, record)
             if self.with_stack and returns_to:
                 record.stack = thread.stack(ebp, returns_to)
         return answer
@@ -209,7 +213,7 @@ class Tracer:
         self._waiting.pop(record.seq, None)
         if record.shown:
             record.status = answer
-            if answer is not None and not record.injected:
+            if self.with_arguments and answer is not None and not record.injected:
                 self._decode_outputs(thread, record, answer)
             self._write(record)
         if self._queue:
