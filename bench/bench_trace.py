@@ -16,6 +16,8 @@ from pathlib import Path
 
 from rounds import is_quick
 
+from ntgate.loader.userland import Userland
+
 SOURCE = Path(__file__).parent / "write_file.c"
 COMPILE = [
     sys.executable, "-m", "ziglang", "cc", "-target", "x86-windows-gnu", "-mcpu=i686", "-O1",
@@ -34,6 +36,9 @@ KINDS = {
 
 def main() -> None:
     thousands, rounds = (10, 2) if is_quick(__doc__) else (20, 5)
+    if Userland.find() is None:
+        print("No userland: run `ntgate userland install`")
+        return
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "write_file.exe"
         subprocess.run([*COMPILE, "-o", str(program), str(SOURCE)], check=True)
