@@ -66,7 +66,7 @@ def test_a_wrong_declaration_says_how_to_put_it_right() -> None:
     with pytest.raises(DeclarationError, match="the type of Handle is not one of"):
 
         @service()
-        def NtMakeTemporaryObject(caller: object, Handle: str) -> Outcome:
+        def NtCancelDeviceWakeupRequest(caller: object, Handle: str) -> Outcome:
             """A type that is none."""
             return 0
 
