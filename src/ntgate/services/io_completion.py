@@ -31,6 +31,7 @@ from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.io import KQUEUE
 from ntgate.services.capture import object_attributes
+from ntgate.services.named import open_object
 
 IO_COMPLETION_QUERY_STATE, IO_COMPLETION_MODIFY_STATE = 1, 2
 IoCompletionBasicInformation = 0
@@ -77,14 +78,7 @@ def NtOpenIoCompletion(
     ObjectAttributes: In[OBJECT_ATTRIBUTES],
 ) -> Outcome:
     """Open a port by name."""
-    IoCompletionHandle.probe()
-    objects = caller.executive.objects
-    opened = objects.open_by_name(
-        caller.process.handles, objects.types["IoCompletion"], DesiredAccess,
-        object_attributes(caller, ObjectAttributes),
-    )  # fmt: skip
-    IoCompletionHandle.write(opened)
-    return ntstatus.STATUS_SUCCESS
+    return open_object(caller, "IoCompletion", DesiredAccess, ObjectAttributes, IoCompletionHandle)
 
 
 @service()

@@ -29,6 +29,7 @@ from ntgate.layout import ntstatus
 from ntgate.layout.mm import EPROCESS_VM
 from ntgate.layout.ps import EJOB
 from ntgate.services.capture import object_attributes
+from ntgate.services.named import open_object
 from ntgate.services.ps_information import PAGE, given, given_u32
 from ntgate.services.thread_create import process_of
 
@@ -86,15 +87,7 @@ def NtOpenJobObject(
     ObjectAttributes: In[OBJECT_ATTRIBUTES],
 ) -> Outcome:
     """Open a job by name."""
-    JobHandle.probe()
-    objects = caller.executive.objects
-    attributes = object_attributes(caller, ObjectAttributes)
-    JobHandle.write(
-        objects.open_by_name(
-            caller.process.handles, objects.types["Job"], DesiredAccess, attributes
-        )
-    )
-    return ntstatus.STATUS_SUCCESS
+    return open_object(caller, "Job", DesiredAccess, ObjectAttributes, JobHandle)
 
 
 def _job(caller: Thread, handle: int, access: int) -> EJOB:
