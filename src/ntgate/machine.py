@@ -131,22 +131,25 @@ class Machine:
         environment: Mapping[str, str] | None = None,
         mounts: Sequence[Mount] = (),
         current_folder: Policy = Policy.COPY_ON_WRITE,
+        verbatim: bool = False,
     ) -> Process:
         """Make a process of a PE file, of one of the userland's programs, or of a built-in one.
 
         environment: variables besides the standard ones.  mounts: the host's folders that it
-        sees beside its own and the current one.  Raises UsageError for a program that is not
-        there or can't be started.
+        sees beside its own and the current one.  verbatim: the arguments go into the command
+        line as they are, without the quotes by which C's runtimes tell them apart.  Raises
+        UsageError for a program that is not there or can't be started.
         """
         userland = Userland.find()
         found = find_program(program, userland)
         ntdll = self._system_dll(found, userland)
         seen = Mounts.standard(found.on_host, *mounts, work=current_folder)
         seen.apply(self.executive.io.volume)
+        words = [found.program.name, *arguments]
         on_host = found.on_host and seen.guest_path(found.on_host)
         parameters = ProcessParameters(
             image_path=on_host or found.guest_path,
-            command_line=list2cmdline([found.program.name, *arguments]),
+            command_line=" ".join(words) if verbatim else list2cmdline(words),
             current_directory=seen.guest_path(Path.cwd()) or "C:\\",
             environment=variables.environment(environment or {}),
         )

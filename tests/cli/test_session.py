@@ -70,6 +70,11 @@ def test_a_program_sees_its_words_and_the_current_folder(run: Ntgate) -> None:
     assert (done.returncode, done.stderr) == (7, "")  # the low 8 bits of 107h
 
 
+def test_verbatim_words_are_the_command_line(run: Ntgate) -> None:
+    done = run(["--verbatim"], "/c", 'find "b" <x', "")
+    assert done.stdout.splitlines()[1] == 'file_session.exe /c find "b" <x '
+
+
 def test_what_it_writes_stays_in_the_machine(run: Ntgate, folder: Path) -> None:
     done = run([], "w")
     assert done.stdout.splitlines()[-1] == "00000000"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ntgate.devices.console import MemoryDevice
-from ntgate.devices.mounts import Mount, Mounts
+from ntgate.devices.mounts import Mount
 from ntgate.executive.events import Event, PathDenied
 from ntgate.executive.io.source import Policy
 from ntgate.machine import Machine
@@ -79,7 +79,7 @@ def run(
             denied.append(event)
 
     machine.events.listen(heard)
-    mounts = Mounts([Mount.of(work, "C:\\work", policy)])
+    mounts = [Mount.of(work, "C:\\work", policy)]
     process = machine.start(program, arguments, stdout=console, mounts=mounts)
     started()
     machine.run()

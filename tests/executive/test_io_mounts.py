@@ -38,7 +38,7 @@ def lent(guest: Callable[[str], Path], host: Path) -> Lent:
                 changes.append(event)
 
         machine.events.listen(heard)
-        mounts = Mounts([Mount.of(host, "C:\\files", policy)])
+        mounts = [Mount.of(host, "C:\\files", policy)]
         machine.start(guest("file_create"), stdout=console, mounts=mounts)
         machine.run()
         return bytes(console.output).decode(), changes

@@ -49,6 +49,9 @@ machine_options = options(
 session_options = options(
     click.option("--rw", is_flag=True, help="Let the program change the current folder."),
     click.option(
+        "--verbatim", is_flag=True, help="Put ARGUMENTS into the command line without quoting."
+    ),
+    click.option(
         "--mount", "mounts", metavar="HOST=GUEST[:ro|cow|rw]", multiple=True,
         help="Show a folder of the host.",
     ),

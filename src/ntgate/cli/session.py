@@ -46,6 +46,7 @@ class SessionOptions:
     time_limit: float | None = None  # seconds of the host's time
     memory_limit: int | None = None  # MB
     report: Path | None = None
+    verbatim: bool = False
     variables: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -123,6 +124,7 @@ class Session:
             environment=self.options.variables,
             mounts=[Mount.parse(text) for text in self.options.mounts],
             current_folder=self.options.current_folder,
+            verbatim=self.options.verbatim,
         )
 
     def run(self) -> None:
