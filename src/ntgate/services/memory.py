@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import struct
+from typing import Annotated
+
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import (
@@ -10,16 +14,25 @@ from ntgate.dispatch.types import (
     PAGE_PROTECTION,
     PVOID,
     SIZE_T,
+    ULONG,
     ULONG_PTR,
     InOut,
     Out,
+    Scalar,
 )
-from ntgate.executive.mm import allocate, free, protect
+from ntgate.executive.mm import allocate, free, protect, residence, write_watch
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import ntstatus
+from ntgate.services.memory_wish import address_wish
 
 PROCESS_VM_OPERATION = 0x0008
 LARGEST_ZERO_BITS = 21
+MAP_PROCESS, MAP_SYSTEM = 1, 2
+WRITE_WATCH_FLAG_RESET = 1
+MOST_WATCHED, MOST_RANGES = 0x80000, 0x10000
+VmPrefetchInformation, VmPagePriorityInformation = 0, 1
+
+VIRTUAL_MEMORY_INFORMATION_CLASS = Annotated[int, Scalar("VIRTUAL_MEMORY_INFORMATION_CLASS")]
 
 
 def _process(caller: Thread, handle: int, access: int) -> Process:
@@ -49,6 +62,43 @@ def NtAllocateVirtualMemory(
     BaseAddress.write(base)
     RegionSize.write(size)
     return ntstatus.STATUS_SUCCESS
+
+
+@service(partial="no placeholders; of the extended parameters the address requirements only")
+def NtAllocateVirtualMemoryEx(
+    caller: Thread,
+    ProcessHandle: HANDLE,
+    BaseAddress: InOut[PVOID],
+    RegionSize: InOut[SIZE_T],
+    AllocationType: MEMORY_TYPE,
+    PageProtection: PAGE_PROTECTION,
+    ExtendedParameters: PVOID,
+    ExtendedParameterCount: ULONG,
+) -> Outcome:
+    """Reserve pages, commit them, or both, with wishes for the place."""
+    wish = address_wish(caller.memory, ExtendedParameters, ExtendedParameterCount)
+    base, size = BaseAddress.read(), RegionSize.read()
+    if base and wish != allocate.ANYWHERE:
+        return ntstatus.STATUS_INVALID_PARAMETER
+    process = _process(caller, ProcessHandle, PROCESS_VM_OPERATION)
+    BaseAddress.probe()
+    RegionSize.probe()
+    base, size = allocate.allocate(
+        process.space, base, size, AllocationType, PageProtection, wish=wish
+    )
+    BaseAddress.write(base)
+    RegionSize.write(size)
+    return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtAllocateUserPhysicalPages(
+    caller: Thread, ProcessHandle: HANDLE, NumberOfPages: InOut[ULONG], UserPfnArray: PVOID
+) -> Outcome:
+    """Needs SeLockMemoryPrivilege, which no account of a new system has."""
+    NumberOfPages.read()
+    _process(caller, ProcessHandle, PROCESS_VM_OPERATION)
+    return ntstatus.STATUS_PRIVILEGE_NOT_HELD
 
 
 @service()
@@ -87,4 +137,119 @@ def NtProtectVirtualMemory(
     BaseAddress.write(base)
     RegionSize.write(size)
     OldProtect.write(old)
+    return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtLockVirtualMemory(
+    caller: Thread,
+    ProcessHandle: HANDLE,
+    BaseAddress: InOut[PVOID],
+    RegionSize: InOut[SIZE_T],
+    MapType: ULONG,
+) -> Outcome:
+    """Keep pages in the working set, or in memory."""
+    status = _check_map_type(MapType)
+    if status:
+        return status
+    base, size = BaseAddress.read(), RegionSize.read()
+    BaseAddress.probe()
+    RegionSize.probe()
+    process = _process(caller, ProcessHandle, PROCESS_VM_OPERATION)
+    status, base, size = residence.lock(process.space, base, size)
+    BaseAddress.write(base)
+    RegionSize.write(size)
+    return status
+
+
+@service()
+def NtUnlockVirtualMemory(
+    caller: Thread,
+    ProcessHandle: HANDLE,
+    BaseAddress: InOut[PVOID],
+    NumberOfBytesToUnlock: InOut[SIZE_T],
+    LockType: ULONG,
+) -> Outcome:
+    """Undo NtLockVirtualMemory."""
+    status = _check_map_type(LockType)
+    if status:
+        return status
+    base, size = BaseAddress.read(), NumberOfBytesToUnlock.read()
+    BaseAddress.probe()
+    NumberOfBytesToUnlock.probe()
+    process = _process(caller, ProcessHandle, PROCESS_VM_OPERATION)
+    base, size = residence.unlock(process.space, base, size)
+    BaseAddress.write(base)
+    NumberOfBytesToUnlock.write(size)
+    return ntstatus.STATUS_SUCCESS
+
+
+def _check_map_type(kind: int) -> int:
+    if not kind or kind & ~(MAP_PROCESS | MAP_SYSTEM):
+        return ntstatus.STATUS_INVALID_PARAMETER
+    if kind & MAP_SYSTEM:  # needs SeLockMemoryPrivilege
+        return ntstatus.STATUS_PRIVILEGE_NOT_HELD
+    return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtGetWriteWatch(
+    caller: Thread,
+    ProcessHandle: HANDLE,
+    Flags: ULONG,
+    BaseAddress: PVOID,
+    RegionSize: SIZE_T,
+    UserAddressArray: PVOID,
+    EntriesInUserAddressArray: InOut[ULONG],
+    Granularity: Out[ULONG],
+) -> Outcome:
+    """The pages of MEM_WRITE_WATCH memory that were written."""
+    if Flags & ~WRITE_WATCH_FLAG_RESET:
+        return ntstatus.STATUS_INVALID_PARAMETER_2
+    count = EntriesInUserAddressArray.read()
+    EntriesInUserAddressArray.probe()
+    Granularity.probe()
+    if not 0 < count <= MOST_WATCHED:
+        return ntstatus.STATUS_INVALID_PARAMETER_5
+    caller.memory.probe_for_write(UserAddressArray, 4 * count)
+    process = _process(caller, ProcessHandle, PROCESS_VM_OPERATION)
+    found = write_watch.get_write_watch(
+        process.space, BaseAddress, RegionSize, count, reset=bool(Flags)
+    )
+    caller.memory.write(UserAddressArray, struct.pack(f"<{len(found)}I", *found))
+    EntriesInUserAddressArray.write(len(found))
+    Granularity.write(PAGE_SIZE)
+    return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtResetWriteWatch(
+    caller: Thread, ProcessHandle: HANDLE, BaseAddress: PVOID, RegionSize: SIZE_T
+) -> Outcome:
+    """Forget the writes to MEM_WRITE_WATCH memory."""
+    process = _process(caller, ProcessHandle, PROCESS_VM_OPERATION)
+    write_watch.reset_write_watch(process.space, BaseAddress, RegionSize)
+    return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtSetInformationVirtualMemory(
+    caller: Thread,
+    ProcessHandle: HANDLE,
+    VmInformationClass: VIRTUAL_MEMORY_INFORMATION_CLASS,
+    NumberOfEntries: ULONG_PTR,
+    VirtualAddresses: PVOID,
+    VmInformation: PVOID,
+    VmInformationLength: ULONG,
+) -> Outcome:
+    """Hints on ranges of pages: nothing is ever paged out, so that each is met already."""
+    if VmInformationClass not in (VmPrefetchInformation, VmPagePriorityInformation):
+        return ntstatus.STATUS_INVALID_PARAMETER_2
+    if not 0 < NumberOfEntries <= MOST_RANGES:
+        return ntstatus.STATUS_INVALID_PARAMETER_3
+    if VmInformationLength != 4:
+        return ntstatus.STATUS_INVALID_PARAMETER_6
+    caller.memory.read(VirtualAddresses, 8 * NumberOfEntries)
+    caller.memory.read(VmInformation, 4)
+    _process(caller, ProcessHandle, PROCESS_VM_OPERATION)
     return ntstatus.STATUS_SUCCESS

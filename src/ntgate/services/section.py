@@ -31,7 +31,7 @@ from ntgate.errors import NtError
 from ntgate.executive.events import ModuleLoad, ModuleUnload
 from ntgate.executive.io import constants as c
 from ntgate.executive.mm import view
-from ntgate.executive.mm.file_data import flush
+from ntgate.executive.mm.allocate import ANYWHERE, Wish
 from ntgate.executive.mm.protection import (
     PAGE_EXECUTE,
     PAGE_EXECUTE_READ,
@@ -39,6 +39,7 @@ from ntgate.executive.mm.protection import (
     PAGE_EXECUTE_WRITECOPY,
     PAGE_READWRITE,
 )
+from ntgate.executive.mm.residence import flush_view
 from ntgate.executive.mm.section import (
     SEC_IMAGE,
     SECTION_BODY_SIZE,
@@ -51,6 +52,8 @@ from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import ntstatus
 from ntgate.services.capture import object_attributes
 from ntgate.services.file_request import answer, either_access, file_of
+from ntgate.services.memory_wish import address_wish
+from ntgate.services.named import open_object
 
 SECTION_QUERY, SECTION_MAP_WRITE, SECTION_MAP_READ = 1, 2, 4
 SECTION_MAP_EXECUTE, SECTION_EXTEND_SIZE = 8, 16
@@ -132,14 +135,7 @@ def NtOpenSection(
     ObjectAttributes: In[OBJECT_ATTRIBUTES],
 ) -> Outcome:
     """Open a section by name."""
-    SectionHandle.probe()
-    objects = caller.executive.objects
-    opened = objects.open_by_name(
-        caller.process.handles, objects.types["Section"], DesiredAccess,
-        object_attributes(caller, ObjectAttributes),
-    )  # fmt: skip
-    SectionHandle.write(opened)
-    return ntstatus.STATUS_SUCCESS
+    return open_object(caller, "Section", DesiredAccess, ObjectAttributes, SectionHandle)
 
 
 def _section(caller: Thread, handle: int, access: int) -> Section:
@@ -151,7 +147,7 @@ def _process(caller: Thread, handle: int) -> Process:
     return caller.executive.objects.companion(body, Process)
 
 
-@service(partial="CommitSize is ignored")
+@service()
 def NtMapViewOfSection(
     caller: Thread,
     SectionHandle: HANDLE,
@@ -166,23 +162,68 @@ def NtMapViewOfSection(
     Win32Protect: PAGE_PROTECTION,
 ) -> Outcome:
     """Map a section, or a part of it, into a process."""
-    base, size = BaseAddress.read(), ViewSize.read()
-    offset = SectionOffset.read() if SectionOffset else 0
-    for pointer in (BaseAddress, ViewSize, SectionOffset):
+    return _map(
+        caller, SectionHandle, ProcessHandle, BaseAddress, SectionOffset, ViewSize,
+        AllocationType, Win32Protect, zero_bits=ZeroBits, commit=CommitSize,
+        inherit=InheritDisposition,
+    )  # fmt: skip
+
+
+@service(partial="no placeholders; of the extended parameters the address requirements only")
+def NtMapViewOfSectionEx(
+    caller: Thread,
+    SectionHandle: HANDLE,
+    ProcessHandle: HANDLE,
+    BaseAddress: InOut[PVOID],
+    SectionOffset: InOutOpt[LARGE_INTEGER],
+    ViewSize: InOut[SIZE_T],
+    AllocationType: MEMORY_TYPE,
+    PageProtection: PAGE_PROTECTION,
+    ExtendedParameters: PVOID,
+    ExtendedParameterCount: ULONG,
+) -> Outcome:
+    """Map a section, or a part of it, with wishes for the place; children don't inherit it."""
+    wish = address_wish(caller.memory, ExtendedParameters, ExtendedParameterCount)
+    if BaseAddress.read() and wish != ANYWHERE:
+        return ntstatus.STATUS_INVALID_PARAMETER
+    return _map(
+        caller, SectionHandle, ProcessHandle, BaseAddress, SectionOffset, ViewSize,
+        AllocationType, PageProtection, wish=wish,
+    )  # fmt: skip
+
+
+def _map(
+    caller: Thread,
+    section_handle: int,
+    process_handle: int,
+    base_address: InOut[PVOID],
+    section_offset: InOutOpt[LARGE_INTEGER],
+    view_size: InOut[SIZE_T],
+    allocation_type: int,
+    protect: int,
+    *,
+    zero_bits: int = 0,
+    commit: int = 0,
+    inherit: int = view.VIEW_UNMAP,
+    wish: Wish = ANYWHERE,
+) -> Outcome:
+    base, size = base_address.read(), view_size.read()
+    offset = section_offset.read() if section_offset else 0
+    for pointer in (base_address, view_size, section_offset):
         pointer.probe()
-    access = _VIEW_ACCESS.get(Win32Protect & PAGE_FLAGS, SECTION_MAP_READ)
-    section = _section(caller, SectionHandle, access)
-    process = _process(caller, ProcessHandle)
+    access = _VIEW_ACCESS.get(protect & PAGE_FLAGS, SECTION_MAP_READ)
+    section = _section(caller, section_handle, access)
+    process = _process(caller, process_handle)
     if offset < 0:
         return ntstatus.STATUS_INVALID_VIEW_SIZE
     mapped = view.map_view(
-        process.space, section, Win32Protect, base=base, zero_bits=ZeroBits, offset=offset,
-        size=size, inherit=InheritDisposition, allocation_type=AllocationType,
+        process.space, section, protect, base=base, zero_bits=zero_bits, offset=offset,
+        size=size, commit=commit, inherit=inherit, allocation_type=allocation_type, wish=wish,
     )  # fmt: skip
-    BaseAddress.write(mapped.base)
-    ViewSize.write(mapped.size)
-    if SectionOffset:
-        SectionOffset.write(mapped.offset)
+    base_address.write(mapped.base)
+    view_size.write(mapped.size)
+    if section_offset:
+        section_offset.write(mapped.offset)
     if section.is_image:
         _emit_load(caller, process, section, mapped)
     return mapped.status
@@ -286,15 +327,7 @@ def NtFlushVirtualMemory(
     BaseAddress.probe()
     RegionSize.probe()
     IoStatusBlock.probe()
-    space = _process(caller, ProcessHandle).space
-    vad = space.vad_at(base >> 12)
-    if vad is None or vad.is_private:
-        return ntstatus.STATUS_NOT_MAPPED_VIEW
-    last = min(base + size - 1 >> 12, vad.last) if size else vad.last
-    segment = space.manager.segments[vad.control_area]
-    if segment.file is not None and not vad.is_image:
-        behind = (vad.first_prototype - segment.prototypes) // 8 - vad.first
-        flush(segment, (base >> 12) + behind, last + behind)
-    BaseAddress.write(base & ~0xFFF)
-    RegionSize.write((last + 1 << 12) - (base & ~0xFFF))
+    base, size = flush_view(_process(caller, ProcessHandle).space, base, size)
+    BaseAddress.write(base)
+    RegionSize.write(size)
     return answer(IoStatusBlock, 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.pages import prototype_entry
@@ -25,7 +27,7 @@ from ntgate.executive.mm.vad import (
     WRITE_WATCH,
     Vad,
 )
-from ntgate.executive.mm.vad_tree import HIGHEST_VPN
+from ntgate.executive.mm.vad_tree import GRANULARITY, HIGHEST_VPN, LOWEST_VPN
 from ntgate.layout.mm import CONTROL_AREA, MM_READWRITE, MMVAD_LONG, MMVAD_SHORT
 from ntgate.layout.ntstatus import (
     STATUS_ALREADY_COMMITTED,
@@ -54,6 +56,18 @@ MOST_ZERO_BITS = 21
 VM_TOP_DOWN = 1 << 21  # EPROCESS.Flags
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Where memory without a base is wanted, in page numbers; `alignment` in pages."""
+
+    lowest: int = LOWEST_VPN
+    highest: int = HIGHEST_VPN
+    alignment: int = GRANULARITY
+
+
+ANYWHERE = Wish()
+
+
 def allocate(
     space: ProcessSpace,
     base: int,
@@ -62,6 +76,7 @@ def allocate(
     protect: int,
     *,
     zero_bits: int = 0,
+    wish: Wish = ANYWHERE,
 ) -> tuple[int, int]:
     """NtAllocateVirtualMemory: the base and size that it returns, rounded to whole pages.
 
@@ -84,7 +99,7 @@ def allocate(
     elif allocation_type & MEM_RESET:
         raise NtError(STATUS_CONFLICTING_ADDRESSES)
     else:
-        first, last = _choose(space, base, size, allocation_type, zero_bits)
+        first, last = _choose(space, base, size, allocation_type, zero_bits, wish)
         code = private_protection_code(protect)
         _reserve(space, first, last, allocation_type, code)
     return first << 12, (last - first + 1) << 12
@@ -106,7 +121,7 @@ def _check_type(allocation_type: int, protect: int) -> None:
 
 
 def _choose(
-    space: ProcessSpace, base: int, size: int, allocation_type: int, zero_bits: int
+    space: ProcessSpace, base: int, size: int, allocation_type: int, zero_bits: int, wish: Wish
 ) -> tuple[int, int]:
     """First and last page of a reservation: the caller's, from a multiple of 64 KB, or free."""
     if base:
@@ -116,20 +131,26 @@ def _choose(
         return first, last
     pages = (size + 0xFFF) >> 12
     top_down = bool(allocation_type & MEM_TOP_DOWN)
-    return find_free(space, pages, zero_bits=zero_bits, top_down=top_down)
+    return find_free(space, pages, zero_bits=zero_bits, top_down=top_down, wish=wish)
 
 
 def find_free(
-    space: ProcessSpace, pages: int, *, zero_bits: int = 0, top_down: bool = False
+    space: ProcessSpace,
+    pages: int,
+    *,
+    zero_bits: int = 0,
+    top_down: bool = False,
+    wish: Wish = ANYWHERE,
 ) -> tuple[int, int]:
     """First and last page of a free range that starts on 64 KB; STATUS_NO_MEMORY without one.
 
     `zero_bits` high bits of every address in it are zero.
     """
-    highest = min(HIGHEST_VPN, 0xFFFFFFFF >> zero_bits >> 12)
+    highest = min(HIGHEST_VPN, wish.highest, 0xFFFFFFFF >> zero_bits >> 12)
     down = top_down or space.process.Flags & VM_TOP_DOWN
     find = space.vads.find_free_down if down else space.vads.find_free
-    first = find(pages, highest=highest)
+    lowest = max(LOWEST_VPN, wish.lowest)
+    first = find(pages, alignment=wish.alignment, lowest=lowest, highest=highest)
     if first is None:
         raise NtError(STATUS_NO_MEMORY)
     return first, first + pages - 1
@@ -183,11 +204,20 @@ def _commit_private(space: ProcessSpace, vad: Vad, first: int, last: int, code: 
 
 def _commit_section(space: ProcessSpace, vad: Vad, first: int, last: int, code: int) -> None:
     """Commit pages of a view of a SEC_RESERVE section, for all who map it."""
-    manager = space.manager
-    if not CONTROL_AREA(manager.kernel, vad.control_area).Reserve:
+    if not CONTROL_AREA(space.manager.kernel, vad.control_area).Reserve:
         raise NtError(STATUS_ALREADY_COMMITTED)
     if not is_compatible(PAGE_OF_CODE[vad.code], PAGE_OF_CODE[code]):
         raise NtError(STATUS_SECTION_PROTECTION)
+    commit_view(space, first, last)
+    if code != vad.code:
+        protect_view(space, vad, first, last, code)
+
+
+def commit_view(space: ProcessSpace, first: int, last: int) -> None:
+    """Commit the section's pages that pages first..last of one view show; raises NtError."""
+    manager = space.manager
+    vad = space.vad_at(first)
+    assert vad is not None
     missing = [
         vpn
         for vpn in range(first, last + 1)
@@ -198,8 +228,6 @@ def _commit_section(space: ProcessSpace, vad: Vad, first: int, last: int, code: 
     for vpn in missing:
         manager.kernel.set_u64(vad.prototype(vpn), pte.demand_zero(segment.code))
     segment.count_committed(len(missing))
-    if code != vad.code:
-        protect_view(space, vad, first, last, code)
 
 
 def create_peb_or_teb(space: ProcessSpace, size: int) -> int:

@@ -136,7 +136,12 @@ class VadTree:
     # Free ranges.
 
     def find_free(
-        self, pages: int, *, alignment: int = GRANULARITY, highest: int = HIGHEST_VPN
+        self,
+        pages: int,
+        *,
+        alignment: int = GRANULARITY,
+        lowest: int = LOWEST_VPN,
+        highest: int = HIGHEST_VPN,
     ) -> int | None:
         """The lowest free range: its first page, or None."""
         hint = int(self._dwords[self._free_hint])
@@ -144,7 +149,7 @@ class VadTree:
             start, node = max(LOWEST_VPN, self.bounds(hint)[1] + 1), self.successor(hint)
         else:
             start, node = LOWEST_VPN, self.first()
-        start = _round_up(start, alignment)
+        start = _round_up(max(start, lowest), alignment)
         while start + pages - 1 <= highest:
             if not node:
                 return start
@@ -157,14 +162,19 @@ class VadTree:
         return None
 
     def find_free_down(
-        self, pages: int, *, alignment: int = GRANULARITY, highest: int = HIGHEST_VPN
+        self,
+        pages: int,
+        *,
+        alignment: int = GRANULARITY,
+        lowest: int = LOWEST_VPN,
+        highest: int = HIGHEST_VPN,
     ) -> int | None:
         """The highest free range: its first page, or None."""
         end = highest  # the last page that is free, as far as is known
         node = self._edge(int(self._dwords[self._root]), RIGHT)
         while True:
             start = (end - pages + 1) & -alignment
-            if start < LOWEST_VPN:
+            if start < lowest:
                 return None
             while node and self.bounds(node)[0] > end:
                 node = self.predecessor(node)

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
 from ntgate.executive.mm.allocate import (
+    ANYWHERE,
     HIGHEST_ADDRESS,
     MEM_RESERVE,
     MEM_TOP_DOWN,
     MOST_ZERO_BITS,
+    Wish,
+    commit_view,
     find_free,
 )
 from ntgate.executive.mm.free import delete_private
@@ -36,6 +39,7 @@ from ntgate.layout.ntstatus import (
     STATUS_INVALID_ADDRESS,
     STATUS_INVALID_PARAMETER_3,
     STATUS_INVALID_PARAMETER_4,
+    STATUS_INVALID_PARAMETER_5,
     STATUS_INVALID_PARAMETER_8,
     STATUS_INVALID_PARAMETER_9,
     STATUS_INVALID_VIEW_SIZE,
@@ -76,10 +80,14 @@ def map_view(
     zero_bits: int = 0,
     offset: int = 0,
     size: int = 0,
+    commit: int = 0,
     inherit: int = VIEW_UNMAP,
     allocation_type: int = 0,
+    wish: Wish = ANYWHERE,
 ) -> MappedView:
     """NtMapViewOfSection.  `size` 0: to the end of the section.  Raises NtError.
+
+    `commit`: so many bytes from the view's start are committed, where the section is reserved.
 
     An image comes with the protections of its sections, whatever `protect` says, at its own
     base when that is free: else, or at another `base`, STATUS_IMAGE_NOT_AT_BASE.
@@ -102,12 +110,20 @@ def map_view(
         raise NtError(STATUS_INVALID_VIEW_SIZE)
     pages = ((size or section.size - offset) + 0xFFF) >> 12
     top_down = bool(allocation_type & MEM_TOP_DOWN)
-    first = _choose(space, section, base, offset, pages, zero_bits, top_down=top_down)
+    if commit > pages << 12:
+        raise NtError(STATUS_INVALID_PARAMETER_5)
+    first = _choose(space, section, base, offset, pages, zero_bits, wish, top_down=top_down)
     flags = NO_CHANGE if allocation_type & VIEW_NO_CHANGE else 0
     if section.is_image:
         flags |= IMAGE_MAP
         code = MM_EXECUTE_WRITECOPY
     _add_view(space, section, first, pages, offset, flags | code << PROTECTION_SHIFT, inherit)
+    if commit and section.segment.area.Reserve:
+        try:
+            commit_view(space, first, first + (commit + 0xFFF >> 12) - 1)
+        except NtError:
+            unmap_view(space, first << 12)
+            raise
     status = STATUS_SUCCESS
     image = section.segment.image
     if image is not None and first << 12 != image.base + offset:
@@ -122,6 +138,7 @@ def _choose(
     offset: int,
     pages: int,
     zero_bits: int,
+    wish: Wish,
     *,
     top_down: bool,
 ) -> int:
@@ -138,7 +155,7 @@ def _choose(
         last = first + pages - 1
         if first >= LOWEST_VPN and last <= HIGHEST_VPN and not space.vads.overlaps(first, last):
             return first
-    return find_free(space, pages, zero_bits=zero_bits, top_down=top_down)[0]
+    return find_free(space, pages, zero_bits=zero_bits, top_down=top_down, wish=wish)[0]
 
 
 def _add_view(
