@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from ntgate.cli.session import host_stream
 from ntgate.debug.console import interact, run_commands
 from ntgate.debug.interpreter import Interpreter
 from ntgate.debug.live import LiveMachine
 from ntgate.debug.session import ExpectedService
-from ntgate.devices.console import StreamDevice
 from ntgate.dispatch.tables import service_table
+from ntgate.errors import UsageError
 from ntgate.machine import Machine, MachineOptions
 
 SERVICE_TABLES = (
@@ -22,6 +23,8 @@ def debug(
     program: str, arguments: Sequence[str], commands: str | None, options: MachineOptions
 ) -> bool:
     """Start at the initial break; False when a command of `-c` has failed."""
+    if sys.stdout is None or (commands is None and sys.stdin is None):
+        raise UsageError("kd needs the standard output and, without -c, the standard input")
     machine = Machine(options)
     target = LiveMachine(machine)
     expected = expected_services(machine)
@@ -29,9 +32,9 @@ def debug(
     machine.start(
         program,
         arguments,
-        stdin=StreamDevice(sys.stdin.buffer),
-        stdout=StreamDevice(sys.stdout.buffer),
-        stderr=StreamDevice(sys.stderr.buffer),
+        stdin=host_stream(sys.stdin),
+        stdout=host_stream(sys.stdout),
+        stderr=host_stream(sys.stderr),
     )
     stop = target.resume()
     interpreter = Interpreter(target, expected_services=expected)

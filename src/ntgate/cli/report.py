@@ -74,7 +74,7 @@ class Report:
         elif self.ended == "stuck":
             lines.append("every thread waits for what can't come: the program was ended")
         elif process.exited and process.exit_status >= ERROR:
-            lines.append(self._failure(process))
+            lines += self._failure(process)
         if self._missing:
             listed = ", ".join(f"{name} ({count})" for name, count in sorted(self._missing.items()))
             lines.append(f"not implemented: {listed}")
@@ -135,12 +135,14 @@ class Report:
             return None
         return last
 
-    def _failure(self, process: Process) -> str:
+    def _failure(self, process: Process) -> list[str]:
         event = self._unhandled(process)
         if event is None:
-            return f"the program ended with {_status(process.exit_status)}"
+            # A status without a name is an exit code of the program's own, such as -1.
+            text = _status(process.exit_status)
+            return [f"the program ended with {text}"] if " " in text else []
         place = self._modules.process(event.pid).place(event.address)
-        return f"unhandled exception {_status(event.code)} at {place}{_access(event)}"
+        return [f"unhandled exception {_status(event.code)} at {place}{_access(event)}"]
 
     def _exception(self, process: Process) -> dict[str, object] | None:
         event = self._unhandled(process)

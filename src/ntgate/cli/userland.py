@@ -19,11 +19,17 @@ class Bars:
 
     def step(self, title: str, total: int | None) -> None:
         self._finish()
+        self._progress.start()
         self._task = self._progress.add_task(title, total=total)
 
     def advance(self, done: int) -> None:
         if self._task is not None:
             self._progress.update(self._task, completed=done)
+
+    def stop(self) -> None:
+        """Nothing is shown, not even an empty line, where no step has begun."""
+        if self._task is not None:
+            self._progress.stop()
 
     def _finish(self) -> None:
         if self._task is not None:
@@ -35,8 +41,11 @@ class Bars:
 def install_userland(folder: Path | None, *, any_version: bool) -> None:
     """Get and prepare the DLLs, showing how far it is."""
     columns = (TextColumn("{task.description:<28}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        userland = install(folder, any_version=any_version, progress=Bars(progress))
+    bars = Bars(Progress(*columns, console=Console(stderr=True)))
+    try:
+        userland = install(folder, any_version=any_version, progress=bars)
+    finally:
+        bars.stop()
     _print(userland.status())
 
 

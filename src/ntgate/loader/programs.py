@@ -9,6 +9,7 @@ import pefile
 from ntgate.errors import UsageError
 
 IMAGE_FILE_MACHINE_I386 = 0x14C
+IMAGE_FILE_DLL = 0x2000
 SUBSYSTEMS = {1: "native", 2: "GUI", 3: "console"}
 
 
@@ -37,10 +38,12 @@ def load_program(name: str, file: bytes) -> Program:
             directories=[pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_IMPORT"]]
         )
     except pefile.PEFormatError as error:
-        raise UsageError(f"{name} is not a Windows program: {error.value}") from None
+        raise UsageError(f"{name} is not a Windows program: {error.value.rstrip('.')}") from None
     machine = image.FILE_HEADER.Machine
     if machine != IMAGE_FILE_MACHINE_I386:
         raise UsageError(f"{name} is not a 32-bit x86 program (machine {machine:x})")
+    if image.FILE_HEADER.Characteristics & IMAGE_FILE_DLL:
+        raise UsageError(f"{name} is a DLL, not a program: rundll32.exe calls a function of one")
     optional = image.OPTIONAL_HEADER
     return Program(
         name,

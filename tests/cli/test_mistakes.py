@@ -1,0 +1,132 @@
+"""What a user types wrong, and output that can't be written: one line on stderr, an exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import ntgate as package
+from ntgate.cli import main
+from ntgate.loader.builtin.images import builtin_ntdll, builtin_program
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(package.__file__).parent.parent)}
+
+
+def ntgate(words: Sequence[str], folder: Path, redirect: str = "") -> tuple[int, str, str]:
+    """redirect: what a shell does to the command, such as `>&-`."""
+    command = [sys.executable, "-m", "ntgate", *words]
+    if redirect:
+        command = ["sh", "-c", f'exec "$@" {redirect}', "sh", *command]
+    done = subprocess.run(
+        command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Programs that can't be run, and one that can."""
+    native = builtin_program("sysenter").file
+    header = int.from_bytes(native[0x3C:0x40], "little")
+    machine = native[: header + 4] + b"\x64\x86" + native[header + 6 :]
+    (tmp_path / "wide.exe").write_bytes(machine)
+    (tmp_path / "program.exe").write_bytes(native)
+    (tmp_path / "library.dll").write_bytes(builtin_ntdll().file)
+    (tmp_path / "cut.exe").write_bytes(native[:0x180])
+    (tmp_path / "text.txt").write_text("no program")
+    (tmp_path / "empty.exe").write_bytes(b"")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["run", "missing.exe"], "can't read missing.exe"),
+        (["run", "."], "can't read .: Is a directory"),
+        (["run", "text.txt"], "text.txt is not a Windows program"),
+        (["run", "empty.exe"], "empty.exe is not a Windows program"),
+        (["run", "cut.exe"], "cut.exe"),
+        (["run", "library.dll"], "library.dll is a DLL, not a program"),
+        (["run", "wide.exe"], "wide.exe is not a 32-bit x86 program (machine 8664)"),
+        (["run", "@nothing"], "no built-in program is @nothing"),
+        (["run"], "Missing argument 'PROGRAM'; see ntgate run --help"),
+        (["run", "--bad", "@seh"], "No such option '--bad'"),
+        (["run", "--time-limit", "0", "@seh"], "--time-limit 0"),
+        (["run", "--time-limit", "soon", "@seh"], "'soon' is not a valid float"),
+        (["run", "--memory-limit", "3", "@seh"], "--memory-limit 3"),
+        (["run", "--memory", "3", "@seh"], "--memory 3"),
+        (["run", "--env", "COLOUR", "@seh"], "--env COLOUR: write NAME=VALUE"),
+        (["run", "--mount", "here", "@seh"], "'here' is no mount"),
+        (["run", "--mount", "missing=C:\\x", "@seh"], "can't mount missing"),
+        (["run", "--mount", "text.txt=C:\\x", "@seh"], "it is not a folder"),
+        (["run", "--mount", ".=D:\\x", "@seh"], "can't mount at D:\\x"),
+        (["run", "--mount", ".=C:\\x:rx", "@seh"], "'rx' is none of ro, cow, rw"),
+        (["run", "--report", "missing/file", "@seh"], "can't write missing/file"),
+        (["trace", "-e", "trace=NtNothing", "@seh"], "no service is named 'NtNothing'"),
+        (["trace", "-e", "trace=%nothing", "@seh"], "no service family is %nothing"),
+        (["trace", "-e", "inject=NtClose:status=what", "@seh"], "'status=what'"),
+        (["trace", "-e", "inject=NtClose:status=1:when=0", "@seh"], "'when=0'"),
+        (["trace", "-e", "event=nothing", "@seh"], "no kind of event is 'nothing'"),
+        (["trace", "--format", "xml", "@seh"], "--format xml"),
+        (["trace", "-s", "-1", "@seh"], "-s -1"),
+        (["trace", "-o", ".", "@seh"], "can't write .: Is a directory"),
+        (["kd", "missing.exe"], "can't read missing.exe"),
+        (["nothing"], "No such command 'nothing'; see ntgate --help"),
+    ],
+)
+def test_mistakes(
+    folder: Path,
+    words: list[str],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["ntgate", *words])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    output, errors = capsys.readouterr()
+    assert (leaving.value.code, output) == (2, "")
+    (line,) = errors.splitlines()
+    assert line.startswith("ntgate: ")
+    assert says in line
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["kd", "-c", "r"], 1),
+        (["demo"], 1),
+        (["run", "--help"], 1),
+        (["run", "--report", "/dev/full", "@seh"], 2),
+        (["trace", "-o", "/dev/full", "@seh"], 2),
+    ],
+)
+def test_a_full_disk(folder: Path, words: list[str], code: int) -> None:
+    found, _output, errors = ntgate(words, folder, ">/dev/full")
+    assert found == code
+    (line,) = errors.splitlines()
+    assert line.startswith("ntgate: can't write")
+    assert line.endswith("No space left on device")
+
+
+@pytest.mark.parametrize("redirect", [">&-", "<&-"])
+def test_closed_streams(folder: Path, redirect: str) -> None:
+    code, _output, errors = ntgate(["run", "program.exe"], folder, redirect)
+    assert (code, errors) == (0, "")
+    code, _output, errors = ntgate(["kd"], folder, redirect)
+    assert (code, errors) == (
+        2, "ntgate: kd needs the standard output and, without -c, the standard input\n"
+    )  # fmt: skip
+
+
+def test_a_reader_that_leaves(folder: Path) -> None:
+    """More lines than a pipe holds."""
+    _code, output, errors = ntgate(["kd", "-c", "u nt L2000"], folder, "| head -n 1")
+    assert (output, errors) == ("kd> u nt L2000\n", "")
