@@ -21,6 +21,10 @@ DUPLICATE_CLOSE_SOURCE    = 1
 DUPLICATE_SAME_ACCESS     = 2
 DUPLICATE_SAME_ATTRIBUTES = 4
 
+# Rights to directories of objects.
+DIRECTORY_CREATE_OBJECT       = 0x4
+DIRECTORY_CREATE_SUBDIRECTORY = 0x8
+
 # Access masks that are the same for every type.
 DELETE                  = 0x0001_0000
 READ_CONTROL            = 0x0002_0000

@@ -97,7 +97,7 @@ class Namespace(Handles):
         result = Inserted(0, body, ntstatus.STATUS_SUCCESS)
         try:
             if attributes.name:
-                result = self._insert_name(body, attributes)
+                result = self._insert_name(body, attributes, kernel=not table)
             is_new = result.body == body
             if is_new:
                 self.assign_security(body, attributes.security, not table)
@@ -145,12 +145,20 @@ class Namespace(Handles):
         self.publish("ObpRootDirectoryObject", root)
         return root
 
-    def _insert_name(self, body: int, attributes: ObjectAttributes) -> Inserted:
+    def _insert_name(
+        self, body: int, attributes: ObjectAttributes, *, kernel: bool
+    ) -> Inserted:
         kind = self.type_of(body)
         found = self._walk(
             attributes.name, attributes.attributes, attributes.root, kind, creating=True
         )
         if not found.body:
+            if not kernel:
+                is_directory = kind.name == "Directory"
+                right = (
+                    a.DIRECTORY_CREATE_SUBDIRECTORY if is_directory else a.DIRECTORY_CREATE_OBJECT
+                )
+                self.check_access(found.directory, right)
             self.insert_entry(found.directory, found.name, body)
             return Inserted(0, body, ntstatus.STATUS_SUCCESS)
         if not attributes.attributes & a.OBJ_OPENIF:

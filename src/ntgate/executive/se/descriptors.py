@@ -142,13 +142,15 @@ class Descriptors:
         made = assign(given, above, token, mapping_of(kind), container=container)
         self.write(body, made.pack())
 
-    def assign_public(self, body: int) -> None:
-        """Everybody may look, the system and its administrators may do everything."""
+    def assign_public(
+        self, body: int, everybody: int = a.GENERIC_READ | a.GENERIC_EXECUTE
+    ) -> None:
+        """The system and its administrators may do everything, everybody what is given."""
         kind = self.objects.type_of(body)
         read = a.GENERIC_READ | a.GENERIC_EXECUTE
         dacl = make_acl(
             (
-                allow(sids.WORLD, read),
+                allow(sids.WORLD, everybody),
                 allow(sids.LOCAL_SYSTEM, a.GENERIC_ALL),
                 allow(sids.ADMINISTRATORS, a.GENERIC_ALL),
                 allow(sids.RESTRICTED, read),

@@ -39,6 +39,9 @@ SYSTEM_LUID = 0x3E7
 ANONYMOUS_LUID = 0x3E6
 FIRST_LUID = 0x3E9
 DOMAIN_USERS_RID = 513
+# Directories that everybody makes objects in.
+EVERYBODY_S = (r"\BaseNamedObjects", r"\RPC Control")
+DIRECTORY_USE = 0x2000F  # query, traverse, create objects and directories, READ_CONTROL
 FAST_REF_MASK = 7  # of EX_FAST_REF: references that the pointer holds in advance
 
 
@@ -64,6 +67,8 @@ class Security:
         files.get_security = self._get_file_security
         files.set_security = self._set_file_security
         self._guard_namespace(self.objects.root)
+        for path in EVERYBODY_S:
+            self.descriptors.assign_public(self.objects.lookup(path)[0], DIRECTORY_USE)
         self.objects.assign_security = self._assign_security
         self.objects.check_access = self._check_access
         self.objects.check_permanent = self._check_permanent
