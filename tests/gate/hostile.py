@@ -33,7 +33,7 @@ PARKS = {
     NtDelayExecution NtDisplayString NtFsControlFile NtLockFile NtNotifyChangeDirectoryFile
     NtNotifyChangeKey NtNotifyChangeMultipleKeys NtReadRequestData NtReleaseKeyedEvent
     NtRemoveIoCompletion NtRemoveIoCompletionEx NtRemoveProcessDebug NtSecureConnectPort
-    NtSuspendProcess NtSuspendThread
+    NtSuspendProcess NtSuspendThread NtUserGetMessage
     """.split()
 )
 """Services after which the caller may never go on."""
