@@ -51,7 +51,7 @@ class MountManagerFile(OpenFile):
 
     def _points(self, request: Request, data: bytes, room: int) -> bytes:
         """Those links of the volume that the MOUNTMGR_MOUNT_POINT in `data` doesn't rule out."""
-        if len(data) < POINT.size or room < POINTS.size:
+        if len(data) < POINT.size or room < POINTS.size + POINT.size:
             raise NtError(s.STATUS_INVALID_PARAMETER)
         link_at, link_length, id_at, id_length, device_at, device_length = POINT.unpack_from(data)
         link, device = _name(data, link_at, link_length), _name(data, device_at, device_length)
