@@ -99,6 +99,11 @@ def test_a_file_takes_the_trace(tmp_path: Path) -> None:
         (("-e", "inject=NtClose:x=1", "@seh"), "inject=NtClose:x=1: 'x=1' is not understood"),
         (("--format", "xml", "@seh"), "--format xml: there are text and jsonl"),
         (("-o", "/nonexistent/x", "@seh"), "can't write /nonexistent/x"),
+        (("-c", "/nonexistent.exe"), "can't read /nonexistent.exe"),
+        (("-s", "-1", "@seh"), "-s -1: a number of bytes"),
+        (("-e", "status=odd", "@seh"), "status=odd: one of all, successful"),
+        (("-e", "event=coffee", "@seh"), "event=coffee: no kind of event is 'coffee'"),
+        (("-e", "coffee=1", "@seh"), "-e coffee=1: use trace=NAME"),
     ],
 )
 def test_a_mistake_is_one_line(words: tuple[str, ...], message: str) -> None:

@@ -130,9 +130,11 @@ def trace_program(
     machine.events.listen(lambda event: pass_on(tracer, event))
     try:
         session.start(program, arguments)
-        session.run()
+        try:
+            session.run()
+        finally:
+            tracer.close()
     finally:
-        tracer.close()
         if options.output is not None:
             out.close()
     if out.error is not None:

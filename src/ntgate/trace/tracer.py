@@ -210,7 +210,7 @@ class Tracer:
             return
         record = thread.calls.pop()
         self._running = None
-        self._waiting.pop(record.seq, None)
+        self._no_longer_waits(record)
         if record.shown:
             record.status = answer
             if self.with_arguments and answer is not None and not record.injected:
@@ -262,9 +262,13 @@ class Tracer:
                 self._gates.pop(thread.ethread, None)
 
     def _never_returned(self, record: CallRecord) -> None:
-        self._waiting.pop(record.seq, None)
+        self._no_longer_waits(record)
         if record.shown:
             self._write(record)
+
+    def _no_longer_waits(self, record: CallRecord) -> None:
+        if self._waiting.pop(record.seq, None) is not None:
+            self._announced.discard(record.seq)
 
     def _write(self, record: CallRecord) -> None:
         if not self.shown.shows_status(record.status):

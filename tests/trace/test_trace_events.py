@@ -1,0 +1,47 @@
+"""Every event of a machine as a trace tells it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ntgate.cli.trace_events import describe
+from ntgate.executive import events
+from ntgate.executive.events import Event
+from ntgate.trace.filters import EVENTS
+from ntgate.trace.places import Places
+from ntgate.trace.values import show
+
+EXAMPLES: list[tuple[Event, str, str]] = [
+    (events.ProcessStart(8, 0, "a.exe", 4), "process start", '{image="a.exe", parent=4}'),
+    (events.ProcessExit(8, 0, 7), "process exit", "{status=7}"),
+    (events.ThreadStart(8, 12, 0x401000), "thread start", "{start=0x401000}"),
+    (events.ThreadExit(8, 12, 0xC0000005), "thread exit", "{status=STATUS_ACCESS_VIOLATION}"),
+    (events.ModuleLoad(8, 12, "b.dll", 0x10000, 0x2000, 0, b""), "module load",
+     '{name="b.dll", base=0x10000, size=0x2000}'),
+    (events.ModuleUnload(8, 12, 0x10000), "module unload", "{name=0x10000, base=0x10000}"),
+    (events.GuestException(8, 12, 0xC0000005, 0x401010, (1, 0), True), "exception",
+     "{code=STATUS_ACCESS_VIOLATION, address=0x401010, access=write, target=0x0, chance=first}"),
+    (events.GuestException(8, 12, 0xE06D7363, 0x401010, (1, 2), False), "exception",
+     "{code=0xe06d7363, address=0x401010, parameters=[0x1, 0x2], chance=second}"),
+    (events.DebugPrint(8, 12, "text\n"), "debug print", '{text="text<U+000A>"}'),
+    (events.Unimplemented(8, 12, "NtUserFoo", 0x1234), "unimplemented service",
+     '{name="NtUserFoo", number=4660}'),
+    (events.FileChange(8, 12, "written", "C:\\a", False), "file written", '{path="C:\\a"}'),
+    (events.FileChange(8, 12, "renamed", "C:\\b", False, "C:\\a"), "file renamed",
+     '{path="C:\\b", previous="C:\\a"}'),
+    (events.PathDenied(8, 12, "C:\\..\\x", "leads out"), "file denied",
+     '{path="C:\\..\\x", reason="leads out"}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("event", "name", "fields"), EXAMPLES)
+def test_an_event(event: Event, name: str, fields: str) -> None:
+    told = describe(event, Places().process(event.pid))
+    assert told is not None
+    assert (told[0], show(told[1])) == (name, fields)
+    assert name.partition(" ")[0] in EVENTS
+    assert "service" not in told[1]  # the key by which a line of JSON is a call
+
+
+def test_no_event_is_forgotten() -> None:
+    assert {type(event) for event, _name, _fields in EXAMPLES} == set(Event.__subclasses__())
