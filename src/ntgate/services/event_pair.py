@@ -7,7 +7,7 @@ from typing import Any
 from ntgate.dispatch.outcome import Outcome, Wait
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import ACCESS_MASK, HANDLE, OBJECT_ATTRIBUTES, In, InOpt, Out
-from ntgate.executive.ke.wait import SYNCHRONIZATION_EVENT, WAIT_ANY
+from ntgate.executive.ke.wait import EVENT_PAIR, SYNCHRONIZATION_EVENT, WAIT_ANY
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import lists, ntstatus
 from ntgate.layout.ke import DISPATCHER_HEADER
@@ -61,7 +61,7 @@ def _exchange(caller: Thread, handle: int, sets: int, waits_for: int) -> Outcome
         waits.set_event(body + sets)
     if not waits_for:
         return ntstatus.STATUS_SUCCESS
-    status = waits.begin(caller, [body + waits_for], WAIT_ANY, None)
+    status = waits.begin(caller, [body + waits_for], WAIT_ANY, None, reason=EVENT_PAIR)
     if status is not None:
         return status
     waits.keep(caller, [body])

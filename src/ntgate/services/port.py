@@ -24,7 +24,7 @@ from ntgate.dispatch.types import (
     UserStruct,
 )
 from ntgate.errors import NtError
-from ntgate.executive.ke.wait import WAIT_ANY
+from ntgate.executive.ke.wait import LPC_RECEIVE, LPC_REPLY, WAIT_ANY
 from ntgate.executive.lpc import messages as msg
 from ntgate.executive.lpc.messages import HEADER, Message
 from ntgate.executive.lpc.ports import (
@@ -211,7 +211,7 @@ def NtRequestWaitReplyPort(
 def _await_reply(caller: Thread, port: int, far: int, number: int, place: int) -> Outcome:
     executive = caller.executive
     semaphore = executive.ports.expect_reply(caller, far, number)
-    status = executive.waits.begin(caller, [semaphore], WAIT_ANY, None)
+    status = executive.waits.begin(caller, [semaphore], WAIT_ANY, None, reason=LPC_REPLY)
     if status is not None:
         return _replied(caller, status, place)
     executive.waits.keep(caller, [port, far])
@@ -332,7 +332,9 @@ def _wait_for_message(
     queue = ports.receives_from(state[0])
     while True:
         semaphore = ports.view(queue).MsgQueue.Semaphore
-        status = executive.waits.begin(caller, [semaphore], WAIT_ANY, limit)
+        status = executive.waits.begin(
+            caller, [semaphore], WAIT_ANY, limit, reason=LPC_RECEIVE
+        )
         if status is None:
             executive.waits.keep(caller, [state[0], queue])
             return Wait(_woken, state)

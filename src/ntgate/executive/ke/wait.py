@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 NOTIFICATION_EVENT, SYNCHRONIZATION_EVENT, MUTANT, PROCESS, QUEUE, SEMAPHORE, THREAD = range(7)
 NOTIFICATION_TIMER, SYNCHRONIZATION_TIMER = 8, 9
 WAIT_ALL, WAIT_ANY = 0, 1
+# KTHREAD.WaitReason: UserRequest, WrEventPair, WrLpcReceive, WrLpcReply.
+USER_REQUEST, EVENT_PAIR, LPC_RECEIVE, LPC_REPLY = 6, 14, 16, 17
 OWN_BLOCKS = 3  # of KTHREAD.WaitBlock; the fourth is the timer's on XP
 TAG = b"Wait"
 MUTANT_LIMIT = 0x80000000
@@ -80,10 +82,11 @@ class Waits:
         timeout: int | None,
         *,
         alertable: bool = False,
+        reason: int = USER_REQUEST,
     ) -> int | None:
         """Satisfy a wait at once and return its status, or make the thread wait: None.
 
-        timeout: NT's form, 0 polls, None waits for ever.
+        timeout: NT's form, 0 polls, None waits for ever.  reason: KTHREAD.WaitReason meanwhile.
         """
         status = self._try(thread, headers, wait_type)
         if status is not None:
@@ -91,7 +94,8 @@ class Waits:
         if timeout == 0:
             alerted = alertable and self.executive.processes.test_alert(thread)
             return thread.wait_status if alerted else ntstatus.STATUS_TIMEOUT
-        if not self.executive.processes.wait(thread, timeout, alertable=alertable):
+        wait = self.executive.processes.wait
+        if not wait(thread, timeout, alertable=alertable, reason=reason):
             return thread.wait_status
         self._link(thread, headers, wait_type)
         return None
