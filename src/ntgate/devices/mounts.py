@@ -83,7 +83,11 @@ class Mounts:
         cls, program: Path | None = None, *more: Mount, work: Policy = Policy.COPY_ON_WRITE
     ) -> Mounts:
         """The current folder, the program's, and what the user adds; raises UsageError."""
-        mounts = [Mount.of(Path.cwd(), WORK_FOLDER, work)]
+        try:
+            current = Path.cwd()
+        except OSError as error:
+            raise UsageError(f"there is no current folder: {error.strerror}") from None
+        mounts = [Mount.of(current, WORK_FOLDER, work)]
         if program is not None:
             folder = program.resolve().parent
             if not any(folder.is_relative_to(mount.host) for mount in (*mounts, *more)):
