@@ -9,6 +9,7 @@ from ntgate.devices.afd import attach_sockets
 from ntgate.devices.condrv import attach_console
 from ntgate.devices.listed_files import ListedFolder
 from ntgate.devices.mount_manager import attach_mount_manager
+from ntgate.devices.mup import attach_network
 from ntgate.devices.null import attach_null
 from ntgate.executive.io.manager import IoManager
 
@@ -21,6 +22,7 @@ def attach_devices(io: IoManager) -> None:
     attach_console(io)
     attach_mount_manager(io)
     attach_sockets(io)
+    attach_network(io)
 
 
 def mount_system_files(io: IoManager, files: Mapping[str, Path]) -> None:
