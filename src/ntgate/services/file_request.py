@@ -22,7 +22,7 @@ from ntgate.layout.io import (
 from ntgate.layout.ke import DISPATCHER_HEADER
 
 EVENT_MODIFY_STATE = 2
-LARGEST_TRANSFER = 0x1000000  # bytes that are copied at once
+LARGEST_TRANSFER = 0x4000_0000  # bytes: more than the machine has memory for
 
 FILE_INFORMATION_CLASS = Annotated[int, Scalar("FILE_INFORMATION_CLASS")]
 FSINFOCLASS = Annotated[int, Scalar("FSINFOCLASS")]
