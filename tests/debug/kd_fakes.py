@@ -51,6 +51,7 @@ class FakeMachine(FakeTarget):
         super().__init__(symbols)
         self.budget = budget
         self.is_interrupted = False
+        self.stop_at_modules = False
         self.breakpoints: dict[int, tuple[int, Access, int]] = {}
         self._next_handle = 1
         self._touched: list[tuple[int, int, bool]] = []
@@ -310,9 +311,9 @@ def descriptor(access: int, base: int = 0, raw: int = _FLAT) -> bytes:
     return value.to_bytes(8, "little")
 
 
-def machine() -> FakeMachine:
+def machine(kind: type[FakeMachine] = FakeMachine) -> FakeMachine:
     """At the entry of a program that calls ntdll!NtWriteFile and ends."""
-    fake = FakeMachine(
+    fake = kind(
         SymbolTable(
             [
                 Module("\\WINDOWS\\system32\\ntoskrnl.exe", 0x804D8000, 0x215000, _NT_SYMBOLS),

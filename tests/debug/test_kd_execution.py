@@ -16,6 +16,7 @@ from debug.kd_fakes import (
     mistake,
 )
 from ntgate.debug.interpreter import Interpreter
+from ntgate.debug.symbols import Module
 from ntgate.debug.target import Stop, StopReason
 
 FAST_ENTRY = 0x805426E0
@@ -173,7 +174,7 @@ def test_wrong_data_breakpoints(command: str) -> None:
     assert answer(interpreter, "bl") == ""
 
 
-@pytest.mark.parametrize("command", ["bc", "bd x", "be 5", "bc 1-x", "bp nosuch!name", 'bp 1 "'])
+@pytest.mark.parametrize("command", ["bc", "bd x", "be 5", "bc 1-x", "bp nt!nosuch", 'bp 1 "'])
 def test_wrong_breakpoint_commands(command: str) -> None:
     assert "error" in mistake(kd(), command)
 
@@ -189,6 +190,35 @@ def test_bu_waits_for_its_symbol() -> None:
     fake.symbols.add(app)
     assert answer(interpreter, "g").startswith("Breakpoint 0 hit\n")
     assert answer(interpreter, "bl") == " 0 e 00401010     0001 (0001) app!main\n"
+
+
+class Loading(FakeMachine):
+    """Maps its program when it is resumed."""
+
+    def resume(self, instructions: int | None = None) -> Stop:
+        if self.stop_at_modules and self.late is not None:
+            self.symbols.add(self.late)
+            self.late = None
+            return Stop(StopReason.MODULE)
+        return super().resume(instructions)
+
+    late: Module | None = None
+
+
+def test_a_module_that_comes_while_the_machine_runs() -> None:
+    """bp becomes bu for a module that is not there; a name that one lacks stays a mistake."""
+    fake = machine(Loading)
+    assert isinstance(fake, Loading)
+    fake.late = fake.symbols.module("app")
+    assert fake.late is not None
+    fake.symbols.remove(fake.late)
+    interpreter = kd(fake)
+    deferred = "Bp expression 'app!main' could not be resolved, adding deferred bp\n"
+    assert answer(interpreter, 'bp app!main "k 1"') == deferred
+    assert "Couldn't resolve" in mistake(interpreter, "bp nt!NoSuch")
+    assert "Couldn't resolve" in mistake(interpreter, "bp NoSuch")
+    assert answer(interpreter, "g").splitlines()[1].endswith(" app!main")
+    assert not fake.stop_at_modules
 
 
 def test_t_goes_into_calls_and_p_over_them() -> None:

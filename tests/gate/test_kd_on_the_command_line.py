@@ -23,7 +23,7 @@ MISTAKES = {
     "r eip=zork": "Couldn't resolve error at 'zork'",
     "rdmsr zork": "Couldn't resolve error at 'zork'",
     "wrmsr 176": "^ Syntax error in 'wrmsr 176'",
-    "bp nosuch!x": "Couldn't resolve error at 'nosuch!x'",
+    "bp nt!nosuch": "Couldn't resolve error at 'nt!nosuch'",
     "bc 7": "^ No such breakpoint error in 'bc 7'",
     "ba w3 ffdf0000": "^ Invalid breakpoint size in 'ba w3 ffdf0000'",
     "ba w4 ffdf0001": "Data breakpoint must be aligned: ffdf0001 is no multiple of 4",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from ntgate.debug.arguments import Arguments
@@ -13,6 +14,7 @@ from ntgate.debug.target import Access
 
 _ALIGNED_SIZES = (1, 2, 4)
 _NUMBER_DIGITS = 3
+_QUALIFIED_NAME = re.compile(r"(?P<module>[A-Za-z_]\w*)![\w?@$]+(?=\s|$)")
 
 
 def _take_number(args: Arguments) -> int | None:
@@ -37,6 +39,9 @@ def _set(
     is_one_shot = args.take_option("/1") is not None
     start = args.rest
     address: int | None = None
+    if not deferred and access is Access.EXECUTE and (name := _unloaded_name(session, start)):
+        yield f"Bp expression '{name}' could not be resolved, adding deferred bp"
+        deferred = True
     if deferred:
         expression = args.take_word()
         try:
@@ -75,6 +80,14 @@ def _set(
             is_deferred=deferred,
         )
     )
+
+
+def _unloaded_name(session: Session, text: str) -> str:
+    """The `module!name` that a text begins with, of a module that is not in memory; else ""."""
+    found = _QUALIFIED_NAME.match(text)
+    if found is None or session.machine.symbols.module(found["module"]) is not None:
+        return ""
+    return found[0]
 
 
 _SET_USAGE = """[/1] [ADDRESS] [PASSES] ["COMMANDS"]

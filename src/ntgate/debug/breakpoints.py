@@ -94,6 +94,11 @@ class Breakpoints:
             self._machine.remove_breakpoint(breakpoint.handle)
             breakpoint.handle = None
 
+    @property
+    def are_waiting(self) -> bool:
+        """Whether one waits for a module."""
+        return any(breakpoint.address is None for breakpoint in self)
+
     def resolve(self) -> None:
         """Try the expressions of the `bu` breakpoints again: a module may have been loaded."""
         for breakpoint in self:

@@ -39,6 +39,8 @@ class LiveMachine:
         self.machine = machine
         self.cpu = machine.cpu
         self.write_output: Callable[[str], object] = lambda _text: None
+        self.stop_at_modules = False
+        self._module_mapped = False
         self._symbols = SymbolTable()
         self._handles: dict[int, int | Watch] = {}
         self._next_handle = 1
@@ -150,6 +152,7 @@ class LiveMachine:
         if self._dead is not None:
             return self._dead
         self._second_chance = None
+        self._module_mapped = False
         try:
             cause = self.machine.resume(instructions or 0)
         except MachineError as error:
@@ -166,7 +169,7 @@ class LiveMachine:
             return Stop(StopReason.EXIT, text=f"The program has ended, status {status:08x}.",
                         code=status)  # fmt: skip
         if cause is Cause.REQUEST:
-            return Stop(StopReason.INTERRUPT)
+            return Stop(StopReason.MODULE if self._module_mapped else StopReason.INTERRUPT)
         if cause is Cause.BREAK_INSTRUCTION:
             text = "Break instruction exception - code 80000003 (first chance)"
             return Stop(StopReason.EXCEPTION, text=text, code=ntstatus.STATUS_BREAKPOINT)
@@ -213,6 +216,9 @@ class LiveMachine:
                 process=event.directory,
             )  # fmt: skip
             self._symbols.add(module)
+            if self.stop_at_modules:
+                self._module_mapped = True
+                self.machine.request_stop()
         elif isinstance(event, ModuleUnload):
             module_at = self._symbols.module_at(event.base)
             if module_at is not None:

@@ -61,13 +61,16 @@ def run(session: Session, goals: Sequence[Goal] = ()) -> Outcome:
     """Run until something happens; reaching a goal counts as a step that is done."""
     machine = session.live
     leave_context(session)
-    session.breakpoints.resolve()
     handles: list[int] = []
     try:
         for address in {goal.address for goal in goals}:
             handles.append(machine.add_breakpoint(address))
         while True:
+            session.breakpoints.resolve()
+            machine.stop_at_modules = session.breakpoints.are_waiting
             stop = session.resume()
+            if stop.reason is StopReason.MODULE:
+                continue
             if stop.reason is not StopReason.BREAKPOINT:
                 return Outcome(stop)
             hits = session.breakpoints.hit(stop.breakpoints)
@@ -76,6 +79,7 @@ def run(session: Session, goals: Sequence[Goal] = ()) -> Outcome:
             if any(goal.is_reached(machine) for goal in goals):
                 return Outcome(Stop(StopReason.STEP))
     finally:
+        machine.stop_at_modules = False
         for handle in handles:
             machine.remove_breakpoint(handle)
 

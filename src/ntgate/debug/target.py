@@ -34,6 +34,7 @@ class StopReason(Enum):
     BREAKPOINT = "breakpoint"  # one or more of `Stop.breakpoints`
     EXCEPTION = "exception"  # the guest's exception, which the debugger sees first
     PRINT = "print"  # never returned by resume: DbgPrint text goes to the output
+    MODULE = "module"  # an image has been mapped, and `stop_at_modules` asked for that
     INTERRUPT = "interrupt"  # the user pressed Ctrl-C
     EXIT = "exit"  # the last process has ended; the machine idles
     BUGCHECK = "bugcheck"  # the guest's kernel is dead, a triple fault, a halt for ever
@@ -90,7 +91,12 @@ class Target(Protocol):
 
 
 class LiveTarget(Target, Protocol):
-    """A target that can run."""
+    """A target that can run.
+
+    `stop_at_modules`: resume ends where an image has been mapped, before code of it runs.
+    """
+
+    stop_at_modules: bool
 
     def resume(self, instructions: int | None = None) -> Stop:
         """Run `instructions` of them, or until something happens.
