@@ -87,7 +87,7 @@ def test_flags_by_name() -> None:
 
 # Control codes are told by their parts, and all rights have one name before and since Vista.
 FLAG_NAMES = sorted(named_types().values.keys() - {
-    "CONTROL_CODE", "PROCESS_ACCESS", "THREAD_ACCESS"
+    "CONTROL_CODE", "JOB_ACCESS", "PROCESS_ACCESS", "THREAD_ACCESS"
 })  # fmt: skip
 
 

@@ -17,17 +17,13 @@ OBJECT_ATTRIBUTES = struct.Struct("<6I")
 
 
 class View:
-    """A call as its decoders see it.  status: of the call when it has ended.
+    """A call as its decoders see it.  handle_name: the name of a handle's object, or ""."""
 
-    handle_name: the name of a handle's object, or "".
-    """
-
-    __slots__ = ("handle_name", "peek", "raw", "status")
+    __slots__ = ("handle_name", "peek", "raw")
 
     def __init__(self, peek: Peek) -> None:
         self.peek = peek
         self.raw: list[int] = []
-        self.status = 0
         self.handle_name: Callable[[int], str] = lambda _handle: ""
 
 

@@ -14,7 +14,6 @@ from typing import Any
 from ntgate.dispatch.named_types import Structure, TypeName, named_types
 from ntgate.dispatch.tables import ServiceNumber
 from ntgate.dispatch.types import UserStruct
-from ntgate.layout.ntstatus import STATUS_PENDING
 from ntgate.trace.argument_decoders import (
     Decode,
     View,
@@ -223,8 +222,6 @@ def _written(parameters: list[Described], length: int) -> Callable[[View], int]:
 
     def size(view: View) -> int:
         most = view.raw[length]
-        if block and view.status == STATUS_PENDING:
-            return 0
         for at, offset in [(at, 0) for at in told] + [(at, 4) for at in block]:
             if view.raw[at]:
                 return min(view.peek.u32(view.raw[at] + offset), most)

@@ -100,7 +100,7 @@ class TextWriter:
             text = show(value, whole=whole)
             if name in record.out:
                 after = self._output(record, name)
-                changed = name in plan.given and text != after
+                changed = name in plan.given and text != after and not isinstance(value, dict)
                 text = f"{text} => {after}" if changed else after
                 if name in plan.pointed:
                     text = f"[{text}]"

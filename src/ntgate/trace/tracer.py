@@ -11,7 +11,11 @@ from ntgate.dispatch.service import SERVICES
 from ntgate.dispatch.tables import ServiceNumber
 from ntgate.layout import machine as m
 from ntgate.layout.ke import KTHREAD, KTRAP_FRAME, KUSER_SHARED_DATA
-from ntgate.layout.ntstatus import STATUS_BUFFER_TOO_SMALL, STATUS_INFO_LENGTH_MISMATCH
+from ntgate.layout.ntstatus import (
+    STATUS_BUFFER_TOO_SMALL,
+    STATUS_INFO_LENGTH_MISMATCH,
+    STATUS_PENDING,
+)
 from ntgate.trace.argument_decoders import View
 from ntgate.trace.filters import Filter
 from ntgate.trace.injections import Injection
@@ -322,13 +326,18 @@ class Tracer:
 
     @staticmethod
     def _decode_outputs(thread: _Thread, record: CallRecord, answer: int) -> None:
-        """What the service left behind its output pointers; little when it failed."""
+        """What the service left behind its output pointers.
+
+        Little when it failed; nothing yet when the request is pending.
+        """
         plan, raw, view = record.plan, record.raw, thread.view
         decoders = plan.outputs
-        if answer >> 30 == 3:
+        if answer == STATUS_PENDING:
+            decoders = []
+        elif answer >> 30 == 3:
             decoders = plan.lengths if answer in TOO_SHORT else []
         thread.peek.forget()
-        view.raw, view.status = raw, answer
+        view.raw = raw
         for index, name, decode in decoders:
             if raw[index]:
                 try:
