@@ -6,6 +6,7 @@ answers with a status makes no call of the engine at all: it reads RAM and write
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from struct import Struct
@@ -15,10 +16,18 @@ from ntgate.cpu.calibration import GENERAL
 from ntgate.cpu.delivery import IF
 from ntgate.cpu.mmu import translate
 from ntgate.cpu.processor import Processor
-from ntgate.dispatch.outcome import Leave, Outcome, Wait
+from ntgate.dispatch.outcome import CallbackReturn, Leave, Outcome, UserCall, Wait
 from ntgate.dispatch.service import KERNEL_ROUTINES, SERVICES, routine_id
 from ntgate.dispatch.tables import ServiceNumber, service_table
-from ntgate.entry.routines import FLUSH_ALL, FLUSH_PAGE, LEAVE, ROUTINES, WAIT
+from ntgate.entry.routines import (
+    CALL_USER,
+    CALLBACK_RETURN,
+    FLUSH_ALL,
+    FLUSH_PAGE,
+    LEAVE,
+    ROUTINES,
+    WAIT,
+)
 from ntgate.errors import GuestBugCheck, NtError
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
@@ -27,10 +36,13 @@ from ntgate.layout.ps import TEB
 from ntgate.memory.user import AccessViolation, UserMemory
 
 CRITICAL_STRUCTURE_CORRUPTION = 0x109  # KPRCB.CurrentThread, the parameter, is no thread
-EAX, ECX, EDX, EBP = (GENERAL.index(name) for name in ("eax", "ecx", "edx", "ebp"))
+EAX, ECX, EDX, EBX, EBP = (
+    GENERAL.index(name) for name in ("eax", "ecx", "edx", "ebx", "ebp")
+)
 WIN32K = 0x1000  # in the numbers of tables 1 and 3, whose services answer with handles and BOOLs
 RETURNS_STATUS = "NtGdiDdDDI"  # those of them that answer with an NTSTATUS
 ERROR_CALL_NOT_IMPLEMENTED = 120
+STACK_OF_A_CALLBACK = 0xC00  # what must be left of a kernel stack for ring 3 and its next service
 MOST_ARGUMENTS = 63  # a stub's argument bytes are counted in a byte
 Invoke = Callable[..., Outcome]  # of the caller and the dwords of the arguments
 
@@ -207,8 +219,8 @@ class Dispatcher:
 
     def _report(self, caller: Any, number: ServiceNumber, outcome: Outcome) -> None:
         assert self.observer is not None
-        if not isinstance(outcome, Wait):
-            status = None if isinstance(outcome, Leave) else outcome & 0xFFFFFFFF
+        if not isinstance(outcome, Wait | UserCall):
+            status = None if isinstance(outcome, Leave | CallbackReturn) else outcome & 0xFFFFFFFF
             self.observer.leave(caller, number, status)
 
     def _reply(self, caller: Any, value: int, outcome: Outcome) -> None:
@@ -217,8 +229,29 @@ class Dispatcher:
             self._ask(WAIT)
         elif isinstance(outcome, Leave):
             self._ask(LEAVE, outcome.frame)
+        elif isinstance(outcome, UserCall):
+            self._call_user(caller, value, outcome)
+        elif isinstance(outcome, CallbackReturn):
+            self._ask(CALLBACK_RETURN)
         else:
             self.cpu.live[self.cpu.layout.general[EAX]] = int(outcome) & 0xFFFFFFFF
+
+    def _call_user(self, caller: Any, value: int, call: UserCall) -> None:
+        """KeUserModeCallback: the arguments, and their address and size, on the user stack."""
+        live, general = self.cpu.live, self.cpu.layout.general
+        try:
+            if live[general[EBP]] - caller.stack_limit < STACK_OF_A_CALLBACK:
+                raise NtError(ntstatus.STATUS_STACK_OVERFLOW)
+            arguments = caller.user_stack - call.size & ~15
+            esp = arguments - 16
+            head = struct.pack("<4I", 0, call.number, arguments, call.size)
+            caller.memory.write(esp, head + call.build(arguments))
+        except (NtError, AccessViolation) as error:
+            live[general[EAX]] = error.status
+            return
+        caller.callbacks.append((call, value))
+        self._ask(CALL_USER, esp)
+        live[general[EBX]] = caller.process.callback_entry
 
     def _reply_flush(self) -> None:
         everything, pages = self.mm.take_stale()

@@ -16,7 +16,7 @@ class Wait:
     saved.
     """
 
-    resume: Callable[[Any, int, Any], int | Wait | Leave]
+    resume: Callable[[Any, int, Any], Outcome]
     state: Any = None
 
 
@@ -27,7 +27,28 @@ class Leave:
     frame: int
 
 
-Outcome = int | Wait | Leave
+@dataclass(frozen=True)
+class UserCall:
+    """Ring 3 runs a function of the KernelCallbackTable before the service goes on.
+
+    `build(address)` gives the `size` bytes of its arguments, to stand at that address of the
+    user stack.  Then `resume(caller, status, answer, state)`, with what NtCallbackReturn was
+    given, has the service's answer; it may be another UserCall.
+    """
+
+    number: int
+    size: int
+    build: Callable[[int], bytes]
+    resume: Callable[[Any, int, bytes, Any], Any]
+    state: Any = None
+
+
+@dataclass(frozen=True)
+class CallbackReturn:
+    """The innermost call of user has ended; the pending resume goes on in its place."""
+
+
+Outcome = int | Wait | Leave | UserCall | CallbackReturn
 
 
 def _runs_again(_caller: Any, _status: int, _state: Any) -> int:

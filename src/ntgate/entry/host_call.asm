@@ -8,7 +8,9 @@
 ; Where the kernel has to do something first, the host says so in cl, with an argument in edx:
 ; 1 wait: let other threads run, then ask again (eax is the ID still); 2 flush: drop the page of
 ; edx from the TLB; 3 flush all; 4 leave: the frame at edx replaces this stack, with the FX save
-; area of the thread (NtContinue).  The host has then cleared IF, which is bit 9 of ecx.
+; area of the thread (NtContinue); 5 call user: run ring 3 with esp = edx and eip = ebx until
+; NtCallbackReturn, then ask again; 6 callback return: that call of user has ended.  The host has
+; then cleared IF, which is bit 9 of ecx.
 
 ;@org 80541000h
 KiCallHost:
@@ -25,6 +27,19 @@ call_reply:
         jz      call_flush_page
         dec     cl
         jz      call_flush_all
+        dec     cl
+        jz      call_leave
+        dec     cl
+        jnz     KiCallbackEnd
+        push    eax
+        call    KiCallUserMode
+        pop     eax
+        pop     ecx
+        test    ch, 2
+        jz      KiCallHost
+        sti
+        jmp     KiCallHost
+call_leave:
         mov     ebp, edx
         mov     esp, ebp
         mov     ecx, fs:[KPCR.PrcbData.CurrentThread]

@@ -28,4 +28,4 @@ ROUTINES: dict[str, int] = {
 HOST_PORT = 0xE9
 
 # Replies of the host: see host_call.asm.
-DONE, WAIT, FLUSH_PAGE, FLUSH_ALL, LEAVE = range(5)
+DONE, WAIT, FLUSH_PAGE, FLUSH_ALL, LEAVE, CALL_USER, CALLBACK_RETURN = range(7)

@@ -326,11 +326,17 @@ KiGetTickCount:
         mov     [ebp+KTRAP_FRAME.Eax], eax
         jmp     KiExceptionExit
 
-; Vector 2b: NtCallbackReturn without its stub; no callback is active in a console program.
+; Vector 2b: NtCallbackReturn without its stub, ecx = the answer, edx = its length, eax = status.
+; It comes back when no callback is active.
 KiCallbackReturn:
         push    0
         @enter_trap
-        mov     dword ptr [ebp+KTRAP_FRAME.Eax], 0C0000258h ; STATUS_NO_CALLBACK_ACTIVE
+        push    dword ptr [ebp+KTRAP_FRAME.Eax]
+        push    dword ptr [ebp+KTRAP_FRAME.Edx]
+        push    dword ptr [ebp+KTRAP_FRAME.Ecx]
+        sti
+        call    NtCallbackReturn
+        mov     [ebp+KTRAP_FRAME.Eax], eax
         jmp     KiExceptionExit
 
 ; Vector 2c: event pairs bound to threads are gone since NT 4.

@@ -28,6 +28,7 @@ from ntgate.executive.ps.manager import ProcessManager
 from ntgate.executive.se import Security
 from ntgate.executive.se.sids import parse
 from ntgate.executive.uuids import Uuids
+from ntgate.executive.windows import Windows
 from ntgate.layout import machine as m
 from ntgate.memory.frames import FrameAllocator
 from ntgate.memory.kernel import KernelMemory
@@ -75,6 +76,7 @@ class Executive:
         self.waits = Waits(self)
         self.timers = Timers(self)
         self.keyed_events = KeyedEvents(self)
+        self.windows = Windows(kernel, self.pool, self.waits)
         self.ports = Ports(self)
         self.io = start_io(self)
         self.registry = Registry(

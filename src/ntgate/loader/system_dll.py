@@ -40,6 +40,7 @@ class SystemDll:
         process.thread_entry = self.entries["RtlUserThreadStart"]
         process.exception_entry = self.entries["KiUserExceptionDispatcher"]
         process.apc_entry = self.entries["KiUserApcDispatcher"]
+        process.callback_entry = self.entries.get("KiUserCallbackDispatcher", 0)
         process.least_stack = self.least_stack
         process.wine_priorities = not self.binds
 

@@ -5,6 +5,7 @@ from ntgate.services import (
     alert,
     atom,
     audit,
+    callback,
     debug_print,
     device_control,
     directory,
@@ -28,6 +29,7 @@ from ntgate.services import (
     memory,
     memory_copy,
     memory_query,
+    message,
     nls,
     object,
     object_directory,
@@ -63,6 +65,8 @@ from ntgate.services import (
     unix_name,
     user,
     volume,
+    window,
+    window_class,
 )
 
 __all__ = [
@@ -70,6 +74,7 @@ __all__ = [
     "alert",
     "atom",
     "audit",
+    "callback",
     "debug_print",
     "device_control",
     "directory",
@@ -93,6 +98,7 @@ __all__ = [
     "memory",
     "memory_copy",
     "memory_query",
+    "message",
     "nls",
     "object",
     "object_directory",
@@ -128,4 +134,6 @@ __all__ = [
     "unix_name",
     "user",
     "volume",
+    "window",
+    "window_class",
 ]

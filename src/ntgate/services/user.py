@@ -1,7 +1,6 @@
 """The window manager as a program without a window meets it, in the form of Wine 8.0's win32u.
 
-There is a window station with a desktop, a screen of a fixed size that nobody sees, and no
-messages.  Windows can't be made.
+There is a window station with a desktop, and a screen of a fixed size that nobody sees.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import Annotated
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PVOID, ULONG, OutOpt, Scalar, SizedBy
+from ntgate.executive import builtin_classes
 from ntgate.executive.desktop import DESKTOP_NAME, STATION_NAME
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
@@ -58,12 +58,14 @@ def _fail(caller: Thread, error: int) -> int:
     return FALSE
 
 
-@service(partial="no windows: the procedures of the built-in classes are never called")
+@service()
 def NtUserInitializeClientPfnArrays(
     caller: Thread, ClientProcsA: PVOID, ClientProcsW: PVOID, ClientWorkers: PVOID,
     UserModule: PVOID,
 ) -> Outcome:  # fmt: skip
-    """user32 tells where its window procedures are."""
+    """user32 tells where its window procedures are: its classes are registered."""
+    procedures = caller.memory.read(ClientProcsW, builtin_classes.PROCEDURES_SIZE)
+    builtin_classes.register(caller.executive.windows, caller.process, procedures, UserModule)
     return ntstatus.STATUS_SUCCESS
 
 
@@ -162,11 +164,3 @@ def NtUserGetObjectInformation(
 def NtUserGetForegroundWindow(caller: Thread) -> Outcome:
     """There is no window."""
     return 0
-
-
-@service(partial="there are never messages")
-def NtUserPeekMessage(
-    caller: Thread, Message: PVOID, Window: HANDLE, First: ULONG, Last: ULONG, Flags: ULONG
-) -> Outcome:
-    """FALSE: no message waits."""
-    return FALSE

@@ -83,6 +83,7 @@ class Rundown:
         executive.keyed_events.leave(thread)
         executive.timers.thread_ended(thread)
         executive.ports.thread_ended(thread)
+        executive.windows.thread_ended(thread)
         executive.waits.unlink(thread)
         executive.waits.release(thread)
         executive.waits.abandon_mutants(thread)
@@ -126,8 +127,13 @@ class Rundown:
             eprocess.ObjectTable = 0
 
     def _empty(self, process: Process) -> None:
+        """Unmap everything, and let go of the program's file: it can be deleted from now on."""
+        eprocess = process.eprocess
         delete_all(process.space)
-        process.eprocess.VmDeleted = 1
+        eprocess.VmDeleted = 1
+        if eprocess.SectionObject:
+            self.executive.objects.dereference(eprocess.SectionObject)
+            eprocess.SectionObject = 0
 
     def reap(self) -> None:
         """Free what the dead used, except for the stack that the processor still stands on.

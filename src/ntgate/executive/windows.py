@@ -1,0 +1,257 @@
+"""Windows that nobody sees: classes, windows and the message queues of threads.
+
+They belong to the host's side: XP keeps them in win32k's own memory, which nothing here reads.
+A queue's dispatcher header stands in the guest's pool, for the waits on messages.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from ntgate.executive.ke.wait import Waits
+from ntgate.executive.pool import Pool
+from ntgate.executive.ps.thread import Process, Thread
+from ntgate.layout import lists
+from ntgate.layout.ke import DISPATCHER_HEADER
+from ntgate.memory.kernel import KernelMemory
+
+FIRST_HANDLE, HANDLE_STEP = 0x10020, 2
+FIRST_ATOM, LAST_ATOM = 0xC100, 0xFFFE
+NOTIFICATION_EVENT = 0
+WM_QUIT, WM_TIMER = 0x12, 0x113
+WM_KEYFIRST, WM_MOUSELAST = 0x100, 0x20D
+CS_GLOBALCLASS = 0x4000
+WS_CHILD, WS_VISIBLE, WS_DISABLED = 0x40000000, 0x10000000, 0x08000000
+
+
+@dataclass
+class WindowClass:
+    """`fields` are WNDCLASSEXW's 12 dwords; `menu_name` Wine's three pointers."""
+
+    atom: int
+    name: str  # in lower case
+    given_name: str
+    fields: list[int]
+    menu_name: bytes
+    unicode: bool
+    process: Process
+    extra: bytearray
+    windows: int = 0
+
+
+@dataclass
+class Window:
+    """`rectangle` is left, top, right, bottom on the screen."""
+
+    handle: int
+    window_class: WindowClass
+    thread: Thread
+    procedure: int
+    unicode: bool
+    style: int
+    ex_style: int
+    parent: int
+    menu: int
+    instance: int
+    rectangle: tuple[int, int, int, int]
+    extra: bytearray
+    text: str = ""
+    user_data: int = 0
+    properties: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Sent:
+    """A message that another thread waits for; `sender` is that one's queue."""
+
+    window: int
+    message: int
+    wparam: int
+    lparam: int
+    ansi: bool
+    sender: MessageQueue
+    result: int | None = None
+
+
+@dataclass(frozen=True)
+class Message:
+    """What MSG tells but the point; `time` is in milliseconds."""
+
+    window: int
+    message: int
+    wparam: int
+    lparam: int
+    time: int
+
+
+@dataclass
+class MessageTimer:
+    """Posts WM_TIMER each `period`, in 100 ns units; `due` in system time."""
+
+    window: int
+    number: int
+    period: int
+    procedure: int
+    due: int
+
+
+class MessageQueue:
+    """Of one thread; `header` is signaled while there may be something for it."""
+
+    def __init__(self, header: int, waits: Waits) -> None:
+        self.header = header
+        self._waits = waits
+        self.posted: deque[Message] = deque()
+        self.sent: deque[Sent] = deque()
+        self.timers: dict[tuple[int, int], MessageTimer] = {}
+        self.quit_code: int | None = None
+
+    def wake(self) -> None:
+        self._waits.set_event(self.header)
+
+    def post(self, message: Message) -> None:
+        self.posted.append(message)
+        self.wake()
+
+    def post_quit(self, code: int) -> None:
+        self.quit_code = code
+        self.wake()
+
+    def take(
+        self, window: int | None, first: int, last: int, now: int, time: int, *, remove: bool
+    ) -> Message | None:
+        """The next message of a window, of all when None, between two numbers; 0 and 0 is all."""
+
+        def fits(at: int, number: int) -> bool:
+            between = not (first or last) or first <= number <= last
+            return between and (window is None or at == window)
+
+        for message in self.posted:
+            if fits(message.window, message.message):
+                if remove:
+                    self.posted.remove(message)
+                return message
+        if self.quit_code is not None and not window:
+            code, self.quit_code = self.quit_code, None if remove else self.quit_code
+            return Message(0, WM_QUIT, code, 0, time)
+        for timer in self.timers.values():
+            if timer.due <= now and fits(timer.window, WM_TIMER):
+                if remove:
+                    timer.due = now + timer.period
+                return Message(timer.window, WM_TIMER, timer.number, timer.procedure, time)
+        return None
+
+    @property
+    def next_timer(self) -> int | None:
+        """The system time at which the next timer is due."""
+        return min((timer.due for timer in self.timers.values()), default=None)
+
+
+class Windows:
+    """All of the machine."""
+
+    def __init__(self, kernel: KernelMemory, pool: Pool, waits: Waits) -> None:
+        self._kernel = kernel
+        self._pool = pool
+        self._waits = waits
+        self._queues: dict[Thread, MessageQueue] = {}
+        self._windows: dict[int, Window] = {}
+        self._classes: list[WindowClass] = []
+        self._atoms: dict[str, int] = {}
+        self._next = FIRST_HANDLE
+
+    def queue(self, thread: Thread) -> MessageQueue:
+        """The queue of a thread, made when it first asks.
+
+        Raises NtError STATUS_INSUFFICIENT_RESOURCES.
+        """
+        queue = self._queues.get(thread)
+        if queue is None:
+            address = self._pool.allocate(DISPATCHER_HEADER.SIZE, b"Usqu")
+            header = DISPATCHER_HEADER(self._kernel, address)
+            header.Type, header.Size = NOTIFICATION_EVENT, DISPATCHER_HEADER.SIZE // 4
+            lists.initialize(self._kernel, address + DISPATCHER_HEADER.WaitListHead.offset)
+            queue = self._queues[thread] = MessageQueue(address, self._waits)
+        return queue
+
+    def empty(self, queue: MessageQueue) -> None:
+        """What waits for the queue from now on waits for something new."""
+        DISPATCHER_HEADER(self._kernel, queue.header).SignalState = 0
+
+    def thread_ended(self, thread: Thread) -> None:
+        """Its windows and its queue are gone; who waits for an answer gets 0."""
+        for window in [window for window in self._windows.values() if window.thread is thread]:
+            self.remove(window)
+        queue = self._queues.pop(thread, None)
+        if queue is not None:
+            for sent in queue.sent:
+                sent.result = 0
+                sent.sender.wake()
+            self._pool.free(queue.header)
+
+    # Classes.
+
+    def find_class(self, process: Process, name: str | int, instance: int) -> WindowClass | None:
+        """By name or atom: the process's own of that module, then a global one."""
+        for wanted in (instance, None):
+            for row in self._classes:
+                named = row.atom == name if isinstance(name, int) else row.name == name.lower()
+                if row.process is process and named:
+                    common = row.fields[1] & CS_GLOBALCLASS
+                    if not instance or row.fields[5] == wanted or (wanted is None and common):
+                        return row
+        return None
+
+    def add_class(
+        self, process: Process, name: str | int, fields: list[int], menu_name: bytes, *,
+        unicode: bool,
+    ) -> WindowClass:  # fmt: skip
+        """A class with its atom, the same for each class of a name."""
+        given = f"#{name}" if isinstance(name, int) else name
+        text = given.lower()
+        number = name if isinstance(name, int) else self._atoms.get(text)
+        if number is None:
+            number = self._atoms[text] = FIRST_ATOM + len(self._atoms)
+        extra = bytearray(fields[3])
+        new = WindowClass(number, text, given, fields, menu_name, unicode, process, extra)
+        self._classes.append(new)
+        return new
+
+    def remove_class(self, row: WindowClass) -> None:
+        self._classes.remove(row)
+
+    # Windows.
+
+    def add(self, make: Callable[[int], Window]) -> Window:
+        window = make(self._next)
+        self._windows[self._next] = window
+        self._next += HANDLE_STEP
+        window.window_class.windows += 1
+        return window
+
+    def get(self, handle: int) -> Window | None:
+        found = self._windows.get(handle)
+        if found is None and handle and not handle >> 16:
+            found = self._windows.get(handle | 0x10000)
+        return found
+
+    def children(self, parent: int) -> Iterator[Window]:
+        """Of a window; the topmost ones for 0."""
+        return (window for window in list(self._windows.values()) if window.parent == parent)
+
+    def tree(self, window: Window) -> list[Window]:
+        """A window and all below it, parents first."""
+        rows = [window]
+        for row in rows:
+            rows += self.children(row.handle)
+        return rows
+
+    def remove(self, window: Window) -> None:
+        if self._windows.pop(window.handle, None):
+            window.window_class.windows -= 1
+        queue = self._queues.get(window.thread)
+        if queue is not None:
+            queue.timers = {k: t for k, t in queue.timers.items() if t.window != window.handle}
+            queue.posted = deque(m for m in queue.posted if m.window != window.handle)

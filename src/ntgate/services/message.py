@@ -1,0 +1,439 @@
+"""Messages: posted, sent, waited for and dispatched."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from ntgate.dispatch.outcome import Outcome, UserCall, Wait
+from ntgate.dispatch.service import service
+from ntgate.dispatch.types import HANDLE, PVOID, ULONG, Scalar
+from ntgate.errors import NtError
+from ntgate.executive.events import Unimplemented
+from ntgate.executive.ke.wait import WAIT_ANY
+from ntgate.executive.ob.attributes import SYNCHRONIZE
+from ntgate.executive.ps.thread import Thread
+from ntgate.executive.windows import Message, MessageQueue, MessageTimer, Sent, Window
+from ntgate.layout import ntstatus
+from ntgate.services.user import FALSE, TRUE
+from ntgate.services.user_call import (
+    DPI_UNAWARE,
+    ERROR_INVALID_THREAD_ID,
+    ERROR_INVALID_WINDOW_HANDLE,
+    PARAMS,
+    WMCHAR_MAP_CALLWINDOWPROC,
+    WMCHAR_MAP_DISPATCHMESSAGE,
+    WMCHAR_MAP_SENDMESSAGE,
+    call_procedure,
+    fail,
+    parameters,
+)
+from ntgate.services.window import WM_NCCREATE, destroy_from_default
+
+MSG = struct.Struct("<7I")
+HWND_BROADCAST, THREAD_MESSAGES = 0xFFFF, 0xFFFFFFFF
+PM_REMOVE = 1
+WM_SETTEXT, WM_GETTEXT, WM_GETTEXTLENGTH, WM_CLOSE = 0xC, 0xD, 0xE, 0x10
+WM_QUERYENDSESSION, WM_QUERYOPEN, WM_ERASEBKGND, WM_QUIT, WM_TIMER = 0x11, 0x13, 0x14, 0x12, 0x113
+DefWindowProc, CallWindowProc = 0x29E, 0x2AB
+SendMessage, SendMessageTimeout, SendNotifyMessage = 0x2B1, 0x2B3, 0x2B7
+GetDispatchParams = 0x3001
+MWMO_WAITALL, MWMO_ALERTABLE = 1, 2
+QS_POSTMESSAGE, QS_TIMER, QS_SENDMESSAGE = 8, 0x10, 0x40
+USER_TIMER_MINIMUM, USER_TIMER_MAXIMUM = 10, 0x7FFFFFFF
+MILLISECOND = 10_000
+FOREVER = 0xFFFFFFFF
+REQ_post_quit_message = 112  # its place in Wine 8.0's server protocol
+
+MILLISECONDS = Annotated[int, Scalar("ULONG")]
+
+
+def _now(caller: Thread) -> tuple[int, int]:
+    """System time, and milliseconds since the start as messages tell."""
+    clock = caller.executive.clock
+    return clock.system_time, caller.executive.kernel.u32(0xFFDF0320)
+
+
+def _message(caller: Thread, window: int, number: int, wparam: int, lparam: int) -> Message:
+    return Message(window, number, wparam, lparam, _now(caller)[1])
+
+
+@service()
+def NtUserPostMessage(
+    caller: Thread, hwnd: HANDLE, msg: ULONG, wparam: ULONG, lparam: ULONG
+) -> Outcome:
+    """Put a message into the queue of a window's thread, or of the own one without a window."""
+    windows = caller.executive.windows
+    if not hwnd:
+        windows.queue(caller).post(_message(caller, 0, msg, wparam, lparam))
+        return TRUE
+    if hwnd == HWND_BROADCAST:
+        for row in list(windows.children(0)):
+            windows.queue(row.thread).post(_message(caller, row.handle, msg, wparam, lparam))
+        return TRUE
+    window = windows.get(hwnd)
+    if window is None:
+        return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
+    posted = _message(caller, window.handle, msg, wparam, lparam)
+    windows.queue(window.thread).post(posted)
+    return TRUE
+
+
+@service()
+def NtUserPostThreadMessage(
+    caller: Thread, thread: ULONG, msg: ULONG, wparam: ULONG, lparam: ULONG
+) -> Outcome:
+    """Put a message into a thread's queue."""
+    objects = caller.executive.objects
+    try:
+        body = objects.reference_by_id(thread, objects.types["Thread"])
+    except NtError:
+        return fail(caller, ERROR_INVALID_THREAD_ID)
+    objects.dereference(body)
+    found = caller.executive.processes.threads[body]
+    if found.ethread.Terminated:
+        return fail(caller, ERROR_INVALID_THREAD_ID)
+    queue = caller.executive.windows.queue(found)
+    queue.post(_message(caller, 0, msg, wparam, lparam))
+    return TRUE
+
+
+def _write(caller: Thread, address: int, message: Message) -> None:
+    data = MSG.pack(
+        message.window, message.message, message.wparam, message.lparam, message.time, 0, 0
+    )
+    caller.memory.write(address, data)
+
+
+def _wanted(hwnd: int) -> int | None:
+    """Which window's messages: of all for 0, of none (the thread's own) for -1."""
+    return None if not hwnd else 0 if hwnd == THREAD_MESSAGES else hwnd
+
+
+def _answer_sent(caller: Thread, queue: MessageQueue, resume: Any, state: Any) -> UserCall | None:
+    """Call the procedure of the first window that another thread's message waits for."""
+    while queue.sent:
+        sent = queue.sent.popleft()
+        window = caller.executive.windows.get(sent.window)
+        if window is not None:
+            return call_procedure(
+                window, sent.message, sent.wparam, sent.lparam, _sent_done, (sent, resume, state),
+                ansi=sent.ansi,
+            )  # fmt: skip
+        sent.result = 0
+        sent.sender.wake()
+    return None
+
+
+def _sent_done(caller: Thread, result: int, state: Any) -> Outcome:
+    sent, resume, inner = state
+    sent.result = result
+    sent.sender.wake()
+    outcome: Outcome = resume(caller, 0, inner)
+    return outcome
+
+
+@service()
+def NtUserPeekMessage(
+    caller: Thread, msg_out: PVOID, hwnd: HANDLE, first: ULONG, last: ULONG, flags: ULONG
+) -> Outcome:
+    """The next message, if there is one."""
+    caller.memory.probe(msg_out, MSG.size, write=True)
+    return _peek(caller, 0, (msg_out, hwnd, first, last, flags))
+
+
+def _peek(caller: Thread, _status: int, state: Any) -> Outcome:
+    address, hwnd, first, last, flags = state
+    queue = caller.executive.windows.queue(caller)
+    call = _answer_sent(caller, queue, _peek, state)
+    if call is not None:
+        return call
+    now, time = _now(caller)
+    remove = bool(flags & PM_REMOVE)
+    message = queue.take(_wanted(hwnd), first, last, now, time, remove=remove)
+    if message is None:
+        return FALSE
+    _write(caller, address, message)
+    return TRUE
+
+
+@service()
+def NtUserGetMessage(
+    caller: Thread, msg: PVOID, hwnd: HANDLE, first: ULONG, last: ULONG
+) -> Outcome:
+    """The next message, waiting for it; FALSE for WM_QUIT, -1 for no window."""
+    caller.memory.probe(msg, MSG.size, write=True)
+    if hwnd not in (0, THREAD_MESSAGES) and caller.executive.windows.get(hwnd) is None:
+        fail(caller, ERROR_INVALID_WINDOW_HANDLE)
+        return 0xFFFFFFFF
+    return _get(caller, 0, (msg, hwnd, first, last))
+
+
+def _get(caller: Thread, _status: int, state: Any) -> Outcome:
+    address, hwnd, first, last = state
+    windows = caller.executive.windows
+    queue = windows.queue(caller)
+    while True:
+        call = _answer_sent(caller, queue, _get, state)
+        if call is not None:
+            return call
+        now, time = _now(caller)
+        message = queue.take(_wanted(hwnd), first, last, now, time, remove=True)
+        if message is not None:
+            _write(caller, address, message)
+            return int(message.message != WM_QUIT)
+        if _wait(caller, queue, None) is None:
+            return Wait(_get, state)
+
+
+def _wait(
+    caller: Thread, queue: MessageQueue, due: int | None, others: Sequence[int] = (),
+    *, alertable: bool = False,
+) -> int | None:  # fmt: skip
+    """Wait for other dispatcher objects and the queue, until a timer of it or a system time."""
+    caller.executive.windows.empty(queue)
+    times = [time for time in (due, queue.next_timer) if time is not None]
+    headers = [*others, queue.header]
+    now = caller.executive.clock.system_time
+    timeout = min(0, now - min(times)) if times else None
+    return caller.executive.waits.begin(caller, headers, WAIT_ANY, timeout, alertable=alertable)
+
+
+@service()
+def NtUserWaitMessage(caller: Thread) -> Outcome:
+    """Wait until there is a message."""
+    return _wait_message(caller, 0, None)
+
+
+def _wait_message(caller: Thread, _status: int, _state: Any) -> Outcome:
+    queue = caller.executive.windows.queue(caller)
+    while not _status_of(caller, queue):
+        if _wait(caller, queue, None) is None:
+            return Wait(_wait_message)
+    return TRUE
+
+
+def _status_of(caller: Thread, queue: MessageQueue) -> int:
+    """QS_ bits of what the queue holds."""
+    due = queue.next_timer
+    has_timer = due is not None and due <= caller.executive.clock.system_time
+    posted = bool(queue.posted) or queue.quit_code is not None
+    return QS_POSTMESSAGE * posted | QS_TIMER * has_timer | QS_SENDMESSAGE * bool(queue.sent)
+
+
+@service()
+def NtUserGetQueueStatus(caller: Thread, flags: ULONG) -> Outcome:
+    """What the queue holds, in both halves."""
+    found = _status_of(caller, caller.executive.windows.queue(caller)) & flags
+    return found << 16 | found
+
+
+@service(partial="MWMO_WAITALL waits for any")
+def NtUserMsgWaitForMultipleObjectsEx(
+    caller: Thread, count: ULONG, handles: PVOID, timeout: MILLISECONDS, mask: ULONG, flags: ULONG
+) -> Outcome:
+    """Wait for objects or messages of these kinds; count for a message."""
+    rows = struct.unpack(f"<{count}I", caller.memory.read(handles, 4 * count)) if count else ()
+    bodies = [caller.object(handle, None, SYNCHRONIZE) for handle in rows]
+    now = caller.executive.clock.system_time
+    due = None if timeout == FOREVER else now + timeout * MILLISECOND
+    return _msg_wait(caller, None, (bodies, due, mask, bool(flags & MWMO_ALERTABLE)))
+
+
+def _msg_wait(caller: Thread, status: int | None, state: Any) -> Outcome:
+    bodies, due, mask, alertable = state
+    executive = caller.executive
+    queue = executive.windows.queue(caller)
+    while True:
+        executive.waits.release(caller)
+        if status is not None and status not in (len(bodies), ntstatus.STATUS_TIMEOUT):
+            return status
+        if status is None and bodies:
+            headers = [executive.objects.dispatcher_object(body) for body in bodies]
+            polled = executive.waits.begin(caller, headers, WAIT_ANY, 0)
+            if polled != ntstatus.STATUS_TIMEOUT:
+                return int(polled or 0)
+        if _status_of(caller, queue) & mask:
+            return len(bodies)
+        if due is not None and due <= executive.clock.system_time:
+            return ntstatus.STATUS_TIMEOUT
+        headers = [executive.objects.dispatcher_object(body) for body in bodies]
+        status = _wait(caller, queue, due, headers, alertable=alertable)
+        if status is None:
+            executive.waits.keep(caller, bodies)
+            return Wait(_msg_wait, state)
+
+
+@service()
+def NtUserTranslateMessage(caller: Thread, msg: PVOID, flags: ULONG) -> Outcome:
+    """There are no keys."""
+    return FALSE
+
+
+@service()
+def NtUserDispatchMessage(caller: Thread, msg: PVOID) -> Outcome:
+    """Call the procedure of the message's window."""
+    hwnd, number, wparam, lparam, *_ = MSG.unpack(caller.memory.read(msg, MSG.size))
+    window = caller.executive.windows.get(hwnd)
+    if window is None or window.thread is not caller:
+        return 0
+    return call_procedure(window, number, wparam, lparam, _result)
+
+
+def _result(_caller: Thread, result: int, _state: Any) -> Outcome:
+    return result
+
+
+@service(partial="of the types, sending, dispatching and DefWindowProc without painting")
+def NtUserMessageCall(
+    caller: Thread, hwnd: HANDLE, msg: ULONG, wparam: ULONG, lparam: ULONG, result_info: PVOID,
+    type: ULONG, ansi: ULONG,
+) -> Outcome:  # fmt: skip
+    """Send a message to a window; the own thread's procedures are called by user32 itself."""
+    window = caller.executive.windows.get(hwnd)
+    if type == CallWindowProc:
+        procedure = caller.memory.u32(result_info)
+        handle = window.handle if window is not None else hwnd
+        data = PARAMS.pack(
+            procedure, handle, msg, wparam, lparam, 0, ansi, ansi, 0, WMCHAR_MAP_CALLWINDOWPROC,
+            DPI_UNAWARE, procedure, procedure,
+        )  # fmt: skip
+        caller.memory.write(result_info, data)
+        return TRUE
+    if window is None:
+        return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
+    if type == DefWindowProc:
+        return _default(caller, window, msg, wparam, lparam, ansi=bool(ansi))
+    if type not in (SendMessage, SendMessageTimeout, SendNotifyMessage, GetDispatchParams):
+        return 0
+    if window.thread is not caller:
+        return _send(caller, window, msg, wparam, lparam, result_info, type, ansi=bool(ansi))
+    if type in (SendMessage, GetDispatchParams):
+        sending = type == SendMessage
+        mapping = WMCHAR_MAP_SENDMESSAGE if sending else WMCHAR_MAP_DISPATCHMESSAGE
+        data = parameters(window, msg, wparam, lparam, ansi=bool(ansi), mapping=mapping)
+        caller.memory.write(result_info, data)
+        return TRUE
+    return call_procedure(
+        window, msg, wparam, lparam, _sent_here, (type, result_info), ansi=bool(ansi)
+    )
+
+
+def _sent_here(caller: Thread, result: int, state: Any) -> Outcome:
+    kind, info = state
+    if kind == SendMessageTimeout:
+        caller.memory.set_u32(info + 8, result)
+    return TRUE
+
+
+def _send(
+    caller: Thread, window: Window, msg: int, wparam: int, lparam: int, info: int, kind: int,
+    *, ansi: bool,
+) -> Outcome:  # fmt: skip
+    """To another thread, answering messages for this one meanwhile."""
+    windows = caller.executive.windows
+    own, other = windows.queue(caller), windows.queue(window.thread)
+    sent = Sent(window.handle, msg, wparam, lparam, ansi, own)
+    other.sent.append(sent)
+    other.wake()
+    if kind == SendNotifyMessage:
+        return TRUE
+    due = None
+    if kind == SendMessageTimeout:
+        timeout = caller.memory.u32(info + 4)
+        due = caller.executive.clock.system_time + timeout * MILLISECOND
+    return _await(caller, 0, (sent, kind, info, due))
+
+
+def _await(caller: Thread, _status: int, state: Any) -> Outcome:
+    sent, kind, info, due = state
+    queue = caller.executive.windows.queue(caller)
+    while sent.result is None:
+        call = _answer_sent(caller, queue, _await, state)
+        if call is not None:
+            return call
+        if due is not None and due <= caller.executive.clock.system_time:
+            return FALSE
+        if _wait(caller, queue, due) is None:
+            return Wait(_await, state)
+    if kind == SendMessageTimeout:
+        caller.memory.set_u32(info + 8, sent.result)
+        return TRUE
+    if info:
+        caller.memory.set_u32(info + 4, 0)  # win_proc_params.hwnd: nothing is left to call
+    return int(sent.result)
+
+
+def _text_at(caller: Thread, address: int, *, ansi: bool) -> str:
+    text = bytearray()
+    width = 1 if ansi else 2
+    while any(unit := caller.memory.read(address, width)):
+        text += unit
+        address += width
+    return text.decode("cp1252" if ansi else "utf-16-le", "replace")
+
+
+def _default(
+    caller: Thread, window: Window, msg: int, wparam: int, lparam: int, *, ansi: bool
+) -> Outcome:
+    if msg == WM_NCCREATE:
+        title = caller.memory.u32(lparam + 0x24) if lparam else 0
+        window.text = _text_at(caller, title, ansi=ansi) if title >> 16 else ""
+        return TRUE
+    if msg == WM_SETTEXT:
+        window.text = _text_at(caller, lparam, ansi=ansi) if lparam else ""
+        return TRUE
+    if msg == WM_GETTEXTLENGTH:
+        return len(window.text)
+    if msg == WM_GETTEXT:
+        if not wparam:
+            return 0
+        shown = window.text[: wparam - 1]
+        code = "cp1252" if ansi else "utf-16-le"
+        caller.memory.write(lparam, f"{shown}\0".encode(code, "replace"))
+        return len(shown)
+    if msg == WM_CLOSE:
+        return destroy_from_default(caller, window)
+    return int(msg in (WM_QUERYENDSESSION, WM_QUERYOPEN, WM_ERASEBKGND))
+
+
+@service()
+def NtUserSetTimer(
+    caller: Thread, hwnd: HANDLE, id: ULONG, timeout: MILLISECONDS, proc: PVOID, tolerance: ULONG
+) -> Outcome:
+    """Have WM_TIMER come again and again; the timer's number."""
+    windows = caller.executive.windows
+    queue = windows.queue(caller)
+    if hwnd:
+        window = windows.get(hwnd)
+        if window is None or window.thread.process is not caller.process:
+            return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
+        queue = windows.queue(window.thread)
+    elif (0, id) not in queue.timers:
+        id = 0x7FFF - sum(1 for window_of, _ in queue.timers if not window_of)
+    period = min(max(timeout, USER_TIMER_MINIMUM), USER_TIMER_MAXIMUM) * MILLISECOND
+    due = caller.executive.clock.system_time + period
+    queue.timers[hwnd, id] = MessageTimer(hwnd, id, period, proc, due)
+    queue.wake()
+    return id or TRUE
+
+
+@service()
+def NtUserKillTimer(caller: Thread, hwnd: HANDLE, id: ULONG) -> Outcome:
+    """Whether there was such a timer."""
+    windows = caller.executive.windows
+    window = windows.get(hwnd)
+    queue = windows.queue(window.thread if window else caller)
+    return int(queue.timers.pop((hwnd, id), None) is not None)
+
+
+@service(partial="post_quit_message only: the server's other requests are services here")
+def wine_server_call(caller: Thread, req_ptr: PVOID) -> Outcome:
+    """PostQuitMessage: {request, sizes, exit code}."""
+    if caller.memory.u32(req_ptr) != REQ_post_quit_message:
+        missing = Unimplemented(caller.pid, caller.tid, "wine_server_call", 0x2021)
+        caller.executive.events.emit(missing)
+        return ntstatus.STATUS_NOT_IMPLEMENTED
+    caller.executive.windows.queue(caller).post_quit(caller.memory.u32(req_ptr + 12))
+    return ntstatus.STATUS_SUCCESS
