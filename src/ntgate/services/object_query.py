@@ -85,7 +85,7 @@ def _basic(caller: Thread, handle: int) -> bytes:
     attributes |= OBJ_PERMANENT if header.Flags & OB_FLAG_PERMANENT_OBJECT else 0
     attributes |= OBJ_EXCLUSIVE if header.Flags & OB_FLAG_EXCLUSIVE_OBJECT else 0
     try:
-        name = objects.name_of(found.body)
+        name = objects.name_of(found.body) if kind.query_name is None else ""
     except NtError:
         name = ""  # a deleted key still has counts
     is_link = kind.name == "SymbolicLink"

@@ -32,6 +32,7 @@ from ntgate.executive.se.token import (
     SE_GROUP_ENABLED_BY_DEFAULT,
     SE_GROUP_LOGON_ID,
     SE_GROUP_MANDATORY,
+    TOKEN_SESSION_NOT_REFERENCED,
     Group,
     Privilege,
     SecurityAnonymous,
@@ -96,6 +97,20 @@ def _set_origin(caller: Thread, token: Token, address: int) -> None:
         token.view.OriginatingLogonSession = origin
 
 
+def _set_session_reference(caller: Thread, token: Token, address: int) -> None:
+    """Whether the token counts as one of its logon session's."""
+    counts = caller.memory.u32(address)
+    _demand(caller, p.SE_TCB)
+    flags = token.view.TokenFlags & ~TOKEN_SESSION_NOT_REFERENCED
+    token.view.TokenFlags = flags | (0 if counts else TOKEN_SESSION_NOT_REFERENCED)
+
+
+def _set_audit_policy(caller: Thread, token: Token, address: int) -> None:
+    policy = caller.memory.u64(address)
+    _demand(caller, p.SE_TCB)
+    token.view.AuditPolicy = policy
+
+
 def _set_label(caller: Thread, token: Token, address: int) -> None:
     """A level as high as the token's own at most."""
     label = capture.sid(caller.memory, caller.memory.u32(address))
@@ -109,16 +124,18 @@ def _set_label(caller: Thread, token: Token, address: int) -> None:
 
 # Class: least length, right to the token, what it does.
 CHANGES: dict[int, tuple[int, int, Callable[[Thread, Token, int], None]]] = {
-    t.TokenOwner:          (4, t.TOKEN_ADJUST_DEFAULT, _set_owner),
-    t.TokenPrimaryGroup:   (4, t.TOKEN_ADJUST_DEFAULT, _set_primary_group),
-    t.TokenDefaultDacl:    (4, t.TOKEN_ADJUST_DEFAULT, _set_default_dacl),
-    t.TokenSessionId:      (4, t.TOKEN_ADJUST_DEFAULT | t.TOKEN_ADJUST_SESSIONID, _set_session),
-    t.TokenOrigin:         (8, t.TOKEN_ADJUST_DEFAULT, _set_origin),
-    t.TokenIntegrityLevel: (8, t.TOKEN_ADJUST_DEFAULT, _set_label),
+    t.TokenOwner:            (4, t.TOKEN_ADJUST_DEFAULT, _set_owner),
+    t.TokenPrimaryGroup:     (4, t.TOKEN_ADJUST_DEFAULT, _set_primary_group),
+    t.TokenDefaultDacl:      (4, t.TOKEN_ADJUST_DEFAULT, _set_default_dacl),
+    t.TokenSessionId:        (4, t.TOKEN_ADJUST_DEFAULT | t.TOKEN_ADJUST_SESSIONID, _set_session),
+    t.TokenSessionReference: (4, t.TOKEN_ADJUST_DEFAULT, _set_session_reference),
+    t.TokenAuditPolicy:      (8, t.TOKEN_ADJUST_DEFAULT, _set_audit_policy),
+    t.TokenOrigin:           (8, t.TOKEN_ADJUST_DEFAULT, _set_origin),
+    t.TokenIntegrityLevel:   (8, t.TOKEN_ADJUST_DEFAULT, _set_label),
 }  # fmt: skip
 
 
-@service(partial="not the session reference, the audit policy")
+@service(partial="an audit policy is kept and not followed")
 def NtSetInformationToken(
     caller: Thread,
     TokenHandle: HANDLE,
@@ -126,7 +143,7 @@ def NtSetInformationToken(
     TokenInformation: SetBuffer,
     TokenInformationLength: ULONG,
 ) -> Outcome:
-    """Change the owner, primary group, default DACL, session, origin or integrity level."""
+    """Change the owner, primary group, default DACL, session, origin and the like."""
     caller.memory.probe(TokenInformation, TokenInformationLength)
     if TokenInformationClass not in CHANGES:
         return ntstatus.STATUS_INVALID_INFO_CLASS
