@@ -33,7 +33,7 @@ from ntgate.services.ps_attributes import (
     read_attributes,
 )
 
-PROCESS_CREATE_THREAD = 0x0002
+PROCESS_CREATE_THREAD, PROCESS_QUERY_INFORMATION = 0x0002, 0x0400
 THREAD_CREATE_FLAGS_CREATE_SUSPENDED = 0x01
 THREAD_CREATE_FLAGS_HIDE_FROM_DEBUGGER = 0x04
 THREAD_ALL_ACCESS = 0x1F03FF
@@ -142,6 +142,39 @@ def NtOpenThread(
         ThreadHandle.write(thread_handle(caller, thread, DesiredAccess, attributes, new=False))
     finally:
         objects.dereference(body)
+    return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtGetNextThread(
+    caller: Thread,
+    ProcessHandle: HANDLE,
+    ThreadHandle: HANDLE,
+    DesiredAccess: ACCESS_MASK,
+    HandleAttributes: ULONG,
+    Flags: ULONG,
+    NewThreadHandle: Out[HANDLE],
+) -> Outcome:
+    """Open the thread of a process behind one of its threads, the first one for handle 0."""
+    NewThreadHandle.probe()
+    if Flags or HandleAttributes & ~a.OBJ_VALID_ATTRIBUTES:
+        return ntstatus.STATUS_INVALID_PARAMETER
+    process = process_of(caller, ProcessHandle, PROCESS_QUERY_INFORMATION)
+    threads = [
+        thread
+        for thread in caller.executive.processes.threads_of(process)
+        if not thread.ethread.Terminated
+    ]
+    if ThreadHandle:
+        last = thread_of(caller, ThreadHandle, 0)
+        behind = [thread.ethread.address for thread in threads]
+        if last.ethread.address not in behind:
+            return ntstatus.STATUS_NO_MORE_ENTRIES
+        threads = threads[behind.index(last.ethread.address) + 1 :]
+    if not threads:
+        return ntstatus.STATUS_NO_MORE_ENTRIES
+    attributes = ObjectAttributes(attributes=HandleAttributes)
+    NewThreadHandle.write(thread_handle(caller, threads[0], DesiredAccess, attributes))
     return ntstatus.STATUS_SUCCESS
 
 
