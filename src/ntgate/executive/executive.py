@@ -21,6 +21,7 @@ from ntgate.executive.ke.timers import Timers
 from ntgate.executive.ke.wait import Waits
 from ntgate.executive.locale import Locale
 from ntgate.executive.lpc import Ports
+from ntgate.executive.mm.conditions import MemoryConditions
 from ntgate.executive.mm.manager import MemoryManager
 from ntgate.executive.ob import ObjectManager
 from ntgate.executive.pool import Pool
@@ -76,6 +77,7 @@ class Executive:
         self.waits = Waits(self)
         self.timers = Timers(self)
         self.keyed_events = KeyedEvents(self)
+        self.memory_conditions = MemoryConditions(self)
         self.windows = Windows(kernel, self.pool, self.waits)
         self.ports = Ports(self)
         self.io = start_io(self)

@@ -38,6 +38,7 @@ def KeUpdateSystemTime(caller: Thread, TrapFrame: int) -> Outcome:
     frame = KTRAP_FRAME(caller.executive.kernel, TrapFrame)
     user = bool(frame.SegCs & 1)
     switch = caller.executive.scheduler.clock_tick(user=user)
+    caller.executive.memory_conditions.update()
     if user and caller.process.eprocess.Job:
         charge_time(caller.process)
     return int(switch or caller.ethread.Terminated)
