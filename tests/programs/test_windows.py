@@ -1,0 +1,14 @@
+"""Windows, messages and GDI objects of a program that checks itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from program_run import Runner
+
+
+def test_hidden_windows_messages_and_stock_objects(
+    run: Runner, guest: Callable[[str], Path]
+) -> None:
+    assert run(guest("windows")).lines() == ["passed"]
