@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ntgate.loader.builtin.images import builtin_ntdll
 from ntgate.trace.modules import Module
 from ntgate.trace.places import Places, ProcessPlaces
+from ntgate.trace.tracer import follows_call
 
 BASE = 0x7C920000
 NTDLL = builtin_ntdll().file
@@ -77,3 +79,20 @@ def test_a_file_that_lies_about_itself_has_no_names(data: st.DataObject) -> None
     places = Places().process(4)
     places.load(BASE, 0x17000, "ntdll.dll", bytes(file))
     assert places.symbol(BASE + 0xE4F2).startswith("ntdll")
+
+
+@pytest.mark.parametrize(
+    ("code", "is_call"),
+    [
+        ("90 90 e8 01 02 03 04", True),  # call rel32
+        ("90 90 90 90 90 ff d0", True),  # call eax
+        ("90 90 90 90 ff 55 08", True),  # call [ebp+8]
+        ("90 ff 15 00 10 40 00", True),  # call [401000h]
+        ("ff 94 81 00 10 00 00", True),  # call [ecx+eax*4+1000h]
+        ("90 90 90 ff 54 24 04", True),  # call [esp+4]
+        ("90 90 90 90 90 ff e0", False),  # jmp eax
+        ("90 90 90 90 90 90 90", False),
+    ],
+)
+def test_what_stands_before_a_return_address(code: str, is_call: bool) -> None:
+    assert follows_call(bytes.fromhex(code)) == is_call

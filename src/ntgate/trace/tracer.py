@@ -28,6 +28,7 @@ from ntgate.trace.scalars import hexadecimal, status
 MOST_STACK = 32
 FRAME_END = struct.Struct("<6I")  # of KTRAP_FRAME: Ebp, ErrCode, Eip, SegCs, EFlags, HardwareEsp
 INT_2E_LENGTH = 2
+LONGEST_CALL, CALL_REL32, GROUP_5, CALL_IN_GROUP_5 = 7, 0xE8, 0xFF, 2
 SYSTEM_CALL_RETURN = m.SHARED_USER_DATA_KERNEL + KUSER_SHARED_DATA.SystemCallReturn.offset
 TOO_SHORT = (STATUS_BUFFER_TOO_SMALL, STATUS_INFO_LENGTH_MISMATCH)
 
@@ -46,6 +47,14 @@ class Writer(Protocol):
     def event(self, pid: int, tid: int, clock: int, name: str, fields: dict[str, Any]) -> None: ...
 
     def close(self) -> None: ...
+
+
+def follows_call(code: bytes) -> bool:
+    """Whether the LONGEST_CALL bytes end with `call rel32` or `call r/m32` (SDM volume 2)."""
+    return code[-5] == CALL_REL32 or any(
+        code[-length] == GROUP_5 and code[1 - length] >> 3 & 7 == CALL_IN_GROUP_5
+        for length in (2, 3, 4, 6, 7)
+    )
 
 
 class _Thread:
@@ -91,16 +100,17 @@ class _Thread:
         return self.places.site(gate, at, returns_to), ebp, returns_to
 
     def stack(self, ebp: int, first: int) -> list[str]:
-        """Return addresses along the chain of ebp."""
+        """Return addresses along the chain of ebp, as long as they are behind a call."""
         found = [first]
         below = 0
         while ebp > below and len(found) < MOST_STACK:
             below = ebp
             try:
                 ebp, address = self.peek.u32(ebp), self.peek.u32(ebp + 4)
+                before = (address - LONGEST_CALL) & 0xFFFFFFFF
+                if not follows_call(self.peek.read(before, LONGEST_CALL)):
+                    break
             except Unreadable:
-                break
-            if not address:
                 break
             found.append(address)
         return [f"{self.places.returns_to(address)} [{address:#x}]" for address in found]
