@@ -85,6 +85,7 @@ class ProcessManager(Rundown):
         eprocess.ObjectTable = objects.create_table(eprocess.address, system.pid)
         security = self.executive.security
         security.assign_primary(eprocess, security.system_token)
+        security.secure(eprocess.address)
         objects.kernel_table = system.handles
         objects.current_process = lambda: self.current.process.eprocess.address
         objects.current_thread = lambda: self.current.ethread.address

@@ -62,6 +62,9 @@ class Security:
         self.system_token = self._create(self._system_contents())
         self.user_token = self._create(self._user_contents())
         self.anonymous_token = self._create(self._anonymous_contents())
+        system = self.token(self.system_token)
+        for body in (self.system_token, self.user_token, self.anonymous_token):
+            self.descriptors.assign(body, b"", 0, system)
         self._file_group = sids.in_domain_of(user, DOMAIN_USERS_RID)
         files = self.objects.types["File"]
         files.get_security = self._get_file_security
