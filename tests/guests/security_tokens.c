@@ -307,6 +307,20 @@ static void impersonation(HANDLE token)
     NtClose(again), NtClose(mine), NtClose(event), NtClose(client);
 }
 
+static void debugging(HANDLE token)
+{
+    OBJECT_ATTRIBUTES attributes = {.Length = sizeof attributes};
+    CLIENT_ID system = {(HANDLE)4, NULL};
+    TOKEN_PRIVILEGES debug = {1, {{{SE_DEBUG, 0}, 2}}};
+    HANDLE process;
+
+    CHECK_EQUAL(NtOpenProcess(&process, PROCESS_ALL_ACCESS, &attributes, &system),
+        STATUS_ACCESS_DENIED);
+    CHECK_EQUAL(NtAdjustPrivilegesToken(token, FALSE, &debug, 0, NULL, NULL), 0);
+    CHECK_EQUAL(NtOpenProcess(&process, PROCESS_ALL_ACCESS, &attributes, &system), 0);
+    CHECK_EQUAL(NtClose(process), 0);
+}
+
 void start(void)
 {
     HANDLE token;
@@ -317,6 +331,7 @@ void start(void)
     checks(token);
     descriptors();
     impersonation(token);
+    debugging(token);
     CHECK_EQUAL(NtClose(token), 0);
     finish();
 }
