@@ -110,3 +110,19 @@ def test_attributes_are_the_hosts(host: Path) -> None:
     Mounts([Mount.of(host, "C:\\files")]).apply(machine.executive.io.volume)
     entry = machine.executive.io.volume.find("\\files\\LOCKED")
     assert entry.node.attributes == 0x21  # archive, read-only
+
+
+def test_a_file_that_the_host_makes_a_folder_is_one(host: Path) -> None:
+    machine = Machine()
+    volume = machine.executive.io.volume
+    Mounts([Mount.of(host, "C:\\files", Policy.WRITE_THROUGH)]).apply(volume)
+    changing = host / "changing"
+    changing.write_text("")
+    os.utime(host, ns=(0, 1))
+    assert not volume.find("\\files\\changing").node.is_directory
+    changing.unlink()
+    changing.mkdir()
+    (changing / "inside").write_text("")
+    os.utime(host, ns=(0, 2))
+    assert volume.find("\\files\\changing").node.is_directory
+    assert not volume.find("\\files\\changing\\inside").node.is_directory

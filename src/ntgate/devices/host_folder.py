@@ -145,9 +145,12 @@ class HostFolder(HostNode):
             raise self._failed(error) from None
         found: list[tuple[str, Source]] = []
         seen: set[str] = set()
+        self._refused.clear()
         for name in names:
             if is_valid(name) and upcase(name) not in seen:
-                node = self._known.get(name) or self._node(name)
+                node, known = self._node(name), self._known.get(name)
+                if known is not None and type(node) is type(known):
+                    node = known
                 if node is not None:
                     self._known[name] = node
                     seen.add(upcase(name))

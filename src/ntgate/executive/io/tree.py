@@ -296,6 +296,13 @@ class Directory(Node):
                 self.discard(entry)
                 entry.directory = None
         for name, child in found.items():
+            there = self._children.get(upcase(name))
+            if there is not None and there.node.source not in (child, None):
+                # Something else has that name on the host now.
+                if there.node.opens:
+                    continue
+                self.discard(there)
+                there.directory = None
             if upcase(name) not in self._children:
                 node = Directory(self.tree, child) if child.is_directory else File(self.tree, child)
                 entry = Entry(name, self, node)
