@@ -180,3 +180,16 @@ OPENSSL = NpmPackage(
 RCEDIT = NpmPackage(
     "rcedit", "4.0.1", "a5c469283ea9d55727eef46a27a0d57a0beae58f262b697545f1491c2cf56d0b"
 )
+RIPGREP = Wheel(
+    "ripgrep", "14.1.0", "1fe90507ea2f8a08c1b462043062d81800297a953dc58e25b1b28a3d9d505394"
+)
+TYPOS = Wheel(
+    "typos", "1.52.0", "f00be3710552d45818084b2d4b7c2a6ce0b596789c74fce3cbc5cab9aca8c33f"
+)
+ESBUILD = NpmPackage(
+    "@esbuild/win32-ia32", "0.28.2",
+    "e05a9b0cb0c9c6facfb02222d00064dd37baf5c1163f6c0eea936cb93f87a011",
+)  # fmt: skip
+SEVEN_ZIP_FOLDER = NpmPackage(
+    "7zip", "0.0.6", "f0bc4e3c034718029ce4e11dc45777c2e8cbafff95dd31d9c170a2a0391f9feb"
+)
