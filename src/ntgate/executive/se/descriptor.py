@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ntgate.errors import NtError
+from ntgate.executive.ob import attributes as a
 from ntgate.executive.se.acl import (
     SYSTEM_MANDATORY_LABEL_ACE_TYPE,
     Acl,
@@ -201,9 +202,9 @@ def access_to_query(information: int) -> int:
         OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION
         | LABEL_SECURITY_INFORMATION
     ):  # fmt: skip
-        access |= 0x0002_0000  # READ_CONTROL
+        access |= a.READ_CONTROL
     if information & SACL_SECURITY_INFORMATION:
-        access |= 0x0100_0000  # ACCESS_SYSTEM_SECURITY
+        access |= a.ACCESS_SYSTEM_SECURITY
     return access
 
 
@@ -213,11 +214,11 @@ def access_to_change(information: int) -> int:
     if information & (
         OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | LABEL_SECURITY_INFORMATION
     ):
-        access |= 0x0008_0000  # WRITE_OWNER
+        access |= a.WRITE_OWNER
     if information & (DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION
                       | UNPROTECTED_DACL_SECURITY_INFORMATION):  # fmt: skip
-        access |= 0x0004_0000  # WRITE_DAC
+        access |= a.WRITE_DAC
     if information & (SACL_SECURITY_INFORMATION | PROTECTED_SACL_SECURITY_INFORMATION
                       | UNPROTECTED_SACL_SECURITY_INFORMATION):  # fmt: skip
-        access |= 0x0100_0000  # ACCESS_SYSTEM_SECURITY
+        access |= a.ACCESS_SYSTEM_SECURITY
     return access

@@ -59,9 +59,9 @@ class Security:
         self.descriptors = Descriptors(self.objects)
         self.kind = self.objects.types["Token"]
         self.kind.delete = self._delete_token
-        self.system_token = self._create(self._system_contents())
-        self.user_token = self._create(self._user_contents())
-        self.anonymous_token = self._create(self._anonymous_contents())
+        self.system_token = self.create_token(self._system_contents())
+        self.user_token = self.create_token(self._user_contents())
+        self.anonymous_token = self.create_token(self._anonymous_contents())
         system = self.token(self.system_token)
         for body in (self.system_token, self.user_token, self.anonymous_token):
             self.descriptors.assign(body, b"", 0, system)
@@ -167,12 +167,6 @@ class Security:
         extra = self.objects.companion(body, TokenExtra)
         return Token(self.objects.blocks, body, extra)
 
-    def create_token(
-        self, contents: TokenContents, attributes: ObjectAttributes = UNNAMED
-    ) -> int:
-        """A token object that isn't inserted yet, with one reference."""
-        return self._create(contents, attributes)
-
     def duplicate(
         self,
         source: Token,
@@ -197,15 +191,16 @@ class Security:
         if effective_only:
             contents = token.effective_only(contents)
         own_level = level if kind == token.TokenImpersonation else token.SecurityAnonymous
-        return self._create(replace(contents, type=kind, level=own_level), attributes)
+        return self.create_token(replace(contents, type=kind, level=own_level), attributes)
 
     def modified(self, changed: Token) -> None:
         """A token has been changed: its ModifiedId says so."""
         changed.view.ModifiedId = self.allocate_luid()
 
-    def _create(
+    def create_token(
         self, contents: TokenContents, attributes: ObjectAttributes = UNNAMED
     ) -> int:
+        """A token object that isn't inserted yet, with one reference."""
         if not contents.modified:
             contents = replace(contents, modified=self.allocate_luid())
         body = self.objects.create(self.kind, token.body_size(contents), attributes)

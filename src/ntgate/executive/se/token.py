@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ntgate.errors import NtError
@@ -103,7 +103,7 @@ class TokenContents:
     parent: int = 0
     modified: int = 0
     flags: int = 0
-    label: Sid | None = field(default=None)
+    label: Sid | None = None
 
 
 @dataclass(slots=True)
