@@ -48,6 +48,7 @@ def test_the_tables_have_the_study_s_numbers() -> None:
 
 
 def test_a_wrong_declaration_says_how_to_put_it_right() -> None:
+    """Numbers at the declaration, types when they are first asked for (above, for all)."""
     few = "NtSetLdtEntries: 1 arguments declared, XP SP3 passes 6"
     with pytest.raises(DeclarationError, match=few):
 
@@ -63,12 +64,14 @@ def test_a_wrong_declaration_says_how_to_put_it_right() -> None:
             """None."""
             return 0
 
-    with pytest.raises(DeclarationError, match="the type of Handle is not one of"):
+    @service()
+    def NtCancelDeviceWakeupRequest(caller: object, Handle: str) -> Outcome:
+        """A type that is none."""
+        return 0
 
-        @service()
-        def NtCancelDeviceWakeupRequest(caller: object, Handle: str) -> Outcome:
-            """A type that is none."""
-            return 0
+    wrong = SERVICES.pop("NtCancelDeviceWakeupRequest")
+    with pytest.raises(DeclarationError, match="the type of Handle is not one of"):
+        wrong.parameters  # noqa: B018
 
     with pytest.raises(DeclarationError, match="NtClose is declared twice"):
 

@@ -17,7 +17,7 @@ from ntgate.cpu.delivery import IF
 from ntgate.cpu.mmu import translate
 from ntgate.cpu.processor import Processor
 from ntgate.dispatch.outcome import CallbackReturn, Leave, Outcome, UserCall, Wait
-from ntgate.dispatch.service import KERNEL_ROUTINES, SERVICES, routine_id
+from ntgate.dispatch.service import KERNEL_ROUTINES, SERVICES, Service, routine_id
 from ntgate.dispatch.tables import ServiceNumber, service_table
 from ntgate.entry.routines import (
     CALL_USER,
@@ -43,7 +43,6 @@ WIN32K = 0x1000  # in the numbers of tables 1 and 3, whose services answer with 
 RETURNS_STATUS = "NtGdiDdDDI"  # those of them that answer with an NTSTATUS
 ERROR_CALL_NOT_IMPLEMENTED = 120
 STACK_OF_A_CALLBACK = 0xC00  # what must be left of a kernel stack for ring 3 and its next service
-MOST_ARGUMENTS = 63  # a stub's argument bytes are counted in a byte
 Invoke = Callable[..., Outcome]  # of the caller and the dwords of the arguments
 
 
@@ -82,9 +81,27 @@ class Observer(Protocol):
 class Routine:
     """What answers one ID; `number` is a service's, None for a kernel routine."""
 
-    invoke: Invoke
+    answer: Invoke | Service
     argument_bytes: int
     number: ServiceNumber | None
+
+    @property
+    def invoke(self) -> Invoke:
+        return self.answer.invoke if isinstance(self.answer, Service) else self.answer
+
+
+class _Called(dict[int, tuple[Invoke, int, Callable[..., Any]]]):
+    """invoke, argument bytes and their reader of each ID that was called, by ID."""
+
+    def __init__(self, routines: dict[int, Routine]) -> None:
+        super().__init__()
+        self._routines = routines
+
+    def __missing__(self, value: int) -> tuple[Invoke, int, Callable[..., Any]]:
+        row = self._routines[value]
+        read = Struct(f"<{row.argument_bytes >> 2}I").unpack_from
+        self[value] = found = (row.invoke, row.argument_bytes, read)
+        return found
 
 
 class Dispatcher:
@@ -117,11 +134,10 @@ class Dispatcher:
         for table in range(4):
             for number in service_table(table):
                 declared = SERVICES.get(number.name)
+                answer: Invoke | Service = self._not_implemented(number)
                 if declared is not None and declared.number.number == number.number:
-                    invoke = declared.invoke
-                else:
-                    invoke = self._not_implemented(number)
-                self._routines[number.number] = Routine(invoke, number.argument_bytes, number)
+                    answer = declared
+                self._routines[number.number] = Routine(answer, number.argument_bytes, number)
         for name, argument_bytes in ROUTINES.items():
             self._routines[routine_id(name)] = Routine(
                 KERNEL_ROUTINES[name], argument_bytes, None
@@ -154,11 +170,7 @@ class Dispatcher:
         dwords, memory, callers = self.cpu.ram.dwords, self.cpu.ram.bytes, self.callers
         live, eax, ebp = self.cpu.live, *(self.cpu.layout.general[r] for r in (EAX, EBP))
         current_cell, mm = self.current_thread_cell, self.mm
-        dword_readers = [Struct(f"<{count}I").unpack_from for count in range(MOST_ARGUMENTS + 1)]
-        routines = {
-            value: (row.invoke, row.argument_bytes, dword_readers[row.argument_bytes >> 2])
-            for value, row in self._routines.items()
-        }
+        routines = _Called(self._routines)
 
         def host_call(value: int) -> bool:
             try:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from ntgate.dispatch.outcome import Outcome
@@ -52,13 +53,22 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Service:
-    """A declared service: `invoke(caller, *raw)` takes the dwords that the entry code copied."""
+    """A declared service: `invoke(caller, *raw)` takes the dwords that the entry code copied.
+
+    The annotations are looked at when they are first asked for: a run needs few of the services.
+    """
 
     number: ServiceNumber
     function: Callable[..., Outcome]
-    parameters: tuple[Parameter, ...]
     partial: str
-    invoke: Callable[..., Outcome] = field(repr=False)
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return _parameters(self.function)
+
+    @cached_property
+    def invoke(self) -> Callable[..., Outcome]:
+        return _invoker(self.function, self.parameters)
 
     @property
     def summary(self) -> str:
@@ -84,15 +94,10 @@ def service(partial: str = "") -> Callable[[Callable[..., Outcome]], Callable[..
             raise DeclarationError(f"{name}: no service table has a service of this name")
         if name in SERVICES:
             raise DeclarationError(f"{name} is declared twice")
-        parameters = _parameters(function)
-        declared, passed = 4 * len(parameters), number.argument_bytes
+        declared, passed = function.__code__.co_argcount - 1, number.argument_bytes // 4
         if declared != passed:
-            raise DeclarationError(
-                f"{name}: {len(parameters)} arguments declared, XP SP3 passes {passed // 4}"
-            )
-        SERVICES[name] = Service(
-            number, function, parameters, partial, _invoker(function, parameters)
-        )
+            raise DeclarationError(f"{name}: {declared} arguments declared, XP SP3 passes {passed}")
+        SERVICES[name] = Service(number, function, partial)
         return function
 
     return declare
@@ -103,7 +108,7 @@ def routine(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     name = function.__name__
     if name not in ROUTINES:
         raise DeclarationError(f"{name} is not in entry/routines.py")
-    count = len(inspect.signature(function).parameters) - 1
+    count = function.__code__.co_argcount - 1
     if 4 * count != ROUTINES[name]:
         raise DeclarationError(f"{name}: {count} arguments declared, {ROUTINES[name] // 4} passed")
     KERNEL_ROUTINES[name] = function
@@ -117,7 +122,7 @@ def routine_id(name: str) -> int:
 
 def _parameters(function: Callable[..., Outcome]) -> tuple[Parameter, ...]:
     hints = get_type_hints(function, include_extras=True)
-    names = list(inspect.signature(function).parameters)[1:]
+    names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
     return tuple(_parameter(function.__name__, name, hints[name]) for name in names)
 
 
