@@ -206,8 +206,9 @@ class IoManager:
                 attributes.name, attributes.attributes | a.OBJ_CASE_INSENSITIVE, attributes.root,
                 self.file_type,
             )  # fmt: skip
-        except NtError:
-            self._tell_missing(attributes.name)
+        except NtError as error:
+            if error.status in (s.STATUS_OBJECT_NAME_NOT_FOUND, s.STATUS_OBJECT_PATH_NOT_FOUND):
+                self._tell_missing(attributes.name)
             raise
         kind = objects.type_of(body)
         if kind is self.file_type:
