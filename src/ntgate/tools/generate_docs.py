@@ -19,30 +19,36 @@ HEADER = """\
 
 Generated from the `@service` declarations by `make docs`; do not edit.
 
-A service with a note under *support* does what the note says and no more; one that is not
-listed below returns STATUS_NOT_IMPLEMENTED and is recorded in the run's report.
+The note under *support* says what a service lacks.  One that is not listed below returns
+STATUS_NOT_IMPLEMENTED, or 0 if it is win32k's, and is recorded in the run's report.
 """
+
+TABLES = {
+    NT: "XP's nt services (table 0)",
+    WIN32K: "XP's win32k services (table 1)",
+    EXTRA: "Wine's and newer nt services (table 2)",
+    EXTRA_WIN32: "Newer win32k services (table 3)",
+}
+LISTED = (NT, EXTRA)  # those whose missing services are named one by one
 
 
 def services_page() -> str:
     """The whole page."""
-    nt = service_table(NT)
-    done = [SERVICES[row.name] for row in nt if row.name in SERVICES]
-    extra = [SERVICES[row.name] for row in service_table(EXTRA) if row.name in SERVICES]
-    lines = [HEADER, f"{len(done)} of XP SP3's {len(nt)} nt services are implemented.", ""]
-    lines += ["| number | service | family | support | what it does |", "|---|---|---|---|---|"]
-    lines += [_row(service) for service in done]
-    if extra:
-        lines += ["", "Services that XP does not have, in table 2:", ""]
+    lines = [HEADER]
+    shown: list[Service] = []
+    for table, title in TABLES.items():
+        rows = service_table(table)
+        done = [SERVICES[row.name] for row in rows if row.name in SERVICES]
+        shown += done
+        lines += [f"## {title}", "", f"{len(done)} of {len(rows)} are implemented.", ""]
         lines += ["| number | service | family | support | what it does |", "|---|---|---|---|---|"]
-        lines += [_row(service) for service in extra]
-    lines += ["", "## Prototypes", "", "```"]
-    lines += [_prototype(service) for service in (*done, *extra)]
-    lines += ["```", "", "## Not implemented", ""]
-    missing = [f"{row.name} ({row.number:03x})" for row in nt if row.name not in SERVICES]
-    lines.append(", ".join(missing) + ".")
-    win32k = len(service_table(WIN32K)) + len(service_table(EXTRA_WIN32))
-    lines += ["", f"Of the {win32k} win32k services (tables 1 and 3) none is implemented.", ""]
+        lines += [*(_row(service) for service in done), ""]
+        missing = [f"{row.name} ({row.number:03x})" for row in rows if row.name not in SERVICES]
+        if table in LISTED:
+            lines += [f"Not implemented: {', '.join(missing)}.", ""]
+    lines += ["## Prototypes", "", "```"]
+    lines += [_prototype(service) for service in shown]
+    lines += ["```", ""]
     return "\n".join(lines)
 
 
