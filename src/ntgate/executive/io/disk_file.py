@@ -49,7 +49,6 @@ class DiskFile(OpenFile):
         self.stream = stream
         self.scan: DirectoryScan | None = None
         self.watch: Watch | None = None
-        self.opened_name = ""  # where that has 8.3 names; a rename forgets it
         self._is_directory = node.is_directory and not stream.stream_name
         self.fast = self.synchronous and not self._is_directory
 

@@ -168,11 +168,14 @@ def _target(
     return directory, leaf, there, bool(replace & FILE_RENAME_REPLACE_IF_EXISTS)
 
 
-def _new_path(file: DiskFile, data: bytes) -> str:
-    """The full path that a rename gave, "" for a relative one."""
+def _new_path(file: DiskFile, data: bytes, other: OpenFile | None) -> str:
+    """The path that a rename gave, below the folder as that was opened."""
     (length,) = struct.unpack_from("<I", data, 8)
     name = data[RENAME_NAME_AT : RENAME_NAME_AT + length].decode("utf-16-le", "surrogatepass")
-    return _on_volume(file, name) if name.startswith("\\") else ""
+    if name.startswith("\\"):
+        return _on_volume(file, name)
+    above = other.opened_name if other is not None else file.opened_name.rpartition("\\")[0]
+    return f"{above}\\{name}" if above else ""
 
 
 def _on_volume(file: DiskFile, path: str) -> str:
@@ -215,7 +218,7 @@ def _rename(file: DiskFile, data: bytes, other: OpenFile | None) -> None:
     volume.tell.changed(
         "renamed", entry.path, before, host=directory.policy is Policy.WRITE_THROUGH
     )
-    file.opened_name = file.volume.opened_name(_new_path(file, data))
+    file.opened_name = file.volume.opened_name(_new_path(file, data, other))
     file.node.metadata.change = volume.tree.now()
     volume.notifier.report(entry, changed, came)
 
