@@ -92,3 +92,10 @@ def test_a_process_hidden_from_the_list_runs_on(guest: Guest) -> None:
     machine.kernel.set_u32(entry + 4, entry)
     assert run.process not in machine.executive.processes.active()
     assert run.finish() == "passed\n"
+
+
+def test_two_runs_with_children_are_the_same(guest: Guest) -> None:
+    runs = [GuestRun(guest("process_native")) for _ in range(2)]
+    for run in runs:
+        run.finish()
+    assert runs[0].events == runs[1].events

@@ -19,3 +19,9 @@ def test_a_program_s_own_checks(run: Runner, guest: Guest, name: str) -> None:
 def test_what_children_print_and_their_exit_codes(run: Runner) -> None:
     words = "cmd.exe /c exit 3 & call echo %^errorlevel%"
     assert run("cmd.exe", "/c", words).output == "3\n"
+
+
+def test_the_run_goes_on_until_the_last_process_has_ended(run: Runner) -> None:
+    """As on a console: what a program has left running still writes there."""
+    ended = run("cmd.exe", "/c", "start /b cmd.exe /c echo late")
+    assert (ended.code, ended.output) == (0, "late\n")
