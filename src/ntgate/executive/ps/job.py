@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Process
 
 NOTIFICATION_EVENT = 0
+ERROR_NOT_ENOUGH_QUOTA = 1816  # the exit code of who has used up its time
 # EJOB.LimitFlags, JOB_OBJECT_LIMIT_*.
 WORKINGSET                  = 0x0001
 PROCESS_TIME                = 0x0002
@@ -214,7 +215,7 @@ def charge_time(process: Process) -> None:
     if limits & PROCESS_TIME and times(process)[0] > job.PerProcessUserTimeLimit:
         tell(executive, job, MESSAGE_END_OF_PROCESS_TIME, process.pid)
         job.TotalTerminatedProcesses += 1
-        executive.processes.terminate_process(process, ntstatus.STATUS_QUOTA_EXCEEDED)
+        executive.processes.terminate_process(process, ERROR_NOT_ENOUGH_QUOTA)
     elif limits & JOB_TIME and totals(executive, job).period_user > job.PerJobUserTimeLimit:
         if job.CompletionPort and job.EndOfJobTimeAction:
             job.LimitFlags = limits & ~JOB_TIME
@@ -224,7 +225,7 @@ def charge_time(process: Process) -> None:
         job.TotalTerminatedProcesses += len(ending)
         job.Event.Header.SignalState = 1
         executive.waits.signaled(job.Event.Header.address)
-        terminate(executive, job, ntstatus.STATUS_QUOTA_EXCEEDED)
+        terminate(executive, job, ERROR_NOT_ENOUGH_QUOTA)
 
 
 def process_ended(process: Process) -> None:
