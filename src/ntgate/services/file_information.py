@@ -17,6 +17,7 @@ from ntgate.executive.io.open_file import OpenFile
 from ntgate.executive.io.pipe import PipeEnd
 from ntgate.executive.ob.attributes import DELETE, SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
+from ntgate.executive.se.privileges import SE_MANAGE_VOLUME
 from ntgate.layout import io as layout
 from ntgate.layout import ntstatus
 from ntgate.services.file_request import FILE_INFORMATION_CLASS, answer, file_of
@@ -162,6 +163,8 @@ def NtSetInformationFile(
         _set_mode(file, struct.unpack_from("<I", data)[0])
     elif FileInformationClass == i.FileCompletionInformation:
         _set_completion(caller, file, *struct.unpack_from("<2I", data))
+    elif FileInformationClass == i.FileValidDataLengthInformation and not _manages_volumes(caller):
+        return ntstatus.STATUS_PRIVILEGE_NOT_HELD
     elif FileInformationClass == i.FileIoCompletionNotificationInformation:
         _set_notification(file, struct.unpack_from("<I", data)[0])
     else:
@@ -171,6 +174,12 @@ def NtSetInformationFile(
             other = file_of(caller, root, 0) if root else None
         file.set(FileInformationClass, data, other)
     return answer(IoStatusBlock, 0)
+
+
+def _manages_volumes(caller: Thread) -> bool:
+    """Asked here; NTFS asks when the file is opened."""
+    token = caller.executive.security.effective(caller.ethread)
+    return token.has_privilege(SE_MANAGE_VOLUME)
 
 
 def _set_position(file: OpenFile, position: int) -> None:

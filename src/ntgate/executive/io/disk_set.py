@@ -46,7 +46,8 @@ def set_information(
         _link(file, data, other)
     elif information_class == i.FileValidDataLengthInformation:
         length = struct.unpack_from("<q", data)[0]
-        if not 0 <= length <= file.stream.size:
+        # There is no data here that isn't valid, so there is nothing to change.
+        if not 0 < length <= file.stream.size:
             raise NtError(s.STATUS_INVALID_PARAMETER)
     else:
         raise NtError(s.STATUS_INVALID_PARAMETER)
