@@ -23,9 +23,10 @@ def test_a_program_is_one_that_xp_loads(
         assert optional.Subsystem == pefile.SUBSYSTEM_TYPE["IMAGE_SUBSYSTEM_WINDOWS_CUI"]
         assert (optional.MajorSubsystemVersion, optional.MinorSubsystemVersion) == (5, 1)
         assert not optional.IMAGE_DLLCHARACTERISTICS_NO_SEH
-        dlls = {entry.dll for entry in image.DIRECTORY_ENTRY_IMPORT}
-        through_kernel32 = '#include "win32.h"' in (guest_build.SOURCES / f"{name}.c").read_text()
-        assert dlls == {b"ntdll.dll"} | ({b"kernel32.dll"} if through_kernel32 else set())
+        dlls = {entry.dll.decode() for entry in image.DIRECTORY_ENTRY_IMPORT}
+        native = '#include "nt.h"' in (guest_build.SOURCES / f"{name}.c").read_text()
+        known = {f"{path.stem}.dll" for path in guest_build.SOURCES.glob("*.def")}
+        assert dlls == {"ntdll.dll"} if native else "ntdll.dll" in dlls <= known
         entry = image.get_section_by_rva(optional.AddressOfEntryPoint)
         assert entry.Name.rstrip(b"\0") == b".text"
 

@@ -266,6 +266,14 @@ static void jobs(void)
     CHECK(QueryInformationJobObject(job, 1, &accounting, sizeof accounting, NULL));
     CHECK_EQUAL(accounting.active, 0);
 
+    limit.flags |= JOB_OBJECT_LIMIT_PROCESS_TIME;
+    limit.process_time = 2000000;               /* 0.2 seconds of its own */
+    CHECK(SetInformationJobObject(job, 9, &limit, sizeof limit));
+    one = start_child(L"l", FALSE, CREATE_SUSPENDED, NULL);
+    CHECK(AssignProcessToJobObject(job, one.hProcess));
+    CHECK_EQUAL(ResumeThread(one.hThread), 1);
+    CHECK_EQUAL(end_of(one), ERROR_NOT_ENOUGH_QUOTA);
+
     one = start_child(L"w", FALSE, 0, NULL);
     CHECK(AssignProcessToJobObject(job, one.hProcess));
     CHECK_EQUAL(WaitForSingleObject(one.hProcess, 100), WAIT_TIMEOUT);
@@ -298,6 +306,9 @@ static void be_a_child(const WCHAR *words)
         if (!WriteFile((HANDLE)from_octal(words + 2), "inherited", 9, &got, NULL))
             ExitProcess(GetLastError());
         ExitProcess(0);
+    case 'l':
+        for (;;)
+            __asm__ volatile("");
     case 'p':
         ReadFile(GetStdHandle(STD_INPUT_HANDLE), bytes, sizeof bytes, &got, NULL);
         WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), "child got ", 10, &(DWORD){0}, NULL);
