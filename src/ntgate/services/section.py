@@ -97,7 +97,8 @@ def NtCreateSection(
     FileHandle: HANDLE,
 ) -> Outcome:
     """Make a section of a file, of an image, or of the paging file."""
-    SectionHandle.probe()
+    # Wine 8.0's CreateFileMapping returns what it finds there, also after a failure.
+    SectionHandle.write(0)
     size = MaximumSize.read() if MaximumSize else 0
     if size < 0:
         return ntstatus.STATUS_INVALID_PARAMETER_4
