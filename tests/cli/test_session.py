@@ -121,6 +121,14 @@ def test_an_unhandled_exception(run: Ntgate, folder: Path) -> None:
     assert (exception["code"], exception["parameters"]) == (0xC0000005, [1, 0x10])
 
 
+def test_a_breakpoint_ends_a_program_and_minus_1_is_no_status(run: Ntgate) -> None:
+    done = run([], "b")
+    assert done.returncode == 3
+    assert done.stderr.startswith("ntgate: unhandled exception 80000003 STATUS_BREAKPOINT at ")
+    done = run([], "n")
+    assert (done.returncode, done.stderr) == (255, "")
+
+
 @pytest.mark.parametrize("word", ["l", "r"])
 def test_the_time_limit(folder: Path, program: str, word: str) -> None:
     """Also while the program waits for input that doesn't come."""

@@ -1,7 +1,7 @@
 /* What a program was given: prints its folder, its words and a variable, and works on files of
  * the current folder.  The last letter of the command line says what to do then:
- *   w write output.txt   x fault   l loop for ever   r read the standard input   s wait for ever
- *   m commit memory until there is none
+ *   w write output.txt   x fault   b break   n end with -1   l loop for ever
+ *   r read the standard input   s wait for ever   m commit memory until there is none
  */
 #include "nt_file.h"
 
@@ -48,6 +48,11 @@ void start(void)
     case 'x':
         *(volatile ULONG *)0x10 = 1;
         break;
+    case 'b':
+        __asm__ volatile("int3");
+        break;
+    case 'n':
+        exit_process(-1);
     case 'l':
         for (;;)
             ;

@@ -73,7 +73,7 @@ class Report:
             lines.append("time limit: the program was ended")
         elif self.ended == "stuck":
             lines.append("every thread waits for what can't come: the program was ended")
-        elif process.exited and process.exit_status >= ERROR:
+        elif process.exited:
             lines += self._failure(process)
         if self._missing:
             listed = ", ".join(f"{name} ({count})" for name, count in sorted(self._missing.items()))
@@ -129,7 +129,8 @@ class Report:
     # The exception that ended the process.
 
     def _unhandled(self, process: Process) -> GuestException | None:
-        """The last one, where the process ended with its code."""
+        """The last one, where the process ended with its code: an error's, or a warning's such
+        as that of a breakpoint."""
         last = self._last.get(process.pid)
         if not process.exited or last is None or last.code != process.exit_status:
             return None
@@ -140,7 +141,8 @@ class Report:
         if event is None:
             # A status without a name is an exit code of the program's own, such as -1.
             text = _status(process.exit_status)
-            return [f"the program ended with {text}"] if " " in text else []
+            is_error = process.exit_status >= ERROR and " " in text
+            return [f"the program ended with {text}"] if is_error else []
         place = self._modules.process(event.pid).place(event.address)
         return [f"unhandled exception {_status(event.code)} at {place}{_access(event)}"]
 
