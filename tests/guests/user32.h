@@ -14,7 +14,7 @@ K32 HANDLE WINAPI GetModuleHandleW(const WCHAR *name);
 enum {
     WM_CREATE = 1, WM_DESTROY = 2, WM_GETTEXT = 0xd, WM_CLOSE = 0x10, WM_QUIT = 0x12,
     WM_NCCREATE = 0x81, WM_TIMER = 0x113, WM_USER = 0x400,
-    PM_REMOVE = 1, QS_ALLINPUT = 0x4ff, GWL_USERDATA = -21,
+    PM_REMOVE = 1, QS_ALLINPUT = 0x4ff, GWL_USERDATA = -21, GWL_WNDPROC = -4,
     LOGPIXELSX = 88, WHITE_BRUSH = 0, BLACK_BRUSH = 4,
     ERROR_CLASS_ALREADY_EXISTS = 1410, ERROR_INVALID_INDEX = 1413, ERROR_INVALID_THREAD_ID = 1444,
     STATUS_NO_CALLBACK_ACTIVE = (int)0xc0000258,
@@ -40,6 +40,7 @@ typedef struct {
 typedef struct { HANDLE hwnd; ULONG message, wParam, lParam, time; int x, y; } MSG;
 typedef struct { ULONG lbStyle, lbColor, lbHatch; } LOGBRUSH;
 
+K32 LONG WINAPI CallWindowProcW(WINDOW_PROCEDURE *, HANDLE, ULONG, ULONG, ULONG);
 K32 HANDLE WINAPI CreateWindowExW(ULONG extended, const WCHAR *class, const WCHAR *title, ULONG style,
     int x, int y, int width, int height, HANDLE parent, HANDLE menu, HANDLE module, PVOID);
 K32 LONG WINAPI DefWindowProcW(HANDLE, ULONG, ULONG, ULONG);

@@ -35,6 +35,15 @@ static LONG WINAPI procedure(HANDLE window, ULONG message, ULONG wparam, ULONG l
     return DefWindowProcW(window, message, wparam, lparam);
 }
 
+static WINDOW_PROCEDURE *former;
+
+static LONG WINAPI subclass(HANDLE window, ULONG message, ULONG wparam, ULONG lparam)
+{
+    if (message == WM_USER)
+        wparam *= 10;
+    return CallWindowProcW(former, window, message, wparam, lparam);
+}
+
 static DWORD WINAPI sender(PVOID window)
 {
     return SendMessageW(window, WM_USER, 30, 12);
@@ -131,6 +140,10 @@ void start(void)
     HANDLE edit = CreateWindowExW(0, u"EDIT", u"of user32", 0, 0, 0, 9, 9, NULL, NULL, NULL, NULL);
     CHECK_EQUAL(SendMessageW(edit, WM_GETTEXT, 20, (ULONG)text), 9);
     CHECK(DestroyWindow(edit));
+    former = (WINDOW_PROCEDURE *)SetWindowLongW(window, GWL_WNDPROC, (LONG)subclass);
+    CHECK_EQUAL(former, procedure);
+    CHECK_EQUAL(SendMessageW(window, WM_USER, 3, 4), 34);
+    CHECK_EQUAL(SetWindowLongW(window, GWL_WNDPROC, (LONG)former), subclass);
     threads(window);
     gdi();
 

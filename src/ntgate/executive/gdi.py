@@ -84,15 +84,25 @@ class GdiObject:
     kind: int
     data: bytes = b""
     attributes: int = 0  # address of a device context's DC_ATTR
+    bits: int = 0  # address of a DIB section's memory
     selected: dict[int, int] = field(default_factory=dict)
 
 
 class GdiObjects:
-    """The table of one process at `table`; `allocate` gives it memory, of a size, zeroed."""
+    """The table of one process at `table`.
 
-    def __init__(self, memory: UserMemory, allocate: Callable[[int], int]) -> None:
+    `allocate` gives memory in the process, of a size, zeroed; `free` takes it back.
+    """
+
+    def __init__(
+        self,
+        memory: UserMemory,
+        allocate: Callable[[int], int],
+        free: Callable[[int], None],
+    ) -> None:
         self._memory = memory
         self._allocate = allocate
+        self._give_back = free
         self.table = allocate(TABLE_SIZE)
         self._objects: dict[int, GdiObject] = {}
         self._next = FIRST_HANDLE
@@ -137,6 +147,8 @@ class GdiObjects:
         self._memory.write(self._entry(index) + TYPE_OFFSET, b"\0")
         del self._objects[index]
         self._free.append(index)
+        if found.bits:
+            self._give_back(found.bits)
         if found.attributes:
             self._free_attributes.append(found.attributes)
         return True
@@ -158,7 +170,7 @@ class GdiObjects:
             FONT: self.stock(SYSTEM_FONT), PALETTE: self.stock(DEFAULT_PALETTE),
             BITMAP: self.stock(DEFAULT_BITMAP),
         }  # fmt: skip
-        handle = self.create(GdiObject(kind, b"", attributes, selected))
+        handle = self.create(GdiObject(kind, attributes=attributes, selected=selected))
         data = struct.pack(
             "<3I4I2i3I6H2iI4if", handle, 0, 0, WHITE, WHITE, 0, 0, 0, 0, GM_COMPATIBLE,
             AD_COUNTERCLOCKWISE, 0, 0, OPAQUE, ALTERNATE, R2_COPYPEN, ABSOLUTE, BLACKONWHITE,
@@ -166,6 +178,10 @@ class GdiObjects:
         ) + struct.pack("<12i", 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0)  # fmt: skip
         self._memory.write(attributes, data.ljust(DC_ATTR_SIZE, b"\0"))
         return handle
+
+    def allocate_bits(self, size: int) -> int:
+        """Memory for a bitmap, which goes with it; raises NtError."""
+        return self._allocate(size)
 
     def _entry(self, index: int) -> int:
         return self.table + ENTRY_SIZE * index

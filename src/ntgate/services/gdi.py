@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import struct
+from contextlib import suppress
 from typing import Annotated
 
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PVOID, ULONG, Scalar, SizedBy
+from ntgate.errors import NtError
 from ntgate.executive import gdi
 from ntgate.executive.gdi import GdiObject, GdiObjects
-from ntgate.executive.mm import allocate
+from ntgate.executive.mm import allocate, free
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout.ps import PEB
 from ntgate.services.user import DPI, FALSE, HEIGHT, INT, TRUE, WIDTH
 
+MEM_RELEASE = 0x8000
 MEM_COMMIT_RESERVE, PAGE_READWRITE = 0x3000, 4
 ObjectBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("count", "out")]
 FontData = Annotated[int, Scalar("PVOID", kind="pointer")]
@@ -24,6 +28,7 @@ CAPABILITIES = {
     26: 0, 28: 0x1FF, 30: 0xFE, 32: 0xFF, 34: 0x7807, 36: 1, 38: 0x7E99, 40: 36, 42: 36, 44: 51,
     88: DPI, 90: DPI, 108: 24, 116: 60, 117: HEIGHT, 118: WIDTH,
 }  # fmt: skip
+BITMAPINFOHEADER_SIZE, DEPTHS = 40, (1, 4, 8, 16, 24, 32)
 OBJECT_KINDS = {1: gdi.PEN, 2: gdi.BRUSH, 5: gdi.PALETTE, 6: gdi.FONT, 7: gdi.BITMAP}
 
 
@@ -35,7 +40,11 @@ def gdi_objects(caller: Thread) -> GdiObjects:
         def take(size: int) -> int:
             return allocate.allocate(process.space, 0, size, MEM_COMMIT_RESERVE, PAGE_READWRITE)[0]
 
-        process.gdi = GdiObjects(caller.memory, take)
+        def give(address: int) -> None:
+            with suppress(NtError):  # the program may have freed it itself
+                free.free(process.space, address, 0, MEM_RELEASE)
+
+        process.gdi = GdiObjects(caller.memory, take, give)
         peb = process.eprocess.Peb
         caller.memory.set_u32(peb + PEB.GdiSharedHandleTable.offset, process.gdi.table)
     return process.gdi
@@ -93,6 +102,24 @@ def NtGdiCreateCompatibleBitmap(
         return 0
     data = gdi.bitmap_header(width, height, 1, 32 if device.kind == gdi.DC else 1)
     return objects.create(GdiObject(gdi.BITMAP, data))
+
+
+@service(partial="its bits are the program's own; a section gives none")
+def NtGdiCreateDIBSection(
+    caller: Thread, hdc: HANDLE, section: HANDLE, offset: ULONG, bmi: PVOID, usage: ULONG,
+    header_size: ULONG, flags: ULONG, color_space: ULONG, bits: PVOID,
+) -> Outcome:  # fmt: skip
+    """A bitmap whose bits, zeroed, stand in the process."""
+    size, width, height, _, depth = struct.unpack("<IiiHH", caller.memory.read(bmi, 16))
+    if section or size < BITMAPINFOHEADER_SIZE or width <= 0 or not height or depth not in DEPTHS:
+        return 0
+    objects = gdi_objects(caller)
+    stride = (width * depth + 31) // 32 * 4
+    address = objects.allocate_bits(stride * abs(height))
+    data = gdi.BITMAP_HEADER.pack(0, width, abs(height), stride, 1, depth, address)
+    if bits:
+        caller.memory.set_u32(bits, address)
+    return objects.create(GdiObject(gdi.BITMAP, data, bits=address))
 
 
 @service()

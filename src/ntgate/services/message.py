@@ -32,6 +32,7 @@ from ntgate.services.user_call import (
 from ntgate.services.window import WM_NCCREATE, destroy_from_default
 
 MSG = struct.Struct("<7I")
+RESULT_OFFSET = 20  # in win_proc_params
 HWND_BROADCAST, THREAD_MESSAGES = 0xFFFF, 0xFFFFFFFF
 PM_REMOVE = 1
 WM_SETTEXT, WM_GETTEXT, WM_GETTEXTLENGTH, WM_CLOSE = 0xC, 0xD, 0xE, 0x10
@@ -299,7 +300,7 @@ def NtUserMessageCall(
             procedure, handle, msg, wparam, lparam, 0, ansi, ansi, 0, WMCHAR_MAP_CALLWINDOWPROC,
             DPI_UNAWARE, procedure, procedure,
         )  # fmt: skip
-        caller.memory.write(result_info, data)
+        _give_parameters(caller, result_info, data)
         return TRUE
     if window is None:
         return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
@@ -313,11 +314,18 @@ def NtUserMessageCall(
         sending = type == SendMessage
         mapping = WMCHAR_MAP_SENDMESSAGE if sending else WMCHAR_MAP_DISPATCHMESSAGE
         data = parameters(window, msg, wparam, lparam, ansi=bool(ansi), mapping=mapping)
-        caller.memory.write(result_info, data)
+        _give_parameters(caller, result_info, data)
         return TRUE
     return call_procedure(
         window, msg, wparam, lparam, _sent_here, (type, result_info), ansi=bool(ansi)
     )
+
+
+def _give_parameters(caller: Thread, address: int, data: bytes) -> None:
+    """All of win_proc_params but where user32 wants the result."""
+    caller.memory.write(address, data[:RESULT_OFFSET])
+    after = RESULT_OFFSET + 4
+    caller.memory.write(address + after, data[after:])
 
 
 def _sent_here(caller: Thread, result: int, state: Any) -> Outcome:
