@@ -46,7 +46,7 @@ def test_finding_the_command(line: str, name: str, options: str, rest: str) -> N
 
 
 @pytest.mark.parametrize(
-    "line", ["xyz", "run", "help", "dbx", "!nosuch", ".nosuch", "$x", "%", "'"]
+    "line", ["xyz", "run", "help", "dbx", ".nosuch", "$x", "%", "'"]
 )
 def test_no_such_command(line: str) -> None:
     assert mistake(kd(), line) == f"^ Syntax error in '{line}'"
@@ -55,6 +55,7 @@ def test_no_such_command(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
+        ("!process 0 0", "No export process found"),
         ("? foo", "Couldn't resolve error at 'foo'"),
         ("db foo", "Couldn't resolve error at 'foo'"),
         ("? poi(0)", "Memory access error at ')'"),

@@ -88,7 +88,8 @@ def find(text: str) -> tuple[Command, str, str]:
     """The command that a line begins with, its option letters, and the rest.
 
     A word is a command, a command and its option letters (`lmvm`), or a command with its first
-    argument glued on (`u7c92e4f0`, `reax`, `?1+1`).  Raises SyntaxMistake.
+    argument glued on (`u7c92e4f0`, `reax`, `?1+1`).  Raises SyntaxMistake, KdError for an unknown
+    `!` command.
     """
     word = _WORD.match(text)
     if word is None:
@@ -107,6 +108,8 @@ def find(text: str) -> tuple[Command, str, str]:
             return found, tail[: len(tail) - len(argument)], argument + rest
         if _is_argument(found, tail):
             return found, "", tail + rest
+    if name.startswith("!"):
+        raise KdError(f"No export {name[1:]} found")
     raise SyntaxMistake(text)
 
 
