@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -96,6 +96,22 @@ def test_mistakes(
     (line,) = errors.splitlines()
     assert line.startswith("ntgate: ")
     assert says in line
+
+
+@pytest.mark.parametrize("program", ["cmd.exe", "needs.exe"])
+def test_no_userland(
+    folder: Path,
+    program: str,
+    guest: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    native = guest("hello_native").read_bytes()
+    (folder / "needs.exe").write_bytes(native.replace(b"ntdll.dll", b"other.dll"))
+    monkeypatch.setitem(ENVIRONMENT, "XDG_CACHE_HOME", str(folder))
+    code, output, errors = ntgate(["run", program], folder)
+    assert (code, output) == (2, "")
+    (line,) = errors.splitlines()
+    assert "run `ntgate userland install`" in line
 
 
 @pytest.mark.parametrize(

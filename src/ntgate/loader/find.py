@@ -45,7 +45,10 @@ def find_program(name: str | Path, userland: Userland | None) -> FoundProgram:
     try:
         file = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"can't read {word}: {error.strerror}") from None
+        is_the_userlands = userland is None and path.name == word and not path.exists()
+        install = "; for the userland's programs run `ntgate userland install`"
+        hint = install if is_the_userlands else ""
+        raise UsageError(f"can't read {word}: {error.strerror}{hint}") from None
     program = load_program(path.name, file)
     needs = _needs(program)
     own = userland.file(path.name) if userland is not None else None
