@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 import programs
-
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import SERVICES, service
 from ntgate.dispatch.types import ULONG
