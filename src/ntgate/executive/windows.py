@@ -18,8 +18,9 @@ from ntgate.layout.ke import DISPATCHER_HEADER
 from ntgate.memory.kernel import KernelMemory
 
 FIRST_HANDLE, HANDLE_STEP = 0x10020, 2
-FIRST_ATOM, LAST_ATOM = 0xC100, 0xFFFE
+FIRST_ATOM, ATOMS = 0xC100, 0x3E00
 NOTIFICATION_EVENT = 0
+MOST_POSTED = 10000
 WM_QUIT, WM_TIMER = 0x12, 0x113
 WM_KEYFIRST, WM_MOUSELAST = 0x100, 0x20D
 CS_GLOBALCLASS = 0x4000
@@ -111,9 +112,13 @@ class MessageQueue:
     def wake(self) -> None:
         self._waits.set_event(self.header)
 
-    def post(self, message: Message) -> None:
+    def post(self, message: Message) -> bool:
+        """Whether there was room."""
+        if len(self.posted) >= MOST_POSTED:
+            return False
         self.posted.append(message)
         self.wake()
+        return True
 
     def post_quit(self, code: int) -> None:
         self.quit_code = code
@@ -213,7 +218,7 @@ class Windows:
         text = given.lower()
         number = name if isinstance(name, int) else self._atoms.get(text)
         if number is None:
-            number = self._atoms[text] = FIRST_ATOM + len(self._atoms)
+            number = self._atoms[text] = FIRST_ATOM + len(self._atoms) % ATOMS
         extra = bytearray(fields[3])
         new = WindowClass(number, text, given, fields, menu_name, unicode, process, extra)
         self._classes.append(new)
@@ -230,6 +235,9 @@ class Windows:
         self._next += HANDLE_STEP
         window.window_class.windows += 1
         return window
+
+    def __len__(self) -> int:
+        return len(self._windows)
 
     def get(self, handle: int) -> Window | None:
         found = self._windows.get(handle)

@@ -111,11 +111,15 @@ def NtGdiCreateDIBSection(
 ) -> Outcome:  # fmt: skip
     """A bitmap whose bits, zeroed, stand in the process."""
     size, width, height, _, depth = struct.unpack("<IiiHH", caller.memory.read(bmi, 16))
-    if section or size < BITMAPINFOHEADER_SIZE or width <= 0 or not height or depth not in DEPTHS:
+    fits = width and height and gdi.is_bitmap_size(width, abs(height)) and depth in DEPTHS
+    if section or size < BITMAPINFOHEADER_SIZE or not fits:
         return 0
     objects = gdi_objects(caller)
     stride = (width * depth + 31) // 32 * 4
-    address = objects.allocate_bits(stride * abs(height))
+    try:
+        address = objects.allocate_bits(stride * abs(height))
+    except NtError:
+        return 0
     data = gdi.BITMAP_HEADER.pack(0, width, abs(height), stride, 1, depth, address)
     if bits:
         caller.memory.set_u32(bits, address)

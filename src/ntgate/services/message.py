@@ -19,8 +19,11 @@ from ntgate.layout import ntstatus
 from ntgate.services.user import FALSE, TRUE
 from ntgate.services.user_call import (
     DPI_UNAWARE,
+    ERROR_INVALID_HANDLE,
+    ERROR_INVALID_PARAMETER,
     ERROR_INVALID_THREAD_ID,
     ERROR_INVALID_WINDOW_HANDLE,
+    ERROR_NOT_ENOUGH_QUOTA,
     PARAMS,
     WMCHAR_MAP_CALLWINDOWPROC,
     WMCHAR_MAP_DISPATCHMESSAGE,
@@ -44,7 +47,9 @@ MWMO_WAITALL, MWMO_ALERTABLE = 1, 2
 QS_POSTMESSAGE, QS_TIMER, QS_SENDMESSAGE = 8, 0x10, 0x40
 USER_TIMER_MINIMUM, USER_TIMER_MAXIMUM = 10, 0x7FFFFFFF
 MILLISECOND = 10_000
-FOREVER = 0xFFFFFFFF
+FOREVER = WAIT_FAILED = 0xFFFFFFFF
+MOST_HANDLES = 63  # the queue is the 64th object
+LONGEST_TEXT = 0x10000
 REQ_post_quit_message = 112  # its place in Wine 8.0's server protocol
 
 MILLISECONDS = Annotated[int, Scalar("ULONG")]
@@ -67,8 +72,7 @@ def NtUserPostMessage(
     """Put a message into the queue of a window's thread, or of the own one without a window."""
     windows = caller.executive.windows
     if not hwnd:
-        windows.queue(caller).post(_message(caller, 0, msg, wparam, lparam))
-        return TRUE
+        return _post(caller, caller, _message(caller, 0, msg, wparam, lparam))
     if hwnd == HWND_BROADCAST:
         for row in list(windows.children(0)):
             windows.queue(row.thread).post(_message(caller, row.handle, msg, wparam, lparam))
@@ -76,9 +80,12 @@ def NtUserPostMessage(
     window = windows.get(hwnd)
     if window is None:
         return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
-    posted = _message(caller, window.handle, msg, wparam, lparam)
-    windows.queue(window.thread).post(posted)
-    return TRUE
+    return _post(caller, window.thread, _message(caller, window.handle, msg, wparam, lparam))
+
+
+def _post(caller: Thread, thread: Thread, message: Message) -> int:
+    posted = caller.executive.windows.queue(thread).post(message)
+    return TRUE if posted else fail(caller, ERROR_NOT_ENOUGH_QUOTA)
 
 
 @service()
@@ -95,9 +102,7 @@ def NtUserPostThreadMessage(
     found = caller.executive.processes.threads[body]
     if found.ethread.Terminated:
         return fail(caller, ERROR_INVALID_THREAD_ID)
-    queue = caller.executive.windows.queue(found)
-    queue.post(_message(caller, 0, msg, wparam, lparam))
-    return TRUE
+    return _post(caller, found, _message(caller, 0, msg, wparam, lparam))
 
 
 def _write(caller: Thread, address: int, message: Message) -> None:
@@ -235,8 +240,15 @@ def NtUserMsgWaitForMultipleObjectsEx(
     caller: Thread, count: ULONG, handles: PVOID, timeout: MILLISECONDS, mask: ULONG, flags: ULONG
 ) -> Outcome:
     """Wait for objects or messages of these kinds; count for a message."""
+    if count > MOST_HANDLES:
+        fail(caller, ERROR_INVALID_PARAMETER)
+        return WAIT_FAILED
     rows = struct.unpack(f"<{count}I", caller.memory.read(handles, 4 * count)) if count else ()
-    bodies = [caller.object(handle, None, SYNCHRONIZE) for handle in rows]
+    try:
+        bodies = [caller.object(handle, None, SYNCHRONIZE) for handle in rows]
+    except NtError:
+        fail(caller, ERROR_INVALID_HANDLE)
+        return WAIT_FAILED
     now = caller.executive.clock.system_time
     due = None if timeout == FOREVER else now + timeout * MILLISECOND
     return _msg_wait(caller, None, (bodies, due, mask, bool(flags & MWMO_ALERTABLE)))
@@ -376,7 +388,7 @@ def _await(caller: Thread, _status: int, state: Any) -> Outcome:
 def _text_at(caller: Thread, address: int, *, ansi: bool) -> str:
     text = bytearray()
     width = 1 if ansi else 2
-    while any(unit := caller.memory.read(address, width)):
+    while len(text) < LONGEST_TEXT and any(unit := caller.memory.read(address, width)):
         text += unit
         address += width
     return text.decode("cp1252" if ansi else "utf-16-le", "replace")

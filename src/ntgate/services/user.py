@@ -65,6 +65,9 @@ def NtUserInitializeClientPfnArrays(
 ) -> Outcome:  # fmt: skip
     """user32 tells where its window procedures are: its classes are registered."""
     procedures = caller.memory.read(ClientProcsW, builtin_classes.PROCEDURES_SIZE)
+    if caller.process.has_windows:
+        return ntstatus.STATUS_SUCCESS
+    caller.process.has_windows = True
     builtin_classes.register(caller.executive.windows, caller.process, procedures, UserModule)
     return ntstatus.STATUS_SUCCESS
 

@@ -15,6 +15,8 @@ ERROR_ACCESS_DENIED = 5
 ERROR_INVALID_WINDOW_HANDLE, ERROR_CANNOT_FIND_WND_CLASS = 1400, 1407
 ERROR_INVALID_INDEX, ERROR_CLASS_ALREADY_EXISTS, ERROR_CLASS_DOES_NOT_EXIST = 1413, 1410, 1411
 ERROR_CLASS_HAS_WINDOWS, ERROR_INVALID_THREAD_ID = 1412, 1444
+ERROR_NO_MORE_USER_HANDLES, ERROR_NOT_ENOUGH_QUOTA = 1158, 1816
+ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER = 6, 87
 
 # Indexes of the KernelCallbackTable of Wine 8.0's user32.
 CALL_WINDOW_PROCEDURE, INIT_BUILTIN_CLASSES = 3, 12
@@ -36,7 +38,7 @@ def read_name(caller: Thread, address: int) -> str | int:
     length, _, buffer = struct.unpack("<HHI", caller.memory.read(address, 8))
     if buffer >> 16 == 0:
         return int(buffer)
-    return caller.memory.read(buffer, length).decode("utf-16-le", "surrogatepass")
+    return caller.memory.read(buffer, length & ~1).decode("utf-16-le", "surrogatepass")
 
 
 def parameters(
@@ -83,6 +85,8 @@ def _went(caller: Thread, _status: int, answer: bytes, state: Any) -> Outcome:
 
 def with_builtin_classes(caller: Thread, then: Went, state: Any) -> Outcome:
     """Go on once user32 has registered its own classes, which it does at the first need."""
+    if not caller.process.has_windows:
+        return 0
     if caller.process.builtin_classes:
         return then(caller, 0, state)
     caller.process.builtin_classes = True

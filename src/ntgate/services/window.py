@@ -16,6 +16,7 @@ from ntgate.services.user_call import (
     ERROR_CANNOT_FIND_WND_CLASS,
     ERROR_INVALID_INDEX,
     ERROR_INVALID_WINDOW_HANDLE,
+    ERROR_NO_MORE_USER_HANDLES,
     call_procedure,
     fail,
     read_name,
@@ -23,6 +24,7 @@ from ntgate.services.user_call import (
 )
 
 HWND_MESSAGE = 0xFFFFFFFD
+MOST_DOTS, MOST_WINDOWS, LONGEST_NAME = 0x7FFF, 10000, 255
 CW_USEDEFAULT = -0x80000000
 WM_CREATE, WM_DESTROY, WM_MOVE, WM_SIZE, WM_SHOWWINDOW = 1, 2, 3, 5, 0x18
 WM_NCCREATE, WM_NCDESTROY, WM_NCCALCSIZE = 0x81, 0x82, 0x83
@@ -71,7 +73,10 @@ def _create(caller: Thread, _result: int, arguments: Any) -> Outcome:
     if not parent and style & WS_CHILD:
         return fail(caller, 1406)  # ERROR_TLW_WITH_WSCHILD
     x, y = (0 if value == CW_USEDEFAULT else value for value in (x, y))
-    cx, cy = (0 if value == CW_USEDEFAULT else max(value, 0) for value in (cx, cy))
+    x, y = (max(-MOST_DOTS, min(value, MOST_DOTS)) for value in (x, y))
+    cx, cy = (max(0, min(value, MOST_DOTS)) for value in (cx, cy))
+    if len(windows) >= MOST_WINDOWS:
+        return fail(caller, ERROR_NO_MORE_USER_HANDLES)
     window = windows.add(
         lambda handle: Window(
             handle, row, caller, row.fields[2], row.unicode, style & ~WS_VISIBLE, ex_style,
@@ -306,7 +311,7 @@ def _property(caller: Thread, hwnd: int, name: int) -> tuple[Window, str] | None
     if name >> 16 == 0:
         return window, f"#{name}"
     text = ""
-    while (unit := caller.memory.read(name, 2)) != b"\0\0":
+    while len(text) < LONGEST_NAME and (unit := caller.memory.read(name, 2)) != b"\0\0":
         text, name = text + unit.decode("utf-16-le", "surrogatepass"), name + 2
     return window, text.lower()
 

@@ -14,6 +14,7 @@ from ntgate.services.user_call import (
     ERROR_CLASS_ALREADY_EXISTS,
     ERROR_CLASS_DOES_NOT_EXIST,
     ERROR_CLASS_HAS_WINDOWS,
+    ERROR_INVALID_PARAMETER,
     fail,
     read_name,
     with_builtin_classes,
@@ -35,7 +36,7 @@ def NtUserRegisterClassExWOW(
     text = read_name(caller, name)
     menu_name = caller.memory.read(client_menu_name, MENU_NAME_SIZE)
     if max(fields[3], fields[4]) > MOST_EXTRA:
-        return fail(caller, 87)
+        return fail(caller, ERROR_INVALID_PARAMETER)
     fields[5] = fields[5] or process.eprocess.SectionBaseAddress
     old = windows.find_class(process, text, fields[5])
     if old is not None and old.fields[5] == fields[5]:
@@ -88,6 +89,8 @@ def NtUserGetClassName(caller: Thread, hwnd: HANDLE, real: ULONG, name: PVOID) -
     if window is None:
         return FALSE
     _, room, buffer = struct.unpack("<HHI", caller.memory.read(name, 8))
+    if room < 2:
+        return FALSE
     data = window.window_class.given_name.encode("utf-16-le")[: max(room - 2, 0)]
     caller.memory.write(buffer, data + b"\0\0")
     caller.memory.write(name, struct.pack("<H", len(data)))

@@ -49,7 +49,8 @@ class Process:
         self.apc_entry = 0  # ntdll!KiUserApcDispatcher
         self.callback_entry = 0  # ntdll!KiUserCallbackDispatcher
         self.gdi: GdiObjects | None = None  # once one of its threads calls win32k
-        self.builtin_classes = False  # user32 has been asked to register its own
+        self.has_windows = False  # user32 has told its window procedures
+        self.builtin_classes = False  # and has been called to make its own classes ready
         self.desktop = 0  # the handle of its threads' desktop, once one has asked
         self.wine_priorities = False  # its kernelbase wants classes and distances, as set
         self.least_stack = 0  # bytes of each stack that its ntdll finds committed
