@@ -314,6 +314,35 @@ static void links(void)
     remove_key(link);
 }
 
+/* A key that everybody may read and nobody may change; what is made below it is as it is. */
+static void security(void)
+{
+    static const struct {
+        UCHAR revision, unused;
+        USHORT control;
+        ULONG owner, group, sacl, dacl;
+        struct { UCHAR revision, unused; USHORT size, count, unused2; } acl;
+        struct { UCHAR type, flags; USHORT size; ULONG mask; } ace;
+        UCHAR everyone[12];
+    } descriptor = {
+        1, 0, 0x8004, 0, 0, 0, 20, {2, 0, 28, 1, 0}, {0, 2, 20, KEY_READ},
+        {1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0},
+    };
+    UNICODE_STRING name = string_of(L"guarded");
+    OBJECT_ATTRIBUTES attributes = named(&name);
+    HANDLE key, weak;
+    attributes.RootDirectory = test_key;
+    attributes.SecurityDescriptor = (PVOID)&descriptor;
+    CHECK_EQUAL(NtCreateKey(&key, KEY_ALL_ACCESS, &attributes, 0, NULL, 0, NULL), STATUS_SUCCESS);
+    CHECK_EQUAL(open_at(test_key, L"guarded", KEY_SET_VALUE, 0, &weak), STATUS_ACCESS_DENIED);
+    CHECK_EQUAL(open_at(test_key, L"guarded", KEY_READ | DELETE, 0, &weak), STATUS_ACCESS_DENIED);
+    CHECK_EQUAL(open_at(test_key, L"guarded", KEY_READ, 0, &weak), STATUS_SUCCESS);
+    NtClose(weak);
+    CHECK_EQUAL(create_at(test_key, L"guarded\\below", KEY_READ, 0, NULL, &weak),
+                STATUS_ACCESS_DENIED);
+    remove_key(key);
+}
+
 static LARGE_INTEGER none;
 
 static void make_and_remove(const WCHAR *path) { remove_key(make_key(path)); }
@@ -383,6 +412,7 @@ void start(void)
     deletion();
     renaming();
     links();
+    security();
     news();
     remove_key(test_key);
     finish();

@@ -85,6 +85,7 @@ class Executive:
             self.objects, self.clock, self.events, VolumeHiveFiles(self.io)
         )
         self.registry.check_access = self.security.check_key
+        self.registry.new_security = self.security.new_key_security
         self.io.volume.guard = self.security
         self.debugger = False  # a kernel debugger is attached
         cpu.timestamp = self.clock.timestamp

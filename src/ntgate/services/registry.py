@@ -113,7 +113,7 @@ def _create(
     return ntstatus.STATUS_SUCCESS
 
 
-@service(partial="SecurityDescriptor is ignored")
+@service()
 def NtCreateKey(
     caller: Thread,
     KeyHandle: Out[HANDLE],
@@ -130,7 +130,7 @@ def NtCreateKey(
     )
 
 
-@service(partial="the transaction and SecurityDescriptor are ignored")
+@service(partial="the transaction is ignored")
 def NtCreateKeyTransacted(
     caller: Thread,
     KeyHandle: Out[HANDLE],

@@ -59,7 +59,8 @@ class Registry:
     """Made with the object \\REGISTRY; default.reg is read on first use (`is_filled`).
 
     user_sid: whose keys HKEY_CURRENT_USER are.  `files` is where hives are saved and loaded.
-    check_access(descriptor, access) gives the rights of a handle to a key, or raises NtError.
+    check_access(descriptor, access) gives the rights of a handle to a key, or raises NtError;
+    new_security(explicit, parent) the descriptor of a key that is made with one of its own.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Registry:
         self.kind.query_name = self._query_name
         self.kind.get_security, self.kind.set_security = self._get_security, self._set_security
         self.check_access: Callable[[bytes, int], int] = self._grant_all
+        self.new_security: Callable[[bytes, bytes], bytes] = lambda explicit, _parent: explicit
         attributes = ObjectAttributes("\\REGISTRY", 0, a.OBJ_PERMANENT)
         body = self._make_object(self._tree.root, attributes, process=0)
         objects.insert(0, body, 0, attributes)
@@ -153,6 +155,8 @@ class Registry:
         made = self.tree.create(
             node, missing, volatile=new.volatile, link=new.link, class_name=new.class_name
         )
+        if attributes.security:
+            made.security = self.new_security(attributes.security, node.security)
         return self._make_handle(table, made, attributes, access), REG_CREATED_NEW_KEY
 
     def rename(self, node: KeyNode, name: str) -> None:

@@ -160,6 +160,12 @@ class Security:
         kind = self.objects.types["Key"]
         return self.descriptors.check_descriptor(kind, descriptor, access, self._acting())
 
+    def new_key_security(self, explicit: bytes, parent: bytes) -> bytes:
+        """The descriptor of a key that is made with one, below a key with one."""
+        mapping = mapping_of(self.objects.types["Key"])
+        given, above = parse_descriptor(explicit), parse_descriptor(parent)
+        return assign(given, above, self.subject, mapping, container=True).pack()
+
     # Tokens
 
     def token(self, body: int) -> Token:
