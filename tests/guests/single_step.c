@@ -3,7 +3,7 @@
  */
 #include "nt.h"
 
-enum { ROOM = 64 };
+enum { ROOM = 64, POPFL = 0x9d };
 
 static ULONG trail[ROOM], steps, ends, other_exceptions, kernel_steps;
 
@@ -18,7 +18,11 @@ static EXCEPTION_DISPOSITION handler(
     kernel_steps += context->Eip >= 0x80000000 || (context->SegCs & 3) != 3;
     CHECK_EQUAL(record->ExceptionAddress, context->Eip);
     CHECK_EQUAL(record->NumberParameters, 0);
-    ends += !(context->EFlags & 0x100); /* the popfl that clears TF is stepped too */
+    CHECK(!(context->EFlags & 0x100)); /* each step has to be asked for */
+    if (((const UCHAR *)context->Eip)[-1] == POPFL)
+        ends++; /* the popfl that clears TF is stepped too, the one that sets it isn't */
+    else
+        context->EFlags |= 0x100;
     if (steps < ROOM)
         trail[steps] = context->Eip;
     steps++;

@@ -11,7 +11,9 @@ from program_run import Runner
 Guest = Callable[[str], Path]
 
 
-@pytest.mark.parametrize("name", ["process_children", "thread_control", "exceptions_win32"])
+@pytest.mark.parametrize(
+    "name", ["process_children", "thread_control", "exceptions_win32", "debugger"]
+)
 def test_a_program_s_own_checks(run: Runner, guest: Guest, name: str) -> None:
     assert run(guest(name)).lines() == ["passed"]
 

@@ -113,6 +113,7 @@ KiTrap01:
         mov     dr6, eax
         jmp     KiExceptionExit
 debug_dispatch:
+        and     dword ptr [ebp+KTRAP_FRAME.EFlags], 0FFFFFEFFh
         @no_parameters 80000004h                ; STATUS_SINGLE_STEP
 
 KiFastCallEntryTraced:

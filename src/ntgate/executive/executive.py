@@ -9,6 +9,7 @@ from ntgate.cpu.processor import Processor
 from ntgate.executive.atoms import AtomTable
 from ntgate.executive.cm import Registry
 from ntgate.executive.cm.registry import USER_SID
+from ntgate.executive.dbgk.reports import Reports
 from ntgate.executive.desktop import Desktops
 from ntgate.executive.events import Events
 from ntgate.executive.io.hive_files import VolumeHiveFiles
@@ -75,6 +76,7 @@ class Executive:
         kernel.set_u32(symbols["MmPfnDatabase"], self.mm.pfn.address)
         self.processes = ProcessManager(self, map_page)
         self.waits = Waits(self)
+        self.debugging = Reports(self)
         self.timers = Timers(self)
         self.keyed_events = KeyedEvents(self)
         self.memory_conditions = MemoryConditions(self)

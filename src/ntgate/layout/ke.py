@@ -253,6 +253,7 @@ class KTHREAD(Struct, size=0x1C0):
     AutoAlignment    = u8(0x167)
     StackBase        = u32(0x168)
     ThreadListEntry  = embed(0x1B0, LIST_ENTRY)
+    FreezeCount      = u8(0x1B8)
     SuspendCount     = u8(0x1B9)
     IdealProcessor   = u8(0x1BA)
     DisableBoost     = u8(0x1BB)

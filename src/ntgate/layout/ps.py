@@ -43,6 +43,7 @@ class EPROCESS(Struct, size=0x260):
     Peb                          = u32(0x1B0)
     NumberOfVads                 = u32(0x240)
     Flags                        = u32(0x248)
+    CreateReported               = bits(0x248, 0)
     NoDebugInherit               = bits(0x248, 1)
     ProcessExiting               = bits(0x248, 2)
     ProcessDelete                = bits(0x248, 3)
@@ -85,6 +86,8 @@ class ETHREAD(Struct, size=0x258):
     SystemThread      = bits(0x248, 4)
     HardErrorsAreDisabled = bits(0x248, 5)
     BreakOnTermination = bits(0x248, 6)
+    SkipCreationMsg    = bits(0x248, 7)
+    SkipTerminationMsg = bits(0x248, 8)
 
 
 class EJOB(Struct, size=0x180):

@@ -42,7 +42,7 @@ class SystemDll:
         process.apc_entry = self.entries["KiUserApcDispatcher"]
         process.callback_entry = self.entries.get("KiUserCallbackDispatcher", 0)
         process.least_stack = self.least_stack
-        process.wine_priorities = not self.binds
+        process.wine_priorities = process.wine_writes = not self.binds
 
     def resolve(self, program: Program) -> dict[int, int]:
         """The IAT of a program for an ntdll that does not fill it: slots and addresses.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ntgate.dispatch.outcome import ENDED, Leave, Outcome
+from ntgate.dispatch.outcome import ENDED, Leave, Outcome, Wait
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import BOOLEAN, PVOID
 from ntgate.entry.context import SIZE, TrapContext
@@ -40,4 +40,18 @@ def NtRaiseException(
     if record.code == ntstatus.STATUS_BREAKPOINT:
         context.frame.Eip -= 1
     exceptions.deliver(caller, record, context, first_chance=bool(FirstChance))
-    return ENDED if caller.ethread.Terminated else Leave(caller.frame)
+    return after_exception(caller, Leave(caller.frame))
+
+
+def after_exception(caller: Thread, answer: Outcome = 0) -> Outcome:
+    """What a call answers that may have raised an exception: its debugger may come first."""
+    if caller.ethread.Terminated:
+        return ENDED
+    if caller.raised is not None:
+        return Wait(_debugger_replied, answer)
+    return answer
+
+
+def _debugger_replied(caller: Thread, _status: int, answer: Outcome) -> Outcome:
+    exceptions.debugger_replied(caller)
+    return after_exception(caller, answer)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ntgate.dispatch.outcome import ENDED, Outcome
+from typing import Any
+
+from ntgate.dispatch.outcome import Outcome, Wait
 from ntgate.dispatch.service import routine
 from ntgate.errors import GuestBugCheck
 from ntgate.executive.ke.faults import npx_exception, selector_exception, xmm_exception
@@ -14,6 +16,7 @@ from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KTRAP_FRAME
 from ntgate.layout.ps import EXCEPTION_RECORD
+from ntgate.services.exception import after_exception
 from ntgate.services.gdi import gdi_objects
 
 KERNEL_MODE_EXCEPTION_NOT_HANDLED = 0x8E
@@ -29,8 +32,24 @@ def KiSelectNextThread(caller: Thread) -> Outcome:
 
 @routine
 def PspUserThreadStartup(caller: Thread) -> Outcome:
+    if caller.executive.debugging.report_creation(caller):
+        return Wait(_creation_reported)
+    return _start(caller)
+
+
+def _creation_reported(caller: Thread, _status: int, _state: Any) -> Outcome:
+    if caller.executive.debugging.report_ntdll(caller):
+        return Wait(_ntdll_reported)
+    return _start(caller)
+
+
+def _ntdll_reported(caller: Thread, _status: int, _state: Any) -> Outcome:
+    return _start(caller)
+
+
+def _start(caller: Thread) -> Outcome:
     caller.executive.processes.thread_started(caller)
-    return ENDED if caller.ethread.Terminated else 0
+    return after_exception(caller)
 
 
 @routine
@@ -49,7 +68,7 @@ def KiDeliverApc(
     caller: Thread, PreviousMode: int, ExceptionFrame: int, TrapFrame: int
 ) -> Outcome:
     apc.deliver(caller, TrapFrame)
-    return ENDED if caller.ethread.Terminated else 0
+    return after_exception(caller)
 
 
 @routine
@@ -94,7 +113,7 @@ def KiDispatchException(
             f"eip={frame.Eip:08x} cs={frame.SegCs & 0xFFFF:04x} error code={frame.ErrCode:x}",
         )
     dispatch_exception(caller, ExceptionRecord, frame, first_chance=bool(FirstChance))
-    return ENDED if caller.ethread.Terminated else 0
+    return after_exception(caller)
 
 
 @routine

@@ -67,8 +67,9 @@ def NtWriteVirtualMemory(
         if process is None:
             return ntstatus.STATUS_PROCESS_IS_TERMINATING
         status, copied = copy_virtual(
-            caller.process.space, Buffer, process.space, BaseAddress, NumberOfBytesToWrite
-        )
+            caller.process.space, Buffer, process.space, BaseAddress, NumberOfBytesToWrite,
+            code_too=caller.process.wine_writes,
+        )  # fmt: skip
     NumberOfBytesWritten.write(copied)
     return status
 

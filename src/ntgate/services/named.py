@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ntgate.dispatch.types import HANDLE, OBJECT_ATTRIBUTES, In, InOpt, Out
+from ntgate.dispatch.types import HANDLE, OBJECT_ATTRIBUTES, In, Out
 from ntgate.errors import NtError
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
@@ -16,7 +16,7 @@ def create_object(
     kind: str,
     size: int,
     access: int,
-    pointer: InOpt[OBJECT_ATTRIBUTES],
+    pointer: In[OBJECT_ATTRIBUTES],
     handle: Out[HANDLE],
     fill: Callable[[int], None],
 ) -> int:

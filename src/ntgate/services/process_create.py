@@ -36,8 +36,10 @@ PROCESS_QUERY_LIMITED_INFORMATION = 0x1000
 SECTION_MAP_EXECUTE = 0x0008
 JOB_OBJECT_ASSIGN_PROCESS = 0x0001
 TOKEN_ASSIGN_PRIMARY, TOKEN_QUERY = 0x0001, 0x0008
+DEBUG_PROCESS_ASSIGN = 0x0002
 
 PROCESS_CREATE_FLAGS_BREAKAWAY       = 0x001
+PROCESS_CREATE_FLAGS_NO_DEBUG_INHERIT = 0x002
 PROCESS_CREATE_FLAGS_INHERIT_HANDLES = 0x004
 PROCESS_CREATE_FLAGS_SUSPENDED       = 0x200
 THREAD_CREATE_FLAGS_CREATE_SUSPENDED = 0x001
@@ -45,7 +47,7 @@ THREAD_CREATE_FLAGS_HIDE_FROM_DEBUGGER = 0x004
 CREATE_INFO_SIZE = 0x48
 
 
-@service(partial="no debugger can be attached")
+@service()
 def NtCreateUserProcess(
     caller: Thread,
     ProcessHandle: Out[HANDLE],
@@ -70,8 +72,7 @@ def NtCreateUserProcess(
     listed = ps.read_attributes(caller.memory, AttributeList)
     if ps.PS_ATTRIBUTE_IMAGE_NAME not in listed:
         return ntstatus.STATUS_INVALID_PARAMETER
-    if listed.value(ps.PS_ATTRIBUTE_DEBUG_PORT):
-        return ntstatus.STATUS_NOT_SUPPORTED
+    debug_port = _debug_port(caller, listed.value(ps.PS_ATTRIBUTE_DEBUG_PORT))
     path = listed.data(ps.PS_ATTRIBUTE_IMAGE_NAME).decode("utf-16-le", "surrogatepass")
     parameters = _parameters(caller, ProcessParameters)
     parent = _parent(caller, listed.value(ps.PS_ATTRIBUTE_PARENT_PROCESS))
@@ -84,6 +85,7 @@ def NtCreateUserProcess(
         caller, parent, path, inherit=inherit, only=_only(parent, listed, parameters)
     )
     try:
+        _debug(process, parent, debug_port, ProcessFlags)
         if ps.PS_ATTRIBUTE_TOKEN in listed:
             _assign_token(caller, process, listed.value(ps.PS_ATTRIBUTE_TOKEN))
         for body in jobs or ([inherited_job] if inherited_job else []):
@@ -146,6 +148,20 @@ def _only(
         parameters.standard_input, parameters.standard_output, parameters.standard_error,
     )  # fmt: skip
     return handles.union(handle & ~3 for handle in standard)
+
+
+def _debug_port(caller: Thread, handle: int) -> int:
+    return caller.object(handle, "DebugObject", DEBUG_PROCESS_ASSIGN) if handle else 0
+
+
+def _debug(process: Process, parent: Process, port: int, flags: int) -> None:
+    """Whose events a new process reports to: those of the object, or its parent's debugger."""
+    if flags & PROCESS_CREATE_FLAGS_NO_DEBUG_INHERIT:
+        process.eprocess.NoDebugInherit = 1
+    if port:
+        process.executive.debugging.assign(process, port)
+    else:
+        process.executive.debugging.inherit(process, parent)
 
 
 def _create(
@@ -224,6 +240,7 @@ def NtCreateProcessEx(
     if not SectionHandle:
         return ntstatus.STATUS_NOT_IMPLEMENTED
     section = caller.object(SectionHandle, "Section", SECTION_MAP_EXECUTE)
+    debug_port = _debug_port(caller, DebugPort)
     images = parent.images or caller.process.images
     if images is None:
         return ntstatus.STATUS_INVALID_PARAMETER
@@ -235,6 +252,7 @@ def NtCreateProcessEx(
         inherit_handles=bool(Flags & PROCESS_CREATE_FLAGS_INHERIT_HANDLES),
     )  # fmt: skip
     try:
+        _debug(process, parent, debug_port, Flags)
         if inherited_job:
             job.assign(EJOB(caller.executive.kernel, inherited_job), process)
         handle = _process_handle(caller, process, DesiredAccess, attributes)

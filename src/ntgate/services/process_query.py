@@ -44,6 +44,7 @@ VM_COUNTERS = struct.Struct("<11I")
 VM_COUNTERS_EX = 0x30
 QUOTA_USAGE, IO_COUNTERS, IO_COUNTERS_SIZE = 0x90, 0x1B8, 0x30  # in an EPROCESS
 UNLIMITED = 0xFFFFFFFF
+MAXIMUM_ALLOWED = 0x0200_0000
 MEM_EXECUTE_OPTION_ENABLE = 2
 # EPROCESS has this bit of SetErrorMode the other way round: XP's kernel32 turns it before it
 # asks the kernel, Wine's does not.
@@ -136,7 +137,13 @@ def _device_map(process: Process) -> bytes:
 
 
 def _debug_object(process: Process) -> bytes:
-    raise NtError(ntstatus.STATUS_PORT_NOT_SET)
+    """A new handle of the debugger's object, for who asks."""
+    executive, port = process.executive, process.eprocess.DebugPort
+    if not port:
+        raise NtError(ntstatus.STATUS_PORT_NOT_SET)
+    table = executive.processes.current.process.handles
+    handle = executive.objects.open_by_pointer(table, port, MAXIMUM_ALLOWED)
+    return struct.pack("<I", handle)
 
 
 def process_cookie(process: Process) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Annotated
 
-from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.outcome import Outcome, Wait
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import (
     ACCESS_MASK,
@@ -227,7 +227,13 @@ def _map(
         section_offset.write(mapped.offset)
     if section.is_image:
         _emit_load(caller, process, section, mapped)
+        if caller.executive.debugging.report_load(caller, process, mapped.base):
+            return Wait(_debugger_knows, mapped.status)
     return mapped.status
+
+
+def _debugger_knows(_caller: Thread, _status: int, answer: int) -> Outcome:
+    return answer
 
 
 def _emit_load(caller: Thread, process: Process, section: Section, mapped: MappedView) -> None:
@@ -253,6 +259,8 @@ def NtUnmapViewOfSection(
         caller.executive.events.emit(
             ModuleUnload(process.pid, caller.tid, gone.first << 12)
         )
+        if caller.executive.debugging.report_unload(caller, process, gone.first << 12):
+            return Wait(_debugger_knows, ntstatus.STATUS_SUCCESS)
     return ntstatus.STATUS_SUCCESS
 
 

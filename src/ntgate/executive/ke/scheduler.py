@@ -36,8 +36,8 @@ class Scheduler:
         return KTHREAD(self.memory, self.prcb.CurrentThread)
 
     def ready(self, thread: KTHREAD, *, front: bool = False) -> None:
-        """Put a thread that can run into its list; a suspended one stands still."""
-        if thread.SuspendCount:
+        """Put a thread that can run into its list; a suspended or frozen one stands still."""
+        if thread.SuspendCount or thread.FreezeCount:
             thread.State, thread.WaitReason = WAITING, SUSPENDED
             return
         thread.State = READY

@@ -20,6 +20,7 @@ RECORD_SIZE = EXCEPTION_RECORD.SIZE
 MAXIMUM_PARAMETERS = 15
 BREAKPOINT_PRINT = 1
 LONGEST_PRINT = 512
+HANDLED = (ntstatus.DBG_CONTINUE, ntstatus.DBG_EXCEPTION_HANDLED)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,20 @@ class ExceptionRecord:
             f"<5I{count}I", self.code, self.flags, self.nested, self.address, count,
             *self.parameters,
         ).ljust(RECORD_SIZE, b"\0")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception that a debugger has been told of.
+
+    frame: the address of the trap frame.  captured: the CONTEXT for the process, if the
+    exception is left to it.
+    """
+
+    record: ExceptionRecord
+    frame: int
+    captured: bytes
+    first_chance: bool
 
 
 def dispatch_exception(
@@ -80,23 +95,56 @@ def _debug_service(thread: Thread, record: ExceptionRecord, frame: KTRAP_FRAME) 
 def deliver(
     thread: Thread, record: ExceptionRecord, context: TrapContext, *, first_chance: bool
 ) -> None:
+    """Offer an exception to the debugger, then to the process; without either it ends.
+
+    With a debugger the thread waits now, and thread.raised is set.
+    """
+    announce(thread, record, first_chance=first_chance)
+    captured = context.capture(ALL)
+    reports = thread.executive.debugging
+    if reports.report_exception(thread, record.pack(), first_chance=first_chance):
+        thread.raised = Raised(record, context.frame.address, captured, first_chance)
+        if record.code == ntstatus.STATUS_BREAKPOINT:
+            context.frame.Eip += 1  # a debugger finds the thread behind the instruction
+        return
+    _deliver_undebugged(thread, record, context, first_chance=first_chance)
+
+
+def debugger_replied(thread: Thread) -> None:
+    """The debugger has answered: the thread goes on as it wants, or the process has its turn.
+
+    What the debugger has changed in the registers counts only when it has handled the
+    exception, as on NT.
+    """
+    raised = thread.raised
+    assert raised is not None
+    thread.raised = None
+    if thread.debug_reply in HANDLED:
+        return
+    context = TrapContext(thread.executive.kernel, thread.ethread.Tcb, raised.frame)
+    context.apply(raised.captured)
+    _deliver_undebugged(thread, raised.record, context, first_chance=raised.first_chance)
+
+
+def _deliver_undebugged(
+    thread: Thread, record: ExceptionRecord, context: TrapContext, *, first_chance: bool
+) -> None:
     """Put record and context on the user's stack and go to KiUserExceptionDispatcher.
 
     Where the stack overflows by that, the overflow becomes the exception.  On the second
     chance, or when the stack can't take them, the process ends with the exception's code.
     """
-    while first_chance:
-        announce(thread, record, first_chance=True)
-        try:
-            _push(thread, record, context)
-            return
-        except AccessViolation as fault:
-            overflow = ntstatus.STATUS_STACK_OVERFLOW
-            first_chance = fault.status == overflow != record.code
-            if first_chance:
-                record = ExceptionRecord(overflow, 0, 0, record.address, (1, fault.address))
-    announce(thread, record, first_chance=False)
-    thread.executive.processes.terminate_process(thread.process, record.code)
+    if not first_chance:
+        thread.executive.processes.terminate_process(thread.process, record.code)
+        return
+    try:
+        _push(thread, record, context)
+    except AccessViolation as fault:
+        overflow = ntstatus.STATUS_STACK_OVERFLOW
+        again = fault.status == overflow != record.code
+        if again:
+            record = ExceptionRecord(overflow, 0, 0, record.address, (1, fault.address))
+        deliver(thread, record, context, first_chance=again)
 
 
 def announce(thread: Thread, record: ExceptionRecord, *, first_chance: bool) -> None:

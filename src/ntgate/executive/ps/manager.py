@@ -188,7 +188,7 @@ class ProcessManager(Rundown):
         context: a CONTEXT whose Esp is the top of the user stack and whose Eip, Eax and Ebx are
         what ntdll's start routine expects.  Raises NtError.
         """
-        if process.exited:
+        if process.exited or process.eprocess.ProcessExiting:
             raise NtError(ntstatus.STATUS_PROCESS_IS_TERMINATING)
         thread = self._new_thread(process, teb)
         tcb: KTHREAD = thread.ethread.Tcb

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ntgate.executive.events import ProcessExit, ThreadExit
-from ntgate.executive.ke.scheduler import READY, TERMINATED
+from ntgate.executive.ke.scheduler import READY, TERMINATED, WAITING
 from ntgate.executive.mm.view import delete_all
 from ntgate.executive.ps import apc
 from ntgate.executive.ps.job import process_ended, release_process
@@ -57,22 +57,24 @@ class Rundown:
             return
         process.eprocess.ProcessExiting = 1
         for thread in list(self.threads_of(process)):
-            self._end_thread(thread, status)
-        self._process_ended(process, status)
-
-    def terminate_thread(self, thread: Thread, status: int) -> None:
-        """End one thread, and its process with it when it was the last."""
-        if thread.ethread.Terminated:
-            return
-        self._end_thread(thread, status)
-        process = thread.process
-        if not process.eprocess.ActiveThreads:
+            self.terminate_thread(thread, status)
+        if not process.exited and not self._has_threads(process):
             self._process_ended(process, status)
 
-    def _end_thread(self, thread: Thread, status: int) -> None:
-        tcb: KTHREAD = thread.ethread.Tcb
+    def terminate_thread(self, thread: Thread, status: int) -> None:
+        """End one thread, and its process with it when it was the last.
+
+        One whose debugger still has to answer ends with the answer.
+        """
         if thread.ethread.Terminated:
             return
+        self._stop(thread, status)
+        if not thread.debug_event:
+            self.leave(thread)
+
+    def _stop(self, thread: Thread, status: int) -> None:
+        """It will never run again, and waits for nothing but its end."""
+        tcb: KTHREAD = thread.ethread.Tcb
         executive = self.executive
         if tcb.State == READY:
             executive.scheduler.unready(tcb)
@@ -90,18 +92,41 @@ class Rundown:
         apc.discard(thread)
         thread.ethread.Terminated = 1
         executive.io.cancel(thread)
-        tcb.State = TERMINATED
+        tcb.State, tcb.WaitReason = WAITING, 0
+        tcb.SuspendCount = tcb.FreezeCount = 0
         thread.ethread.ExitStatus = status
         thread.ethread.ExitTime = executive.clock.system_time
+
+    def leave(self, thread: Thread) -> None:
+        """The end of a thread that has stopped, once its debugger has been told."""
         process = thread.process.eprocess
+        process.ActiveThreads -= 1
+        process.LastThreadExitStatus = thread.ethread.ExitStatus
+        if not process.ActiveThreads:
+            process.ProcessExiting = 1
+        if not self.executive.debugging.report_exit(thread):
+            self.thread_ended(thread)
+
+    def thread_ended(self, thread: Thread) -> None:
+        """Nobody has to be asked any more."""
+        executive, status = self.executive, thread.ethread.ExitStatus
+        tcb: KTHREAD = thread.ethread.Tcb
+        process = thread.process.eprocess
+        tcb.State = TERMINATED
         process.Pcb.UserTime += tcb.UserTime
         process.Pcb.KernelTime += tcb.KernelTime
-        process.ActiveThreads -= 1
-        process.LastThreadExitStatus = status
         executive.events.emit(ThreadExit(thread.pid, thread.tid, status))
         self._dead.append(thread)
         tcb.Header.SignalState = 1
         executive.waits.signaled(tcb.address)
+        if not self._has_threads(thread.process):
+            self._process_ended(thread.process, process.LastThreadExitStatus)
+
+    def _has_threads(self, process: Process) -> bool:
+        """Whether one is left whose end is not complete."""
+        return any(
+            thread.ethread.Tcb.State != TERMINATED for thread in self.threads_of(process)
+        )
 
     def _process_ended(self, process: Process, status: int) -> None:
         eprocess = process.eprocess
@@ -176,6 +201,7 @@ class Rundown:
         eprocess = EPROCESS(self.kernel, body)
         release_process(self.executive, eprocess)
         self._close_handles(eprocess)
+        self.executive.debugging.release(eprocess)
         objects = self.executive.objects
         if eprocess.SectionObject:
             objects.dereference(eprocess.SectionObject)

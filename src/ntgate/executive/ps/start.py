@@ -97,6 +97,7 @@ def create_image_process(
 
 def discard(process: Process, status: int) -> None:
     """Give up a process whose start has failed, with the reference of whoever made it."""
+    process.executive.debugging.release(process.eprocess)
     process.executive.processes.terminate_process(process, status)
     process.executive.objects.dereference(process.eprocess.address)
 

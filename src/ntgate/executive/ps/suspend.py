@@ -52,14 +52,41 @@ def resume(thread: Thread) -> int:
     if not before:
         return 0
     tcb.SuspendCount = before - 1
-    if before == 1 and is_frozen(tcb):
+    if before == 1 and not tcb.FreezeCount and is_frozen(tcb):
         tcb.WaitReason = 0
         thread.executive.scheduler.ready(tcb)
     return before
 
 
+def freeze_others(thread: Thread) -> None:
+    """KeFreezeAllThreads: the other threads of a process stand still while a debugger looks.
+
+    One that runs stops when the processor next goes to another thread.
+    """
+    for other in thread.executive.processes.threads_of(thread.process):
+        tcb: KTHREAD = other.ethread.Tcb
+        if other is thread or other.ethread.Terminated:
+            continue
+        tcb.FreezeCount += 1
+        if tcb.State == READY:
+            thread.executive.scheduler.unready(tcb)
+            tcb.State, tcb.WaitReason = WAITING, SUSPENDED
+
+
+def thaw_all(process: Process) -> None:
+    """KeThawAllThreads: take one freeze_others back."""
+    for thread in process.executive.processes.threads_of(process):
+        tcb: KTHREAD = thread.ethread.Tcb
+        if not tcb.FreezeCount or thread.ethread.Terminated:
+            continue
+        tcb.FreezeCount -= 1
+        if not tcb.FreezeCount and not tcb.SuspendCount and is_frozen(tcb):
+            tcb.WaitReason = 0
+            process.executive.scheduler.ready(tcb)
+
+
 def is_frozen(tcb: KTHREAD) -> bool:
-    """Whether only its suspend count keeps the thread from running."""
+    """Whether only its suspend or freeze count keeps the thread from running."""
     return tcb.State == WAITING and tcb.WaitReason == SUSPENDED
 
 

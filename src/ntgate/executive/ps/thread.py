@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ntgate.executive.mm.files import SectionFile
     from ntgate.executive.mm.image import Image
     from ntgate.executive.mm.space import ProcessSpace
+    from ntgate.executive.ps.exceptions import Raised
 
 
 class UserImages(Protocol):
@@ -53,6 +54,7 @@ class Process:
         self.builtin_classes = False  # and has been called to make its own classes ready
         self.desktop = 0  # the handle of its threads' desktop, once one has asked
         self.wine_priorities = False  # its kernelbase wants classes and distances, as set
+        self.wine_writes = False  # its kernelbase leaves it to the kernel to write to code
         self.least_stack = 0  # bytes of each stack that its ntdll finds committed
         self.image_path = ""  # NT path, \\Device\\...
         self.image_name = ""
@@ -99,6 +101,11 @@ class Thread:
         self.keyed_wait = 0  # the keyed event in whose queue it is
         self.saved_port = 0  # what KeyedWaitValue stands in place of meanwhile
         self.lpc_wait = 0  # the port in whose reply chain it is
+        self.debug_event = 0  # the DEBUG_EVENT whose answer it waits for
+        self.debug_reply = 0  # the last answer
+        self.raised: Raised | None = None  # the exception that the debugger has first
+        self.creation_told = False  # a debugger knows of it
+        self.tells_of_process = False  # ... as the first of its process
         self.alert_by_id = False  # NtAlertThreadByThreadId has come before the wait for it
         self.waits_for_alert = False
 

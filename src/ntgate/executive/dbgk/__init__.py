@@ -1,0 +1,1 @@
+"""User-mode debugging: debug objects, and what processes report to them."""
