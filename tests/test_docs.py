@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ntgate.loader.userland import Userland, install
+from programs.packages import NINJA
 
 ROOT = Path(__file__).parent.parent
 
@@ -114,6 +116,8 @@ def test_real_programs_of_the_readme(tmp_path: Path, userland: Userland) -> None
     (session,) = [block for block in blocks(ROOT / "README.md", "") if "userland install" in block]
     folder = tmp_path / "work"
     folder.mkdir()
+    (ninja,) = NINJA.folder().rglob("ninja.exe")
+    shutil.copy(ninja, folder)
     check_session(session, folder)
 
 

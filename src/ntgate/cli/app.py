@@ -23,6 +23,7 @@ Command = Callable[..., None]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ntgate", message="%(prog)s %(version)s")
 def app() -> None:
     """A 32-bit Windows NT machine whose system calls you can watch, debug and change."""
 
