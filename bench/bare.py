@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import programs
 from unicorn.unicorn_py3.unicorn import uclib
 
+import programs
 from ntgate.cpu import unicorn_abi as abi
 from ntgate.cpu.calibration import Context, ContextLayout, calibrate
 from ntgate.cpu.descriptors import segment_descriptor

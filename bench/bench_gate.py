@@ -8,11 +8,11 @@ KiIntSystemCall and returns by `iretd`.  The bare call is that of bare.py, by sy
 
 from __future__ import annotations
 
-import programs
 from bare import TUNED, BareMachine
 from full import FullMachine
 from rounds import Contender, is_quick, print_costs, take_turns
 
+import programs
 from ntgate.machine import SLICE
 
 ROUNDS = 20

@@ -4,11 +4,11 @@ the engine's speed between two system calls, with the clock ticking.
 
 from __future__ import annotations
 
-import programs
 from bare import BareMachine
 from full import FullMachine
 from rounds import Contender, is_quick, print_costs, take_turns
 
+import programs
 from ntgate.machine import SLICE
 
 ROUNDS = 10
