@@ -22,6 +22,9 @@ enum {
     ERROR_SEM_TIMEOUT = 121,
     MOST_EVENTS = 300,
     TRAP_FLAG = 0x100,
+    DEBUG_ALL_ACCESS = 0x1f000f,
+    STATUS_PORT_ALREADY_SET = (int)0xc0000048,
+    STATUS_PORT_NOT_SET = (int)0xc0000353,
 };
 
 typedef struct {
@@ -58,6 +61,11 @@ K32 BOOL WINAPI IsDebuggerPresent(void);
 K32 HANDLE WINAPI LoadLibraryW(const WCHAR *);
 K32 void WINAPI OutputDebugStringA(const CHAR *);
 K32 BOOL WINAPI WaitForDebugEvent(DEBUG_EVENT *, DWORD milliseconds);
+
+NTSYSAPI NTSTATUS NTAPI NtCreateDebugObject(PHANDLE, ULONG access, POBJECT_ATTRIBUTES, ULONG flags);
+NTSYSAPI NTSTATUS NTAPI NtDebugActiveProcess(HANDLE process, HANDLE object);
+NTSYSAPI NTSTATUS NTAPI NtRemoveProcessDebug(HANDLE process, HANDLE object);
+NTSYSAPI NTSTATUS NTAPI NtSetInformationDebugObject(HANDLE, ULONG kind, PVOID, ULONG size, PULONG);
 
 static WCHAR self[260];
 static volatile ULONG watched;
@@ -275,6 +283,73 @@ static void exceptions(void)
     ends(child, &event, STATUS_ACCESS_VIOLATION);
 }
 
+/* The end of a process is that of its threads, one after the other; the last one's is its own. */
+static void several_threads(void)
+{
+    DEBUG_EVENT event;
+    ULONG begun = 0, ended = 0;
+    PROCESS_INFORMATION child = start_child('t', DEBUG_ONLY_THIS_PROCESS);
+    do {
+        if (!next(&event))
+            return;
+        begun += event.code == CREATE_THREAD_EVENT, ended += event.code == EXIT_THREAD_EVENT;
+        CHECK(event.code != EXIT_THREAD_EVENT || event.exit.status == 't');
+        if (event.code != EXIT_PROCESS_EVENT)
+            go_on(&event, DBG_CONTINUE);
+    } while (event.code != EXIT_PROCESS_EVENT);
+    CHECK_EQUAL(begun, 3);
+    CHECK_EQUAL(ended, 3);
+    CHECK_EQUAL(event.tid, child.dwThreadId);
+    go_on(&event, DBG_CONTINUE);
+    CHECK_EQUAL(WaitForSingleObject(child.hProcess, 20000), WAIT_OBJECT_0);
+}
+
+/* Nothing else of a process runs while the debugger has an event of it. */
+static void the_others_stand_still(void)
+{
+    DEBUG_EVENT event;
+    ULONG before = 0, after = 0;
+    PROCESS_INFORMATION child = start_child('n', DEBUG_ONLY_THIS_PROCESS);
+    CHECK(until(&event, OUTPUT_DEBUG_STRING_EVENT));
+    CHECK(ReadProcessMemory(child.hProcess, (PVOID)&watched, &before, 4, NULL));
+    Sleep(100);
+    CHECK(ReadProcessMemory(child.hProcess, (PVOID)&watched, &after, 4, NULL));
+    CHECK(before > 0);
+    CHECK_EQUAL(after, before);
+    go_on(&event, DBG_CONTINUE);
+    CHECK(until(&event, OUTPUT_DEBUG_STRING_EVENT));
+    CHECK(ReadProcessMemory(child.hProcess, (PVOID)&watched, &after, 4, NULL));
+    CHECK(after > before);
+    go_on(&event, DBG_CONTINUE);
+    ends(child, &event, 'n');
+}
+
+static void what_ntdll_can_ask(void)
+{
+    DEBUG_EVENT event;
+    HANDLE object = NULL, other = NULL;
+    ULONG flags = 7, size = 0;
+    PROCESS_INFORMATION child = start_child('b', DEBUG_ONLY_THIS_PROCESS);
+    OBJECT_ATTRIBUTES attributes = {.Length = sizeof attributes};
+    CHECK_EQUAL(NtQueryInformationProcess(child.hProcess, 30, &object, 4, NULL), STATUS_SUCCESS);
+    CHECK_EQUAL(NtQueryInformationProcess(NtCurrentProcess(), 30, &other, 4, NULL), STATUS_PORT_NOT_SET);
+    CHECK_EQUAL(NtQueryInformationProcess(child.hProcess, 31, &flags, 4, NULL), STATUS_SUCCESS);
+    CHECK_EQUAL(flags, 0);
+    CHECK_EQUAL(NtCreateDebugObject(&other, DEBUG_ALL_ACCESS, &attributes, 2), STATUS_INVALID_PARAMETER);
+    CHECK_EQUAL(NtCreateDebugObject(&other, DEBUG_ALL_ACCESS, &attributes, 0), STATUS_SUCCESS);
+    CHECK_EQUAL(NtDebugActiveProcess(child.hProcess, other), STATUS_PORT_ALREADY_SET);
+    CHECK_EQUAL(NtRemoveProcessDebug(child.hProcess, other), STATUS_PORT_NOT_SET);
+    CHECK_EQUAL(WaitForSingleObject(other, 0), WAIT_TIMEOUT);
+    flags = 0;
+    CHECK_EQUAL(NtSetInformationDebugObject(other, 1, &flags, 2, &size), STATUS_INFO_LENGTH_MISMATCH);
+    CHECK_EQUAL(size, 4);
+    CHECK_EQUAL(NtSetInformationDebugObject(other, 2, &flags, 4, NULL), STATUS_INVALID_PARAMETER);
+    CHECK_EQUAL(NtSetInformationDebugObject(other, 1, &flags, 4, NULL), STATUS_SUCCESS);
+    CHECK(CloseHandle(other));
+    CHECK(CloseHandle(object));
+    ends(child, &event, 'b');
+}
+
 static void children_of_a_child(void)
 {
     DEBUG_EVENT event;
@@ -383,6 +458,21 @@ static DWORD WINAPI thirty_one(PVOID parameter)
     return 31;
 }
 
+static DWORD WINAPI sleeper(PVOID parameter)
+{
+    (void)parameter;
+    Sleep(INFINITE);
+    return 0;
+}
+
+static DWORD WINAPI counter(PVOID parameter)
+{
+    (void)parameter;
+    for (;;)
+        watched++;
+    return 0;
+}
+
 static LONG WINAPI skip_once(EXCEPTION_POINTERS *pointers)
 {
     static int skipped;
@@ -417,6 +507,18 @@ static void be_a_child(WCHAR word)
     case 'c':
         WaitForSingleObject(start_child('b', 0).hProcess, INFINITE);
         break;
+    case 't':
+        for (int i = 0; i < 3; i++)
+            CreateThread(NULL, 0, sleeper, NULL, 0, NULL);
+        Sleep(50);
+        break;
+    case 'n':
+        CreateThread(NULL, 0, counter, NULL, 0, NULL);
+        for (int i = 0; i < 2; i++) {
+            Sleep(100);
+            OutputDebugStringA("now");
+        }
+        break;
     case 'k':
     case 'l':
         start_at_breakpoint('w', &event);
@@ -441,6 +543,9 @@ void start(void)
     events_in_their_order();
     a_breakpoint_and_a_step();
     exceptions();
+    several_threads();
+    the_others_stand_still();
+    what_ntdll_can_ask();
     children_of_a_child();
     attaching();
     detaching_in_the_middle();
