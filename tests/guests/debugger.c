@@ -174,6 +174,7 @@ static void events_in_their_order(void)
     CHECK(next(&event));
     CHECK_EQUAL(event.code, LOAD_DLL_EVENT);
     CHECK(event.load.base == (PVOID)GetModuleHandleW(L"ntdll.dll"));
+    CHECK(event.load.file != NULL);
     go_on(&event, DBG_CONTINUE);
 
     CHECK(until(&event, EXCEPTION_EVENT));

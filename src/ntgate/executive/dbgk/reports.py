@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ARBITRARY_USER_POINTER = 0x14  # in a TEB: the name of the image that the loader maps
 LOAD_ORDER, DLL_BASE = 0x0C, 0x18  # in PEB_LDR_DATA, in LDR_DATA_TABLE_ENTRY
 MOST_MODULES = 500
+SYSTEM_FOLDER = "\\SystemRoot\\system32\\"
 FILE_GENERIC_READ = 0x120089
 E_LFANEW = 0x3C
 SYMBOL_TABLE = 0x0C  # in IMAGE_NT_HEADERS: PointerToSymbolTable, then NumberOfSymbols
@@ -166,6 +167,8 @@ class Reports(Debugging):
         file = executive.mm.segments[vad.control_area].file
         if file is None:
             return 0
+        # What the machine has mapped by itself has no path: ntdll, of which the disk has a copy.
+        path = file.name if file.name.startswith("\\") else SYSTEM_FOLDER + file.name
         create = Create(
             "", FILE_GENERIC_READ | SYNCHRONIZE,
             share=c.FILE_SHARE_READ | c.FILE_SHARE_WRITE | c.FILE_SHARE_DELETE,
@@ -173,7 +176,7 @@ class Reports(Debugging):
         )  # fmt: skip
         try:
             opened = executive.io.open_object(
-                ObjectAttributes(file.name, 0, OBJ_CASE_INSENSITIVE), create
+                ObjectAttributes(path, 0, OBJ_CASE_INSENSITIVE), create
             )
         except NtError:
             return 0
