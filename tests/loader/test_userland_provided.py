@@ -1,9 +1,13 @@
-"""The DLLs that Wine lacks."""
+"""What Wine lacks: a DLL, and programs that are stubs there."""
+
+from pathlib import Path
 
 import pefile
+import pytest
 from iced_x86 import Decoder, Mnemonic, Register
 
-from ntgate.loader.userland.provided import bcryptprimitives
+from ntgate.loader.userland.provided import PROGRAMS, bcryptprimitives, replacement
+from ntgate.tools.build_programs import build
 
 
 def test_process_prng_asks_rtl_gen_random_and_answers_a_bool() -> None:
@@ -26,3 +30,16 @@ def test_its_one_address_moves_with_it() -> None:
     before = pe.get_dword_at_rva(export.address + 10)
     pe.relocate_image(pe.OPTIONAL_HEADER.ImageBase + 0x10000)
     assert pe.get_dword_at_rva(export.address + 10) == before + 0x10000
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in PROGRAMS.glob("*.c")))
+def test_the_programs_are_what_their_sources_make(name: str, tmp_path: Path) -> None:
+    kept = (PROGRAMS / f"{name}.exe").read_bytes()
+    assert build(name, tmp_path) == kept
+    assert replacement(f"{name}.exe", b"MZ...stub:...") == kept
+
+
+def test_only_stubs_are_replaced() -> None:
+    assert replacement("findstr.exe", b"MZ, and it works") == b"MZ, and it works"
+    assert replacement("fc.exe", b"MZ...stub:...") == b"MZ...stub:..."
+    assert replacement("tool.h", b"stub:") == b"stub:"

@@ -22,9 +22,11 @@ BASE = 0x7C920000
 # What LAYOUT stands for. Another hash means another output: raise LAYOUT, so that caches that
 # earlier versions prepared are not taken for this one's.
 PREPARED = {
-    3: {
+    4: {
         "ntdll.dll": "29f29e2e80caf7aefc862e4fc2c0fd9e5647c6a4f1b8678b0b61ec513c754a4a",
         "kernelbase.dll": "2d92ee1c090d244f62e3f6b86148feb283259c9563a5c37c52ddaeb61ae07f89",
+        "findstr.exe": "d9e370cc1a1ff95964f3266aa7ea2ebde05382a9ef0f03085dcc97661ef75143",
+        "where.exe": "3497095af7a59a2986a2fb3b1b7b6a6a851ec283135e7436907ef84e61856a2b",
         "win32u.dll": "1d0d951229260fb8dd179f3a3329fd1230e30fb26f26ec0b68391fda85ecdd7b",
         "bcryptprimitives.dll": "717754d50c1bfae2adf6d40c1c17fec66b571f250265d3fd9f8073ce95eaf09c",
     }

@@ -105,3 +105,27 @@ def test_xcopy(run: Runner) -> None:
     ran = run("xcopy.exe", "from", "to", "/s", "/i", options=["--rw"])
     assert ran.code == 0, ran.errors
     assert (run.folder / "to/deep/two.txt").read_bytes() == b"deep/two.txt"
+
+
+def test_findstr(run: Runner) -> None:
+    lines = ["alpha one", "Beta two", "gamma one", "x.y"]
+    (run.folder / "a.txt").write_text("\n".join(lines) + "\n")
+    (run.folder / "b.txt").write_text("beta\n")
+    assert run("findstr.exe", "one two", "a.txt").lines() == lines[:3]
+    assert run("findstr.exe", "/i", "/n", "BETA", "a.txt").lines() == ["2:Beta two"]
+    assert run("findstr.exe", "/v", "/c:a one", "a.txt").lines() == ["Beta two", "x.y"]
+    assert run("findstr.exe", "/r", "^[ag].*e$", "a.txt").lines() == [lines[0], lines[2]]
+    assert run("findstr.exe", "/l", "x.y", "*.txt").lines() == ["a.txt:x.y"]
+    assert run("findstr.exe", "/m", "/i", "beta", "*.txt").lines() == ["a.txt", "b.txt"]
+    assert run("findstr.exe", "nowhere", "a.txt").code == 1
+    assert run("cmd.exe", "/c", "type a.txt | findstr amm").lines() == ["gamma one"]
+
+
+def test_where(run: Runner) -> None:
+    (run.folder / "tool.bat").write_text("@echo off\n")
+    assert run("where.exe", "cmd").lines() == [r"C:\WINDOWS\system32\cmd.exe"]
+    assert run("where.exe", "tool").lines() == [r"C:\work\tool.bat"]
+    assert run("where.exe", "/r", r"C:\work", "*.bat").lines() == [r"C:\work\tool.bat"]
+    missing = run("where.exe", "no_such_program")
+    assert (missing.code, missing.output) == (1, "")
+    assert missing.errors.startswith("INFO: Could not find files")

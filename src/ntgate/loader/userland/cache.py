@@ -1,6 +1,6 @@
 """The prepared userland as it lies in the user's cache, and how it is found again.
 
-    <cache>/ntgate/userland-3/       3 is LAYOUT: raised whenever a preparation's output changes
+    <cache>/ntgate/userland-4/       4 is LAYOUT: raised whenever a preparation's output changes
         current                      the name of the folder in use
         lock                         held while a preparation runs
         <version>-<hash>/
@@ -26,7 +26,7 @@ from ntgate.loader.userland.errors import UserlandError
 from ntgate.loader.userland.strip import Symbol, decode_symbols
 from ntgate.loader.userland.tables import ServiceRow
 
-LAYOUT = 3
+LAYOUT = 4
 MANIFEST = "manifest.json"
 CURRENT = "current"
 PE_FOLDER = "system32"

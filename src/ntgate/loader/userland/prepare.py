@@ -32,7 +32,7 @@ from ntgate.loader.userland.errors import UserlandError
 from ntgate.loader.userland.fetch import LIBWINE, PINNED, fetch
 from ntgate.loader.userland.gate import NTDLL_BASE
 from ntgate.loader.userland.progress import Progress, Silent
-from ntgate.loader.userland.provided import PROVIDED
+from ntgate.loader.userland.provided import PROVIDED, replacement
 from ntgate.loader.userland.relink import (
     Relinked,
     entries,
@@ -156,7 +156,7 @@ class _Preparation:
         )
 
     def _prepare(self, file: SourceFile) -> None:
-        stripped = strip(file.data, file.name)
+        stripped = strip(replacement(file.name, file.data), file.name)
         if file.name == "ntdll.dll":
             stripped = self._ntdll(stripped)
         elif file.name == "win32u.dll":

@@ -1,6 +1,12 @@
-"""DLLs that Wine 8.0 does not have and programs of today load at their start."""
+"""What Wine 8.0 does not have: a DLL that programs of today load at their start, and programs that
+are stubs there, built from the C sources in programs/.
+"""
+
+from pathlib import Path
 
 from ntgate.image.pe_writer import CODE, PeWriter
+
+PROGRAMS = Path(__file__).parent / "programs"
 
 _TIMESTAMP = 0x63F14E2B  # that of Wine 8.0~repack-4's own DLLs
 
@@ -25,3 +31,13 @@ def bcryptprimitives() -> bytes:
 
 
 PROVIDED = {"bcryptprimitives.dll": bcryptprimitives}
+
+STUB_MARK = b"stub:"  # what a program of Wine's that does nothing writes to its debug channel
+
+
+def replacement(name: str, file: bytes) -> bytes:
+    """The program that stands in for a stub of Wine's; the file itself when it is none."""
+    own = PROGRAMS / name
+    if STUB_MARK in file and own.suffix == ".exe" and own.is_file():
+        return own.read_bytes()
+    return file
