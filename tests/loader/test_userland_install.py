@@ -11,7 +11,7 @@ import pefile
 import pytest
 
 from ntgate.loader.userland import Userland, UserlandError, install, userland_root
-from ntgate.loader.userland.cache import Manifest
+from ntgate.loader.userland.cache import LAYOUT, Manifest
 from ntgate.loader.userland.stubs import xp_stub
 
 
@@ -256,4 +256,4 @@ def test_the_cache_is_where_the_platform_keeps_caches(
     for name, value in {"HOME": "/home/u", **environment}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.platform", platform)
-    assert userland_root() == Path(expected) / "ntgate" / "userland-3"
+    assert userland_root() == Path(expected) / "ntgate" / f"userland-{LAYOUT}"
