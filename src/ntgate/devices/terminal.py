@@ -145,9 +145,9 @@ class Terminal:
 
 
 def terminal_size(descriptor: int) -> tuple[int, int] | None:
-    """Columns and lines of a host terminal."""
+    """Columns and lines of a host terminal; None for one that doesn't know."""
     try:
         size = os.get_terminal_size(descriptor)
     except OSError:
         return None
-    return size.columns, size.lines
+    return (size.columns, size.lines) if size.columns and size.lines else None
