@@ -22,6 +22,7 @@ from ntgate.executive.mm.protection import (
 )
 from ntgate.executive.mm.query import query
 from ntgate.executive.mm.section import SEC_COMMIT, create_section
+from ntgate.executive.mm.stack import LEAST_LEFT
 from ntgate.executive.mm.view import map_view
 from ntgate.executive.mm.write_watch import get_write_watch, reset_write_watch
 from ntgate.layout.ntstatus import (
@@ -160,18 +161,19 @@ def test_a_stack_ends_in_an_overflow(machine: MmMachine, guest: Guest, code: int
     guest.load("mov esp, ebx; again: push ecx; jmp again", code)
     guest.run(code, ebx=stack.top)
     assert guest.status == STATUS_STACK_OVERFLOW
-    assert guest.fault & ~0xFFF == stack.limit == stack.bottom + 0x1000
+    assert guest.fault & ~0xFFF == stack.bottom + LEAST_LEFT
+    assert stack.limit == stack.bottom + 0x1000
     assert query(guest.space, stack.bottom).RegionSize == 0x1000  # never committed
     assert access_fault(guest.space, guest.fault, FAULT_WRITE, teb=stack.teb) == STATUS_SUCCESS
 
 
 def test_what_the_handler_was_promised_is_there(machine: MmMachine, guest: Guest) -> None:
     stack = Stack(machine, guest)
-    guest.memory.set_u32(stack.teb + 0xF78, 0x3000)  # SetThreadStackGuarantee
+    guest.memory.set_u32(stack.teb + 0xF78, 0x6000)  # SetThreadStackGuarantee
     page = stack.top - 0x3000
     while not (status := access_fault(guest.space, page, FAULT_WRITE, teb=stack.teb)):
         page -= 0x1000
-    assert (status, page) == (STATUS_STACK_OVERFLOW, stack.bottom + 0x3000)
+    assert (status, page) == (STATUS_STACK_OVERFLOW, stack.bottom + 0x6000)
     assert stack.limit == stack.bottom + 0x1000
     assert query(guest.space, stack.limit).RegionSize == stack.SIZE - 0x1000
 

@@ -214,6 +214,7 @@ static __attribute__((noreturn)) void child(WCHAR what)
     case 'f': SetUnhandledExceptionFilter(end_with_9), load(place); break;
     case 'h': SetUnhandledExceptionFilter(give_up), load(place); break;
     case 'd': __asm__ volatile("xorl %%ecx, %%ecx\n\tdivl %%ecx" ::: "eax", "ecx", "edx"); break;
+    case 'o': deeper(0); break;
     case 'i': __asm__ volatile("int3"); break;
     case 'r': RaiseException(OWN_EXCEPTION, 0, 0, NULL); break;
     case 'n': {
@@ -255,6 +256,7 @@ void start(void)
     CHECK_EQUAL(end_of_child('h'), STATUS_ACCESS_VIOLATION);
     CHECK_EQUAL(end_of_child('d'), 0xc0000094);
     CHECK_EQUAL(end_of_child('i'), STATUS_BREAKPOINT);
+    CHECK_EQUAL(end_of_child('o'), EXCEPTION_STACK_OVERFLOW);
     CHECK_EQUAL(end_of_child('r'), OWN_EXCEPTION);
     CHECK_EQUAL(end_of_child('n'), EXCEPTION_NONCONTINUABLE_EXCEPTION);
     finish();

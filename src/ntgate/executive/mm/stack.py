@@ -14,6 +14,7 @@ from ntgate.layout.ntstatus import (
 from ntgate.memory.user import AccessViolation, UserMemory
 
 PAGE_SIZE = 0x1000
+LEAST_LEFT = 4 * PAGE_SIZE  # XP leaves one page; Wine's unhandled-exception filter needs more
 STACK_BASE, STACK_LIMIT = 0x04, 0x08
 DEALLOCATION_STACK = 0xE0C
 GUARANTEED_STACK_BYTES = 0xF78  # Spare3 in XP's table; newer user-mode code keeps its wish here
@@ -35,7 +36,7 @@ def grow_stack(space: ProcessSpace, memory: UserMemory, address: int, teb: int) 
         if not bottom <= address < memory.u32(teb + STACK_BASE):
             return STATUS_GUARD_PAGE_VIOLATION
         wish = memory.u32(teb + GUARANTEED_STACK_BYTES)
-        guaranteed = max(PAGE_SIZE, wish + PAGE_SIZE - 1 & -PAGE_SIZE)
+        guaranteed = max(LEAST_LEFT, wish + PAGE_SIZE - 1 & -PAGE_SIZE)
         lowest = bottom + PAGE_SIZE
         if page >= lowest + guaranteed:
             allocate(space, page - PAGE_SIZE, PAGE_SIZE, MEM_COMMIT, PAGE_READWRITE | PAGE_GUARD)
