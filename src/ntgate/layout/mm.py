@@ -158,12 +158,6 @@ class MMPFN(Struct, size=0x1C):
     PteFrame       = bits(0x18, 0, 26)
 
 
-class MMPFNENTRY(Struct, size=0x04):
-    Modified     = bits(0x00, 0)
-    PrototypePte = bits(0x00, 3)
-    PageLocation = bits(0x00, 8, 3)
-
-
 class MMSUPPORT(Struct, size=0x40):
     PageFaultCount        = u32(0x0C)
     PeakWorkingSetSize    = u32(0x10)

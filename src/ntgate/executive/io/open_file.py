@@ -128,7 +128,7 @@ class OpenFile:
         raise NtError(STATUS_INVALID_DEVICE_REQUEST)
 
     def query(self, information_class: int) -> bytes:
-        """FILE_XXX_INFORMATION that the I/O manager doesn't answer itself."""
+        """An information class that the I/O manager doesn't answer itself."""
         raise NtError(STATUS_INVALID_PARAMETER)
 
     def set(self, information_class: int, data: bytes, other: OpenFile | None) -> None:
