@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from unicorn.unicorn_py3.unicorn import uclib
-
 import programs
 from ntgate.cpu import unicorn_abi as abi
 from ntgate.cpu.calibration import Context, ContextLayout, calibrate
@@ -41,11 +39,9 @@ class Calls:
     out: Any
 
 
-_lib = C.CDLL(uclib._name)
-_lib.uc_emu_start.argtypes = (C.c_void_p, C.c_uint64, C.c_uint64, C.c_uint64, C.c_size_t)
 # With full prototypes, as ctypes is made for.
 PLAIN = Calls(
-    _lib.uc_emu_start,
+    abi.uc_emu_start,
     abi.uc_context_save,
     abi.uc_context_restore,
     lambda pointer: pointer,
@@ -54,7 +50,7 @@ PLAIN = Calls(
 )
 # As ntgate does: see cpu/unicorn_abi.py.
 TUNED = Calls(
-    abi.uc_emu_start,
+    abi.emu_start_counted,
     abi.context_save,
     abi.context_restore,
     abi.argument,

@@ -35,16 +35,19 @@ class EngineTime:
         from ntgate.cpu import unicorn_abi as abi
 
         self.seconds = 0.0
-        self._start = abi.uc_emu_start
         self._hook_add = abi.hook_add
-        abi.uc_emu_start = self.start
+        abi.uc_emu_start = self.timed(abi.uc_emu_start)
+        abi.emu_start_counted = self.timed(abi.emu_start_counted)
         abi.hook_add = self.hook_add  # type: ignore[assignment]
 
-    def start(self, *arguments: Any) -> int:
-        began = time.thread_time()
-        result: int = self._start(*arguments)
-        self.seconds += time.thread_time() - began
-        return result
+    def timed(self, start: Any) -> Any:
+        def timed(*arguments: Any) -> int:
+            began = time.thread_time()
+            result: int = start(*arguments)
+            self.seconds += time.thread_time() - began
+            return result
+
+        return timed
 
     def hook_add(self, engine: Any, kind: int, callback: Any, *rest: Any, **named: Any) -> int:
         if not callable(callback):

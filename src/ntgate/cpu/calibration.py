@@ -252,7 +252,7 @@ class _Calibration:
 
         callback = abi.HOOK_INTR(on_interrupt)
         hook = abi.hook_add(self.engine, const.UC_HOOK_INTR, callback)
-        abi.uc_emu_start(self.engine, _CODE, 0, 0, _LIMIT)
+        abi.emu_start_counted(self.engine, _CODE, 0, 0, _LIMIT)
         abi.check(abi.uc_hook_del(self.engine, hook))
         if "int ring 3" not in self.saved:
             raise CalibrationError("the engine did not run the trial program to its end")

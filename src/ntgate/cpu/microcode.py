@@ -67,7 +67,7 @@ class Microcode:
         context[layout.cr3] = _PDPT
         abi.check(abi.uc_context_restore(engine, cpu.context.pointer))
         cpu.flush_tlb()
-        code = abi.uc_emu_start(engine, _CODE + entry, 0, 0, count)
+        code = abi.emu_start_counted(engine, _CODE + entry, 0, 0, count)
         context = cpu.context.save(engine)
         # DR0-DR7, and behind them the engine's own record of its execution breakpoints.
         first, end = layout.dr0, layout.old_exception

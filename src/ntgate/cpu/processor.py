@@ -27,6 +27,7 @@ from ntgate.cpu.instructions import HLT
 from ntgate.cpu.live import live_registers
 from ntgate.cpu.microcode import Microcode
 from ntgate.cpu.mmu import PageFault, translate
+from ntgate.cpu.overdue import asked_again
 from ntgate.cpu.ports import PortIO
 from ntgate.cpu.ram import PAGE_SIZE, PhysicalMemory
 from ntgate.cpu.registers import Registers
@@ -176,12 +177,17 @@ class Processor:
     def run_engine(
         self, count: int, timeout_us: int = 0, counting: Counting = Counting.INSTRUCTIONS
     ) -> End:
-        """Let the engine run until it ends for some reason; `count` 0 counts nothing."""
+        """Let the engine run until it ends for some reason; `count` 0 goes by the clock."""
         self._set_counting(counting if count else Counting.NOTHING)
         self._broken_off_at = None
         self._thread = get_ident()
         started = monotonic()
-        code = abi.uc_emu_start(self.engine, self.registers.eip, 0, timeout_us, count)
+        eip = self.registers.eip
+        if count:
+            code = abi.emu_start_counted(self.engine, eip, 0, 0, count)
+        else:
+            with asked_again(self.engine, timeout_us):
+                code = abi.uc_emu_start(self.engine, eip, 0, timeout_us, 0)
         self._thread = 0
         at = self._broken_off_at
         begun = self._counter.value

@@ -45,10 +45,12 @@ uc_context_size = _bind("uc_context_size", C.c_void_p, restype=C.c_size_t)
 uc_context_save = _bind("uc_context_save", C.c_void_p, C.c_void_p)
 uc_context_restore = _bind("uc_context_restore", C.c_void_p, C.c_void_p)
 
-# A run keeps the GIL too: each callback would take it and give it back, at 0.15 us.  Other threads
-# get it in callbacks and between slices.
-uc_emu_start = _holding_gil["uc_emu_start"]
-uc_emu_start.argtypes = (C.c_void_p, C.c_uint64, C.c_uint64, C.c_uint64, C.c_size_t)
+_START = (C.c_void_p, C.c_uint64, C.c_uint64, C.c_uint64, C.c_size_t)
+uc_emu_start = _bind("uc_emu_start", *_START)
+# A counted run, which ends by itself, keeps the GIL: each callback would take it and give it back,
+# at 0.15 us.  Other threads get it in callbacks and between slices.
+emu_start_counted = _holding_gil["uc_emu_start"]
+emu_start_counted.argtypes = _START
 
 # The calls of every event, at 0.2 us instead of 0.35 to 0.5: they keep the GIL, and take their
 # pointers as `argument` has made them once, without a conversion in each call.
