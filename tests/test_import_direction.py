@@ -15,7 +15,7 @@ LONGEST = 500
 # itself may import.  "ntgate" is the package's own __init__.py, the public API.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors":    set(),
-    "cache":     set(),
+    "cache":     {"errors"},
     "cpu":       {"errors"},
     "memory":    {"cpu"},
     "layout":    {"memory"},

@@ -7,14 +7,25 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ntgate.errors import UsageError
+
 
 def cache_folder() -> Path:
-    """XDG_CACHE_HOME/ntgate, or what the platform has in its place."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "ntgate"
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Caches/ntgate"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ntgate"
+    """XDG_CACHE_HOME/ntgate, or what the platform has in its place.
+
+    Raises UsageError for a user who has no home folder.
+    """
+    chosen = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(chosen):  # the standard has any other ignored
+        return Path(chosen) / "ntgate"
+    if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
+        return Path(os.environ["LOCALAPPDATA"]) / "ntgate"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        raise UsageError("you have no home folder: set HOME, or XDG_CACHE_HOME") from None
+    below = {"win32": "AppData/Local", "darwin": "Library/Caches"}.get(sys.platform, ".cache")
+    return home / below / "ntgate"
 
 
 def cached_bytes(kind: str, key: str, make: Callable[[], bytes]) -> bytes:
@@ -22,8 +33,11 @@ def cached_bytes(kind: str, key: str, make: Callable[[], bytes]) -> bytes:
 
     The file begins with its key, and a file with another key is replaced.
     """
-    path = cache_folder() / kind
     prefix = key.encode() + b"\n"
+    try:
+        path = cache_folder() / kind
+    except UsageError:
+        return make()
     try:
         stored = path.read_bytes()
         if stored.startswith(prefix):

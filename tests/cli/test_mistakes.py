@@ -41,6 +41,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "cut.exe").write_bytes(native[:0x180])
     (tmp_path / "text.txt").write_text("no program")
     (tmp_path / "empty.exe").write_bytes(b"")
+    (tmp_path / "round").symlink_to("round")
+    os.mkfifo(tmp_path / "pipe")
     return tmp_path
 
 
@@ -59,6 +61,16 @@ def folder(tmp_path: Path) -> Path:
         (["run", "--bad", "@seh"], "No such option '--bad'"),
         (["run", "--time-limit", "0", "@seh"], "--time-limit 0"),
         (["run", "--time-limit", "soon", "@seh"], "'soon' is not a valid float"),
+        (["run", "--time-limit", "nan", "@seh"], "--time-limit nan"),
+        (["run", "--time-limit", "inf", "@seh"], "--time-limit inf"),
+        (["run", "--time-limit", "1e30", "@seh"], "--time-limit 1e+30"),
+        (["run", ""], "the program's name is empty"),
+        (["run", os.devnull], f"can't run {os.devnull}: it is not a regular file"),
+        (["run", "./pipe"], "can't run ./pipe: it is not a regular file"),
+        (["run", "./" + "long" * 100], "File name too long"),
+        (["run", "--mount", "round=C:\\x", "@seh"], "can't mount round: a link leads to itself"),
+        (["userland", "install", "--from", "missing"], "missing is not a folder"),
+        (["userland", "install", "--from", "."], ". holds no ntdll.dll"),
         (["run", "--memory-limit", "3", "@seh"], "--memory-limit 3"),
         (["run", "--memory", "3", "@seh"], "--memory 3"),
         (["run", "--env", "COLOUR", "@seh"], "--env COLOUR: write NAME=VALUE"),
@@ -140,6 +152,29 @@ def test_closed_streams(folder: Path, redirect: str) -> None:
     assert (code, errors) == (
         2, "ntgate: kd needs the standard output and, without -c, the standard input\n"
     )  # fmt: skip
+
+
+def test_stderr_is_closed(folder: Path) -> None:
+    """Nothing of what belongs there comes out of stdout."""
+    assert ntgate(["run", "missing.exe"], folder, "2>&-")[:2] == (2, "")
+    assert ntgate(["trace", "program.exe"], folder, "2>&-")[:2] == (2, "")
+    assert ntgate(["trace", "-o", "calls", "program.exe"], folder, "2>&-")[0] == 0
+    assert "NtWriteFile(" in (folder / "calls").read_text()
+
+
+def test_a_user_without_a_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No HOME, and no entry in the host's list of users: there is no place for a cache."""
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delitem(ENVIRONMENT, name, raising=False)
+    lonely = folder / "sitecustomize.py"
+    lonely.write_text("import pwd\ndef missing(user):\n    raise KeyError(user)\n"
+                      "pwd.getpwuid = missing\n")  # fmt: skip
+    monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", f"{folder}:{ENVIRONMENT['PYTHONPATH']}")
+    assert ntgate(["run", "program.exe"], folder)[::2] == (0, "")
+    assert ntgate(["kd"], folder, "</dev/null")[::2] == (0, "")
+    assert ntgate(["userland", "status"], folder)[::2] == (1, "")
+    code, _output, errors = ntgate(["userland", "install"], folder)
+    assert (code, errors) == (2, "ntgate: you have no home folder: set HOME, or XDG_CACHE_HOME\n")
 
 
 def test_a_reader_that_leaves(folder: Path) -> None:

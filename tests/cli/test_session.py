@@ -189,7 +189,7 @@ def test_the_memory_limit(run: Ntgate) -> None:
         (["--mount", "nowhere=C:\\x"], "can't mount nowhere: No such file or directory"),
         (["--mount", ".=x"], "can't mount at x: a place is a path such as C:\\data"),
         (["--mount", ".=C:\\a:wr"], "'.=C:\\\\a:wr': 'wr' is none of ro, cow, rw"),
-        (["--time-limit", "0"], "--time-limit 0: a number of seconds above 0"),
+        (["--time-limit", "0"], "--time-limit 0: a number of seconds above 0, at most a year"),
         (["--memory-limit", "1"], "--memory-limit 1: at least 16 MB"),
         (["--report", "no/where"], "can't write no/where: No such file or directory"),
     ],

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
+from ntgate.cli.complain import complain
+
 
 def main() -> None:
     """Entry point of the `ntgate` script."""
@@ -19,9 +21,9 @@ def main() -> None:
         _drop_output()
         sys.exit(141)
     except OSError as error:
-        # A file that the user names fails with a UsageError: what is left is the output.
         _drop_output()
-        print(f"ntgate: can't write the output: {error.strerror}", file=sys.stderr)
+        what = "can't write the output" if error.filename is None else error.filename
+        complain(f"ntgate: {what}: {error.strerror or error}")
         sys.exit(1)
 
 
@@ -38,15 +40,15 @@ def _run() -> None:
         sys.exit(error.exit_code)
     except click.UsageError as error:
         where = f"; see {error.ctx.command_path} --help" if error.ctx is not None else ""
-        print(f"ntgate: {error.format_message().rstrip('.')}{where}", file=sys.stderr)
+        complain(f"ntgate: {error.format_message().rstrip('.')}{where}")
         sys.exit(error.exit_code)
     except click.Abort:
         raise KeyboardInterrupt from None
     except NtgateError as error:
         _flush()
-        print(f"ntgate: {error}", file=sys.stderr)
+        complain(f"ntgate: {error}")
         if isinstance(error, MachineError) and error.state:
-            print(error.state, file=sys.stderr)
+            complain(error.state)
         sys.exit(error.exit_code)
     finally:
         _flush()
@@ -60,4 +62,5 @@ def _flush() -> None:
 
 def _drop_output() -> None:
     """What is still in the stream's buffer can't be written at exit either."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

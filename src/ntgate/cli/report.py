@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from ntgate.cli.complain import complain
 from ntgate.dispatch.dispatcher import Observer
 from ntgate.dispatch.tables import ServiceNumber
 from ntgate.executive.events import (
@@ -79,7 +79,7 @@ class Report:
             listed = ", ".join(f"{name} ({count})" for name, count in sorted(self._missing.items()))
             lines.append(f"not implemented: {listed}")
         for line in lines:
-            print(f"ntgate: {line}", file=sys.stderr)
+            complain(f"ntgate: {line}")
 
     def data(self, process: Process, code: int) -> dict[str, object]:
         """The report: equal runs have equal ones."""

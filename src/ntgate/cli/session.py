@@ -33,6 +33,7 @@ EXIT_STUCK = 125
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 PAGES_OF_MB = 256
 LEAST_MEMORY = 16  # MB
+LONGEST_S = 365 * 24 * 3600
 REMIND_S = 0.2  # between two requests to stop: one that comes while nothing runs is lost
 
 
@@ -51,8 +52,10 @@ class SessionOptions:
 
     def __post_init__(self) -> None:
         """Raises UsageError."""
-        if self.time_limit is not None and self.time_limit <= 0:
-            raise UsageError(f"--time-limit {self.time_limit:g}: a number of seconds above 0")
+        if self.time_limit is not None and not 0 < self.time_limit <= LONGEST_S:
+            raise UsageError(
+                f"--time-limit {self.time_limit:g}: a number of seconds above 0, at most a year"
+            )
         if self.memory_limit is not None and self.memory_limit < LEAST_MEMORY:
             raise UsageError(f"--memory-limit {self.memory_limit}: at least {LEAST_MEMORY} MB")
         self.variables = {}
@@ -95,6 +98,16 @@ def host_stream(stream: TextIO | None) -> StreamDevice | None:
     return StreamDevice(stream.buffer) if stream is not None else None
 
 
+def _endings() -> list[signal.Signals]:
+    """The signals that end a run; those of a terminal that goes, but for `nohup`."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    for name in ("SIGHUP", "SIGBREAK"):  # Unix has one, Windows the other
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            numbers.append(number)
+    return numbers
+
+
 class Session:
     """A machine with the host's standard streams, and one program on it."""
 
@@ -129,8 +142,7 @@ class Session:
 
     def run(self) -> None:
         """Until every program has ended, the time is up, or Ctrl-C."""
-        signals = (signal.SIGINT, signal.SIGTERM)
-        before = [(number, signal.signal(number, self._on_interrupt)) for number in signals]
+        before = [(number, signal.signal(number, self._on_interrupt)) for number in _endings()]
         over = threading.Event()
         limit = self.options.time_limit
         if limit is not None:

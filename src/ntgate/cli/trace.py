@@ -110,6 +110,8 @@ def trace_program(
     session_options: SessionOptions, options: TraceOptions,
 ) -> int:  # fmt: skip
     """Run a program, writing its calls; returns its exit code."""
+    if options.output is None and sys.stderr is None:
+        raise UsageError("a trace needs the standard error, or -o FILE")
     session = Session(machine_options, session_options)
     machine = session.machine
     file = open_output(options.output) if options.output is not None else sys.stderr

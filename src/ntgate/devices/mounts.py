@@ -38,8 +38,9 @@ class Mount:
         """Raises UsageError for a folder that is not there, or a place that can't be."""
         try:
             real = Path(host).resolve(strict=True)
-        except OSError as error:
-            raise UsageError(f"can't mount {host}: {error.strerror}") from None
+        except (OSError, RuntimeError) as error:  # RuntimeError: links that go round
+            reason = error.strerror if isinstance(error, OSError) else "a link leads to itself"
+            raise UsageError(f"can't mount {host}: {reason}") from None
         if not real.is_dir():
             raise UsageError(f"can't mount {host}: it is not a folder")
         path = guest.replace("/", "\\").rstrip("\\")

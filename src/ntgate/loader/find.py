@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from ntgate.errors import UsageError
+from ntgate.executive.ob.names import upcase
 from ntgate.image.pe_view import exports_of
 from ntgate.loader.builtin.images import builtin_ntdll, builtin_program, program_names
 from ntgate.loader.programs import Program, load_program
@@ -30,22 +32,28 @@ class FoundProgram:
 
 
 def find_program(name: str | Path, userland: Userland | None) -> FoundProgram:
-    """@NAME is built in; a path or a file of the current folder is the host's; a bare name may be
-    the userland's, as on a search path that ends with system32.
+    """@NAME is built in; a path or a file of the current folder is the host's; a bare name, or a
+    path that begins with C:\\WINDOWS\\system32, may be the userland's.
 
     Raises UsageError for one that is not there or can't be started.
     """
     word = os.fspath(name)
     if word.startswith("@"):
         return _built_in(word)
+    if not word:
+        raise UsageError("the program's name is empty")
     path = Path(word)
-    if userland is not None and not path.is_file() and path.name == word:
-        listed = userland.file(word) or userland.file(word + EXECUTABLE)
+    is_there = os.path.isfile(path)
+    listed_name = _listed_name(word)
+    if userland is not None and not is_there and listed_name:
+        listed = userland.file(listed_name) or userland.file(listed_name + EXECUTABLE)
         path = listed if listed is not None else path
     try:
+        if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):
+            raise UsageError(f"can't run {word}: it is not a regular file")
         file = path.read_bytes()
     except OSError as error:
-        is_the_userlands = userland is None and path.name == word and not path.exists()
+        is_the_userlands = userland is None and listed_name and not os.path.exists(path)
         install = "; for the userland's programs run `ntgate userland install`"
         hint = install if is_the_userlands else ""
         raise UsageError(f"can't read {word}: {error.strerror}{hint}") from None
@@ -55,6 +63,12 @@ def find_program(name: str | Path, userland: Userland | None) -> FoundProgram:
     if own is not None and own.resolve() == path.resolve():
         return FoundProgram(program, needs, None, f"{SYSTEM32}\\{path.name}")
     return FoundProgram(program, needs, path, "")
+
+
+def _listed_name(word: str) -> str:
+    """The name that a bare word, or a path into the guest's system32, has in the userland."""
+    folder, _, name = word.replace("/", "\\").rpartition("\\")
+    return name if upcase(folder) in ("", upcase(SYSTEM32)) else ""
 
 
 def _needs(program: Program) -> str:

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ntgate.cache import cache_folder
+from ntgate.errors import UsageError
 from ntgate.loader.userland.errors import UserlandError
 from ntgate.loader.userland.strip import Symbol, decode_symbols
 from ntgate.loader.userland.tables import ServiceRow
@@ -119,7 +119,10 @@ class Userland:
 
         Raises UserlandError when the one in use can't be read.
         """
-        root = root or userland_root()
+        try:
+            root = root or userland_root()
+        except UsageError:
+            return None
         try:
             name = (root / CURRENT).read_text(encoding="utf-8").strip()
         except OSError:
@@ -205,16 +208,4 @@ class Userland:
 
 def userland_root() -> Path:
     """The folder of all prepared userlands of this layout, in the user's cache."""
-    return _user_cache() / "ntgate" / f"userland-{LAYOUT}"
-
-
-def _user_cache() -> Path:
-    chosen = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(chosen):
-        return Path(chosen)
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        return Path(local) if local else Path.home() / "AppData" / "Local"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path.home() / ".cache"
+    return cache_folder() / f"userland-{LAYOUT}"

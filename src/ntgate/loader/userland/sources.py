@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from ntgate.loader.userland.errors import UserlandError
+from ntgate.loader.userland.errors import UserlandError, WrongFolder
 from ntgate.loader.userland.relink import has_wine_8_0_stubs, is_wine
 
 # 16-bit modules and VxDs (.dll16, .vxd ...) can't run here.
@@ -87,11 +87,11 @@ class Folder:
 
     def __init__(self, place: Path, *, any_version: bool = False) -> None:
         if not place.is_dir():
-            raise UserlandError(f"{place} is not a folder")
+            raise WrongFolder(f"{place} is not a folder")
         self._paths = _folder_files(place)
         ntdll = self._paths.get("ntdll.dll")
         if ntdll is None:
-            raise UserlandError(f"{place} holds no ntdll.dll, nor a Wine tree or prefix that does")
+            raise WrongFolder(f"{place} holds no ntdll.dll, nor a Wine tree or prefix that does")
         self.origin = str(ntdll.parent.absolute())
         self.packages: Mapping[str, str] = {}
         self.count: int | None = len(self._paths)
@@ -103,7 +103,7 @@ class Folder:
         elif any_version:
             self.version = "unknown"
         else:
-            raise UserlandError(
+            raise WrongFolder(
                 f"{ntdll} is not Wine {WINE_VERSION}'s; --any-version takes it all the same"
             )
 
