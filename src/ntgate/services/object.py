@@ -8,6 +8,7 @@ from ntgate.dispatch.outcome import ENDED, Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import ACCESS_MASK, HANDLE, ULONG, OutOpt, Scalar
 from ntgate.errors import NtError
+from ntgate.executive.ob import ObjectManager
 from ntgate.executive.ob.attributes import (
     DELETE,
     DUPLICATE_CLOSE_SOURCE,
@@ -120,8 +121,22 @@ def NtCompareObjects(
 @service()
 def NtMakeTemporaryObject(caller: Thread, Handle: HANDLE) -> Outcome:
     """The object goes with its last handle."""
-    caller.executive.objects.make_temporary(caller.object(Handle, None, DELETE))
+    objects = caller.executive.objects
+    body = caller.object(Handle, None, 0)
+    if _is_dos_device(objects, body):
+        # Wine 8.0's DefineDosDevice opens the link without a right and leaves the rest to this;
+        # XP's has csrss open it for DELETE.
+        objects.check_access(body, DELETE)
+    else:
+        caller.object(Handle, None, DELETE)
+    objects.make_temporary(body)
     return ntstatus.STATUS_SUCCESS
+
+
+def _is_dos_device(objects: ObjectManager, body: int) -> bool:
+    info = objects.name_info(body)
+    named = info is not None and info.Directory == objects.dos_devices
+    return named and objects.type_of(body).name == "SymbolicLink"
 
 
 @service()

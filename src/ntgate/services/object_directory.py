@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import Annotated
 
 from ntgate.dispatch.outcome import Outcome
@@ -21,6 +22,10 @@ from ntgate.dispatch.types import (
     Scalar,
     SizedBy,
 )
+from ntgate.errors import NtError
+from ntgate.executive.ob import ObjectAttributes as Attributes
+from ntgate.executive.ob import ObjectManager
+from ntgate.executive.ob.attributes import OBJ_PERMANENT
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.services.capture import object_attributes
@@ -139,6 +144,17 @@ def NtQueryDirectoryObject(
 # Symbolic links
 
 
+def _is_dos_device(objects: ObjectManager, attributes: Attributes) -> bool:
+    r"""Whether a full path is that of a DOS device: `\??\NAME`, `\DosDevices\NAME`."""
+    above = attributes.name.rpartition("\\")[0]
+    if attributes.root or not above:
+        return False
+    try:
+        return objects.lookup(above, attributes.attributes)[0] == objects.dos_devices
+    except NtError:
+        return False
+
+
 @service()
 def NtCreateSymbolicLinkObject(
     caller: Thread,
@@ -157,8 +173,15 @@ def NtCreateSymbolicLinkObject(
     attributes = object_attributes(caller, ObjectAttributes, creating=True)
     target = caller.memory.read(given.Buffer, given.Length).decode("utf-16-le", "surrogatepass")
     objects = caller.executive.objects
+    # XP's DefineDosDevice has csrss make the permanent link; Wine 8.0's makes it itself, without
+    # csrss's privilege.
+    device = attributes.attributes & OBJ_PERMANENT and _is_dos_device(objects, attributes)
+    if device:
+        attributes = replace(attributes, attributes=attributes.attributes & ~OBJ_PERMANENT)
     body = objects.create_symbolic_link(target, attributes)
     inserted = objects.insert(caller.process.handles, body, DesiredAccess, attributes)
+    if device and inserted.body == body:
+        objects.make_permanent(body)
     LinkHandle.write(inserted.handle)
     return inserted.status
 
@@ -171,6 +194,11 @@ def NtOpenSymbolicLinkObject(
     ObjectAttributes: In[OBJECT_ATTRIBUTES],
 ) -> Outcome:
     """Open a link itself by name."""
+    # Wine 8.0's DefineDosDevice asks for no right, which NT refuses.
+    if not DesiredAccess and ObjectAttributes:
+        attributes = object_attributes(caller, ObjectAttributes)
+        if _is_dos_device(caller.executive.objects, attributes):
+            DesiredAccess = SYMBOLIC_LINK_QUERY
     return _open(caller, "SymbolicLink", DesiredAccess, ObjectAttributes, LinkHandle)
 
 

@@ -243,7 +243,8 @@ class Namespace(Handles):
             there = self.type_of(body)
             if there.name == "SymbolicLink":
                 if rest or there is not kind:
-                    return self.link_target(body) + rest
+                    target = self.link_target(body)
+                    return (target.removesuffix("\\") if rest else target) + rest
                 return _Found(body, "")
             if there.row.parses and not (rest and creating):
                 return _Found(body, rest)
