@@ -5,11 +5,11 @@ from __future__ import annotations
 from ntgate.dispatch.types import OBJECT_ATTRIBUTES, UNICODE_STRING, In
 from ntgate.errors import NtError
 from ntgate.executive.ob import UNNAMED, ObjectAttributes
-from ntgate.executive.ob.attributes import OBJ_KERNEL_HANDLE, OBJ_VALID_ATTRIBUTES
+from ntgate.executive.ob.attributes import OBJ_KERNEL_HANDLE, OBJ_VALID_ATTRIBUTES, Quality
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.memory.user import UserMemory
-from ntgate.services.security_capture import descriptor
+from ntgate.services.security_capture import SECURITY_QUALITY_OF_SERVICE, descriptor
 
 LONGEST_NAME = 0xFFFE  # bytes: no room is left for a NUL
 
@@ -63,4 +63,12 @@ def object_attributes(
     security = b""
     if given.SecurityDescriptor:
         security = descriptor(caller.memory, given.SecurityDescriptor).pack()
-    return ObjectAttributes(name, root, flags, security)
+    quality = None
+    if given.SecurityQualityOfService:
+        asked = In[SECURITY_QUALITY_OF_SERVICE](
+            caller.memory, given.SecurityQualityOfService, SECURITY_QUALITY_OF_SERVICE
+        ).read()
+        quality = Quality(
+            asked.ImpersonationLevel, bool(asked.ContextTrackingMode), bool(asked.EffectiveOnly)
+        )
+    return ObjectAttributes(name, root, flags, security, quality)

@@ -23,6 +23,7 @@ from ntgate.executive.io.open_file import OpenFile
 from ntgate.executive.io.request import Request
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.io import FO_MAILSLOT, FO_NAMED_PIPE
 from ntgate.memory.user import AccessViolation
 from ntgate.services.file_fast import fast_read, fast_write
 from ntgate.services.file_request import (
@@ -35,6 +36,7 @@ from ntgate.services.file_request import (
 )
 
 THREAD_TERMINATE = 1
+WITHOUT_PLACE = FO_NAMED_PIPE | FO_MAILSLOT  # nobody need say where in them
 
 ReadBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length", "out")]
 WriteBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length")]
@@ -43,6 +45,8 @@ WriteBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length")]
 def _place(file: OpenFile, byte_offset: InOpt[LARGE_INTEGER], *, synchronous: bool) -> int:
     """Where in the file; -1 is its end.  Raises STATUS_INVALID_PARAMETER."""
     if not file.positioned:
+        if not (byte_offset or synchronous or file.object.Flags & WITHOUT_PLACE):
+            raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
         return 0
     offset = byte_offset.read() if byte_offset else c.FILE_USE_FILE_POINTER_POSITION
     if offset == c.FILE_USE_FILE_POINTER_POSITION:

@@ -14,7 +14,6 @@ from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.io import (
-    FILE_OBJECT,
     FO_ALERTABLE_IO,
     FO_NO_INTERMEDIATE_BUFFERING,
     FO_SYNCHRONOUS_IO,
@@ -133,6 +132,6 @@ def _finished(caller: Thread, wait_status: int, state: Any) -> Outcome:
             DISPATCHER_HEADER(executive.kernel, event).SignalState = 0
             return _wait_again(caller, state)
         request.cancel()
-    status = FILE_OBJECT(executive.kernel, body).FinalStatus
+    status = executive.io.finished.pop(serial)
     executive.objects.dereference(body)
     return status

@@ -170,9 +170,18 @@ def _connect(
     size = min(room, ports.view(server).MaxConnectionInfoLength) if information else 0
     data = caller.memory.read(information, size)
     connection = Connection(client_view=_offered(caller, client_view))
-    client = ports.create_communication_port(caller, CLIENT_COMMUNICATION_PORT, server)
+    try:
+        client = ports.create_communication_port(caller, CLIENT_COMMUNICATION_PORT, server)
+    except NtError:
+        connection.unmap()
+        raise
     executive.objects.set_companion(client, connection)
-    _remember_security(caller, client, quality)
+    try:
+        _remember_security(caller, client, quality)
+    except NtError:
+        connection.unmap()
+        executive.objects.dereference(client)
+        raise
     shared = connection.client_view
     number = ports.next_id()
     request = Message(
@@ -217,6 +226,8 @@ def _connected(caller: Thread, status: int, places: tuple[int, ...]) -> Outcome:
     reply = ports.take_reply(caller)
     executive.objects.reference(client)
     executive.waits.release(caller)
+    connection = executive.objects.companion(client, Connection)
+    connected = False
     try:
         if status:
             return status
@@ -227,7 +238,6 @@ def _connected(caller: Thread, status: int, places: tuple[int, ...]) -> Outcome:
             memory.set_u32(length_at, len(data))
         if reply is None or not ports.view(client).ConnectedPort:
             return ntstatus.STATUS_PORT_CONNECTION_REFUSED
-        connection = executive.objects.companion(client, Connection)
         _write_views(caller, client_view, server_view, connection)
         if max_length:
             memory.set_u32(max_length, ports.view(client).MaxMessageLength)
@@ -235,8 +245,11 @@ def _connected(caller: Thread, status: int, places: tuple[int, ...]) -> Outcome:
             caller.process.handles, client, PORT_ALL_ACCESS
         )
         memory.set_u32(handle, opened)
+        connected = True
         return ntstatus.STATUS_SUCCESS
     finally:
+        if not connected:
+            connection.unmap()
         executive.objects.dereference(client)
 
 

@@ -55,9 +55,8 @@ def key_of(caller: Thread, handle: int, access: int) -> Key:
 
 
 def key_attributes(caller: Thread, pointer: In[OBJECT_ATTRIBUTES]) -> Attributes:
-    """OBJECT_ATTRIBUTES that must be there."""
-    if not pointer:
-        pointer.read()
+    """OBJECT_ATTRIBUTES that must be there, with a name: the registry looks at both itself."""
+    In[UNICODE_STRING](caller.memory, pointer.read().ObjectName, UNICODE_STRING).read()
     return object_attributes(caller, pointer)
 
 

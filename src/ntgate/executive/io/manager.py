@@ -27,14 +27,14 @@ from ntgate.layout.ke import DISPATCHER_HEADER
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
-    from ntgate.executive.io.device import ConsoleDevice
+    from ntgate.executive.io.device import Consoles
     from ntgate.executive.io.disk_file import DiskFile
     from ntgate.executive.io.volume import Volume
     from ntgate.executive.ps.thread import Thread
 
 NOTIFICATION_EVENT, SYNCHRONIZATION_EVENT = 0, 1
 TAG_NAME = b"IoNm"
-LONGEST_NAME = 0x7FFE  # bytes of a file object's name
+LONGEST_NAME = 0xFFFC  # bytes of a file object's name
 
 _OBJECT_FLAGS = (
     (c.FILE_SYNCHRONOUS, layout.FO_SYNCHRONOUS_IO),
@@ -71,7 +71,7 @@ class IoManager:
 
     volume: Volume
     pipes: Device  # \\Device\\NamedPipe
-    console: Device | None = None  # what terminals are files of, once it is attached
+    consoles: Consoles | None = None  # once their driver is attached
 
     def __init__(self, executive: Executive) -> None:
         self.executive = executive
@@ -80,13 +80,14 @@ class IoManager:
         self.objects = objects = executive.objects
         self.pending: dict[int, Request] = {}
         self.last_serial = 0
+        self.finished: dict[int, int] = {}  # statuses that threads wait for, by serial
         self.fast_files: dict[int, DiskFile] = {}  # by body: those with fast I/O
-        self.terminals: dict[bool, ConsoleDevice] = {}  # True: for input; of standard handles
         self.ports = CompletionPorts(executive)
         kind = self.file_type = objects.types["File"]
         kind.delete = self._delete_file
         kind.close = self._close_handle
         kind.query_name = self.name_of
+        kind.waitable = self.waitable
         objects.types["Section"].delete = self._delete_section
 
     # Drivers and devices.
@@ -159,7 +160,7 @@ class IoManager:
     def open_object(self, attributes: ObjectAttributes, create: Create) -> OpenFile:
         """A new file object with one reference and no handle; `access` is granted already."""
         device, create.path, create.related = self._find(attributes)
-        create.security = attributes.security
+        create.security, create.quality = attributes.security, attributes.quality
         if create.makes_on not in (0, device.device_type):
             raise NtError(s.STATUS_OBJECT_NAME_INVALID)
         file = self._new_file(device, create)
@@ -198,6 +199,10 @@ class IoManager:
     def name_of(self, body: int) -> str:
         """The full NT path of a file object; raises NtError for one that has none."""
         return self.file(body).object_name
+
+    def waitable(self, body: int) -> int:
+        """The DISPATCHER_HEADER that a wait on a file waits for; raises NtError."""
+        return self.file(body).waitable
 
     def _find(self, attributes: ObjectAttributes) -> tuple[Device, str, OpenFile | None]:
         objects = self.objects

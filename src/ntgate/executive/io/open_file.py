@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.mm.files import SectionFile
+from ntgate.executive.ob.attributes import Quality
 from ntgate.layout.io import FILE_OBJECT, FO_SYNCHRONOUS_IO
 from ntgate.layout.ntstatus import (
     STATUS_INVALID_DEVICE_REQUEST,
@@ -42,6 +43,7 @@ class Create:
     information: int = c.FILE_OPENED
     maximum: bool = False  # MAXIMUM_ALLOWED was asked for as well
     security: bytes = b""  # a self-relative descriptor for a new file
+    quality: Quality | None = None  # how a server may act as who opens its pipe
 
     def take_maximum(self, denied: int = 0) -> None:
         """Add every right but the denied ones, where they were asked for."""
@@ -93,6 +95,11 @@ class OpenFile:
     @property
     def synchronous(self) -> bool:
         return bool(self.object.Flags & FO_SYNCHRONOUS_IO)
+
+    @property
+    def waitable(self) -> int:
+        """Address of the DISPATCHER_HEADER that a wait on the file waits for; raises NtError."""
+        return self.object.Event.address
 
     @property
     def size(self) -> int:

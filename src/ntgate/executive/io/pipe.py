@@ -10,7 +10,9 @@ from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io import information_class as i
 from ntgate.executive.io.open_file import Create, OpenFile
+from ntgate.executive.io.pipe_client import DEFAULT, PipeClient
 from ntgate.executive.io.pipe_queue import PipeQueue
+from ntgate.executive.ob.attributes import MAXIMUM_ALLOWED
 from ntgate.layout import ntstatus as s
 from ntgate.layout.io import FILE_OBJECT, FO_NAMED_PIPE
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from ntgate.executive.io.manager import Device
     from ntgate.executive.io.request import Request
     from ntgate.executive.ps.thread import Thread
-    from ntgate.executive.se import Security
 
 DISCONNECTED, LISTENING, CONNECTED, CLOSING = 1, 2, 3, 4
 INBOUND, OUTBOUND, FULL_DUPLEX = range(3)
@@ -33,6 +34,7 @@ FSCTL_PIPE_PEEK        = 0x11400C
 FSCTL_PIPE_TRANSCEIVE  = 0x11C017
 FSCTL_PIPE_WAIT        = 0x110018
 FSCTL_PIPE_IMPERSONATE = 0x11001C
+FSCTL_PIPE_GET_CONNECTION_ATTRIBUTE = 0x110030  # newer than XP
 PEEK_HEADER = 16
 
 # What an end answers in a state in which nothing can be read or written.
@@ -53,7 +55,7 @@ class Pipe:
 
     def __init__(
         self, name: str, configuration: int, pipe_type: int, maximum: int, inbound: int,
-        outbound: int, timeout: int,
+        outbound: int, timeout: int, security: bytes,
     ) -> None:  # fmt: skip
         self.name = name  # with its backslash; "" for one without a name
         self.configuration = configuration
@@ -62,6 +64,7 @@ class Pipe:
         self.inbound = inbound
         self.outbound = outbound
         self.timeout = timeout
+        self.security = security  # a self-relative descriptor
         self.instances: list[Instance] = []
         self.listens: Callable[[], None] = lambda: None  # an instance has begun to
 
@@ -71,15 +74,19 @@ class Pipe:
 
 
 class Instance:
-    """A server's end and, while it is connected, a client's.  `queues` by who reads."""
+    """A server's end and, while it is connected, a client's.  `queues` by who reads.
 
-    def __init__(self, pipe: Pipe) -> None:
+    `processes` has the ids of the client's process, 0 while there was none, and the server's.
+    """
+
+    def __init__(self, pipe: Pipe, server_process: int) -> None:
         self.pipe = pipe
         self.state = LISTENING
         self.listeners: list[Request] = []
         self.ends: list[PipeEnd | None] = [None, None]
         self.queues: list[PipeQueue] = []
-        self._client: tuple[Security, int] | None = None  # whose token the client wrote with
+        self.processes = [0, server_process]
+        self.client: PipeClient | None = None
         self._new_queues()
         pipe.instances.append(self)
 
@@ -90,35 +97,33 @@ class Instance:
             PipeQueue(self.pipe.inbound, messages=messages),
         ]
 
-    def connect(self, client: PipeEnd) -> None:
-        self.ends[CLIENT] = client
+    def connect(self, end: PipeEnd, thread: Thread, client: PipeClient | None) -> None:
+        """A thread opens the other end; `client` is None for a pipe without a name."""
+        self.ends[CLIENT] = end
+        self.processes[CLIENT] = thread.pid
+        self.client = client
+        if client is not None:
+            self.queues[SERVER].was_read = client.was_read
         self.state = CONNECTED
         self._answer_listeners(s.STATUS_SUCCESS)
 
-    def remember_client(self, thread: Thread) -> None:
-        """The first write tells as whom the server may act."""
-        if self._client is None:
-            security = thread.executive.security
-            self._client = security, security.client_token(thread.ethread)
-
     def impersonate(self, thread: Thread) -> None:
         """Let the server's thread act as the client; raises STATUS_CANNOT_IMPERSONATE."""
-        if self._client is None:
+        if self.client is None:
             raise NtError(s.STATUS_CANNOT_IMPERSONATE)
-        security, body = self._client
-        level = security.token(body).view.ImpersonationLevel
-        security.impersonate(thread.ethread, body, level)
+        self.client.impersonate(thread)
 
     def _forget_client(self) -> None:
-        if self._client is not None:
-            security, body = self._client
-            self._client = None
-            security.objects.dereference(body)
+        if self.client is not None:
+            self.client.release()
+            self.client = None
+            self.queues[SERVER].was_read = lambda _token: None
 
     def disconnect(self) -> None:
         """FSCTL_PIPE_DISCONNECT: what was not read is lost."""
         self._answer_listeners(s.STATUS_PIPE_DISCONNECTED)
         self._forget_client()
+        self.processes[CLIENT] = 0
         self.state = DISCONNECTED
         for queue in self.queues:
             queue.break_readers(s.STATUS_PIPE_DISCONNECTED)
@@ -184,6 +189,21 @@ class PipeEnd(OpenFile):
         return super().object_name
 
     @property
+    def security(self) -> bytes:
+        """Of the pipe, whichever end is asked; a client that was disconnected has none."""
+        self._check_connected()
+        return self.instance.pipe.security
+
+    @security.setter
+    def security(self, descriptor: bytes) -> None:
+        self._check_connected()
+        self.instance.pipe.security = descriptor
+
+    def _check_connected(self) -> None:
+        if self.state is not None:
+            raise NtError(s.STATUS_PIPE_DISCONNECTED)
+
+    @property
     def pipe_state(self) -> int:
         return self.state or self.instance.state
 
@@ -222,24 +242,28 @@ class PipeEnd(OpenFile):
     def write(self, request: Request, offset: int, data: bytes) -> int | None:
         if self.pipe_state != CONNECTED:
             raise NtError(_WRITE_FAILS[self.pipe_state])
-        if self.side == CLIENT and self.name:
-            self.instance.remember_client(request.thread)
-        queue = self._outgoing
+        queue, token = self._outgoing, self._token(request)
         if queue.accepts(len(data)):
-            queue.write(data)
+            queue.write(data, token)
             return len(data)
         if self._blocks:
-            queue.write_waiting(data, request)
+            queue.write_waiting(data, request, token)
             return None
         # What waits for it takes its part; the rest would have to wait.
-        part = b"" if queue.messages else data[: queue.wanted]
-        queue.write(part)
+        if queue.messages:
+            return 0
+        part = data[: queue.wanted]
+        queue.write(part, token)
         return len(part)
+
+    def _token(self, request: Request) -> int:
+        """What tells the server as whom a client writes."""
+        client = self.instance.client if self.side == CLIENT else None
+        return client.writes(request.thread) if client is not None else 0
 
     def flush(self, request: Request) -> int | None:
         """Waits until the other end has read."""
-        if self.state is not None:
-            raise NtError(s.STATUS_PIPE_DISCONNECTED)
+        self._check_connected()
         return self._outgoing.flush(request) if self.pipe_state == CONNECTED else 0
 
     # Control.
@@ -254,6 +278,8 @@ class PipeEnd(OpenFile):
             return b""
         if code == FSCTL_PIPE_LISTEN:
             return self._listen(request)
+        if code == FSCTL_PIPE_GET_CONNECTION_ATTRIBUTE:
+            return self._attribute(data, room)
         if code == FSCTL_PIPE_DISCONNECT:
             return self._disconnect()
         raise NtError(s.STATUS_INVALID_DEVICE_REQUEST)
@@ -274,6 +300,17 @@ class PipeEnd(OpenFile):
         request.pend(lambda: instance.listeners.remove(request))
         return None
 
+    def _attribute(self, data: bytes, room: int) -> bytes:
+        """The id of the process at one of the ends, as a DWORD."""
+        self._check_connected()
+        sides = {b"ClientProcessId": CLIENT, b"ServerProcessId": SERVER}
+        side = sides.get(data.partition(b"\0")[0])
+        if side is None or not self.instance.processes[side]:
+            raise NtError(s.STATUS_NOT_FOUND)
+        if room < struct.calcsize("<I"):
+            raise NtError(s.STATUS_BUFFER_TOO_SMALL)
+        return struct.pack("<I", self.instance.processes[side])
+
     def _disconnect(self) -> bytes:
         if self.side != SERVER:
             raise NtError(s.STATUS_ILLEGAL_FUNCTION)
@@ -286,8 +323,7 @@ class PipeEnd(OpenFile):
         if room < PEEK_HEADER:
             raise NtError(s.STATUS_INVALID_PARAMETER)
         state, queue = self.pipe_state, self._incoming
-        if self.state is not None:
-            raise NtError(s.STATUS_PIPE_DISCONNECTED)
+        self._check_connected()
         if state in (DISCONNECTED, LISTENING):
             raise NtError(s.STATUS_INVALID_PIPE_STATE)
         if state == CLOSING and queue.is_empty:
@@ -301,22 +337,20 @@ class PipeEnd(OpenFile):
 
     def _transceive(self, request: Request, data: bytes, room: int) -> bytes | None:
         """Write a message and read the answer."""
-        if self.state is not None:
-            raise NtError(s.STATUS_PIPE_DISCONNECTED)
+        self._check_connected()
         if self.pipe_state != CONNECTED:
             raise NtError(s.STATUS_INVALID_PIPE_STATE)
         if self.read_mode != MESSAGE:
             raise NtError(s.STATUS_INVALID_READ_MODE)
         if not self._incoming.is_empty:
             raise NtError(s.STATUS_PIPE_BUSY)
-        self._outgoing.write(data)
+        self._outgoing.write(data, self._token(request))
         return self._read(request, room, message=True)
 
     # Information.
 
     def query(self, information_class: int) -> bytes:
-        if self.state is not None:
-            raise NtError(s.STATUS_PIPE_DISCONNECTED)
+        self._check_connected()
         pipe = self.instance.pipe
         if information_class == i.FileNameInformation:
             name = pipe.name.encode("utf-16-le", "surrogatepass")
@@ -342,8 +376,7 @@ class PipeEnd(OpenFile):
     def set(self, information_class: int, data: bytes, other: OpenFile | None) -> None:
         if information_class != i.FilePipeInformation:
             raise NtError(s.STATUS_INVALID_PARAMETER)
-        if self.state is not None:
-            raise NtError(s.STATUS_PIPE_DISCONNECTED)
+        self._check_connected()
         read_mode, completion_mode = struct.unpack_from("<2I", data)
         if read_mode > MESSAGE or completion_mode > COMPLETE_OPERATION:
             raise NtError(s.STATUS_INVALID_PARAMETER)
@@ -357,14 +390,19 @@ class PipeEnd(OpenFile):
 
 
 def connect_client(
-    instance: Instance, create: Create, file: FILE_OBJECT, device: Device
+    instance: Instance, create: Create, file: FILE_OBJECT, device: Device, thread: Thread
 ) -> PipeEnd:
-    """A client's end of an instance that listens; raises STATUS_ACCESS_DENIED."""
-    configuration = instance.pipe.configuration
+    """A client's end of an instance that listens, for a thread; raises STATUS_ACCESS_DENIED."""
+    security = thread.executive.security
+    pipe = instance.pipe
+    configuration = pipe.configuration
+    asked = create.access | (MAXIMUM_ALLOWED if create.maximum else 0)
+    granted = security.check_file(pipe.security, asked) if asked else 0
     denied = {INBOUND: c.FILE_READ_DATA, OUTBOUND: c.FILE_WRITE_DATA}.get(configuration, 0)
     if create.access & denied:
         raise NtError(s.STATUS_ACCESS_DENIED)
-    create.take_maximum(denied)
-    client = PipeEnd(file, device, create.access, instance, CLIENT)
-    instance.connect(client)
-    return client
+    create.access = granted & ~denied
+    client = PipeClient(security, create.quality or DEFAULT, thread) if pipe.name else None
+    end = PipeEnd(file, device, create.access, instance, CLIENT)
+    instance.connect(end, thread, client)
+    return end

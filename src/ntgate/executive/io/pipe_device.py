@@ -20,11 +20,22 @@ if TYPE_CHECKING:
     from ntgate.executive.io.manager import Device, IoManager
     from ntgate.executive.io.request import Request
 
+FSCTL_PIPE_QUERY_CLIENT_PROCESS = 0x110024
 WAIT_HEADER = struct.Struct("<qI?")
 WAIT_NAME_AT = 14
 # Win32's default, which Wine 8.0's kernelbase asks for with 0, and XP's by its value.
 DEFAULT_TIMEOUT = -500_000
 WAIT_FOREVER = -(1 << 63)
+# What the device and its root directory answer to the controls of a pipe.
+_ROOT_REFUSES = {
+    p.FSCTL_PIPE_PEEK: s.STATUS_INVALID_PARAMETER,
+    p.FSCTL_PIPE_GET_CONNECTION_ATTRIBUTE: s.STATUS_INVALID_PARAMETER,
+    FSCTL_PIPE_QUERY_CLIENT_PROCESS: s.STATUS_INVALID_PARAMETER,
+    p.FSCTL_PIPE_DISCONNECT: s.STATUS_PIPE_DISCONNECTED,
+    p.FSCTL_PIPE_TRANSCEIVE: s.STATUS_PIPE_DISCONNECTED,
+    p.FSCTL_PIPE_LISTEN: s.STATUS_ILLEGAL_FUNCTION,
+    p.FSCTL_PIPE_IMPERSONATE: s.STATUS_ILLEGAL_FUNCTION,
+}
 # ShareAccess of a server says who may do what.
 _CONFIGURATIONS = {
     c.FILE_SHARE_WRITE: p.INBOUND,
@@ -47,17 +58,30 @@ class NewPipe:
 
 
 class PipeRoot(OpenFile):
-    """The device or its root directory: for FSCTL_PIPE_WAIT, and pipes without a name."""
+    """The device, or its root directory: that is for FSCTL_PIPE_WAIT and pipes without a name."""
 
     def __init__(
-        self, file: FILE_OBJECT, device: Device, access: int, pipes: PipeDevice
+        self, file: FILE_OBJECT, pipes: PipeDevice, access: int, *, is_directory: bool
     ) -> None:
-        super().__init__(file, device, access)
+        super().__init__(file, pipes.device, access)
         self._pipes = pipes
+        self.is_directory = is_directory
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return "\\" if self.is_directory else ""
+
+    def read(self, request: Request, offset: int, size: int) -> bytes | None:
+        raise NtError(s.STATUS_INVALID_PARAMETER)
+
+    def write(self, request: Request, offset: int, data: bytes) -> int | None:
+        raise NtError(s.STATUS_INVALID_PARAMETER)
 
     def file_control(self, request: Request, code: int, data: bytes, room: int) -> bytes | None:
         if code != p.FSCTL_PIPE_WAIT:
-            raise NtError(s.STATUS_NOT_SUPPORTED)
+            raise NtError(_ROOT_REFUSES.get(code, s.STATUS_NOT_SUPPORTED))
+        if not self.is_directory:
+            raise NtError(s.STATUS_ILLEGAL_FUNCTION)
         if len(data) < WAIT_NAME_AT:
             raise NtError(s.STATUS_INVALID_PARAMETER)
         timeout, length, specified = WAIT_HEADER.unpack_from(data)
@@ -89,7 +113,8 @@ class PipeDevice:
             return self._connect(related.instance.pipe, create, file)
         if not path.removeprefix("\\"):
             create.take_maximum()
-            return PipeRoot(file, self.device, create.access, self)
+            inherited = isinstance(related, PipeRoot) and related.is_directory
+            return PipeRoot(file, self, create.access, is_directory=bool(path) or inherited)
         pipe = self._pipes.get(self._key(path))
         if pipe is None or not pipe.instances:
             raise NtError(s.STATUS_OBJECT_NAME_NOT_FOUND)
@@ -101,7 +126,8 @@ class PipeDevice:
         instance = pipe.listening()
         if instance is None:
             raise NtError(s.STATUS_PIPE_NOT_AVAILABLE)
-        return connect_client(instance, create, file, self.device)
+        thread = self._io.executive.processes.current
+        return connect_client(instance, create, file, self.device, thread)
 
     @staticmethod
     def _key(path: str) -> str:
@@ -113,9 +139,10 @@ class PipeDevice:
         configuration = _CONFIGURATIONS.get(create.share)
         if configuration is None:
             raise NtError(s.STATUS_INVALID_PARAMETER)
-        if isinstance(create.related, PipeRoot) and "\\" in create.path:
+        root = create.related if isinstance(create.related, PipeRoot) else None
+        if root is not None and not root.is_directory:
             raise NtError(s.STATUS_OBJECT_NAME_INVALID)
-        unnamed = isinstance(create.related, PipeRoot) and not create.path
+        unnamed = root is not None and not create.path
         if not unnamed and not create.path.removeprefix("\\"):
             raise NtError(s.STATUS_OBJECT_NAME_INVALID)
         key = self._key(create.path)
@@ -130,9 +157,11 @@ class PipeDevice:
             create.information = c.FILE_CREATED
         else:
             self._check_more(pipe, create, configuration)
+            asked = create.access | c.FILE_CREATE_PIPE_INSTANCE
+            self._io.executive.security.check_file(pipe.security, asked)
         denied = {p.INBOUND: c.FILE_WRITE_DATA, p.OUTBOUND: c.FILE_READ_DATA}
         create.take_maximum(denied.get(configuration, 0))
-        instance = Instance(pipe)
+        instance = Instance(pipe, self._io.executive.processes.current.pid)
         server = PipeEnd(
             file, self.device, create.access, instance, p.SERVER, new.read_mode,
             new.completion_mode,
@@ -140,8 +169,9 @@ class PipeDevice:
         pipe.listens()
         return server
 
-    @staticmethod
-    def _new_pipe(create: Create, new: NewPipe, configuration: int, *, unnamed: bool) -> Pipe:
+    def _new_pipe(
+        self, create: Create, new: NewPipe, configuration: int, *, unnamed: bool
+    ) -> Pipe:
         if create.disposition == c.FILE_OPEN:
             raise NtError(s.STATUS_OBJECT_NAME_NOT_FOUND)
         if new.timeout is None or new.timeout > 0:
@@ -150,6 +180,7 @@ class PipeDevice:
         return Pipe(
             "" if unnamed else name, configuration, new.pipe_type, new.maximum, new.inbound,
             new.outbound, new.timeout or DEFAULT_TIMEOUT,
+            self._io.executive.security.new_pipe_security(create.security),
         )  # fmt: skip
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ntgate.layout import ntstatus as s
@@ -12,23 +13,28 @@ if TYPE_CHECKING:
 
 
 class _Entry:
-    """What one write has put in: `request` when it waits to be read to its end."""
+    """What one write has put in: `request` while it waits, `token` as pipe_client.py has it."""
 
-    __slots__ = ("data", "request", "size")
+    __slots__ = ("data", "request", "size", "token")
 
-    def __init__(self, data: bytes, request: Request | None) -> None:
+    def __init__(self, data: bytes, request: Request | None, token: int) -> None:
         self.data = memoryview(data)
         self.size = len(data)
         self.request = request
+        self.token = token
 
 
 class PipeQueue:
-    """`quota` bytes are kept without anybody waiting.  `messages`: writes keep their borders."""
+    """`quota` bytes are kept without anybody waiting.  `messages`: writes keep their borders.
+
+    `was_read` hears the token of each write that a reader comes to.
+    """
 
     def __init__(self, quota: int, *, messages: bool) -> None:
         self.quota = quota
         self.messages = messages
         self.available = 0  # bytes that can be read
+        self.was_read: Callable[[int], None] = lambda _token: None
         self._entries: deque[_Entry] = deque()
         self._readers: deque[tuple[Request, int, bool]] = deque()
         self._flushes: list[Request] = []
@@ -63,6 +69,7 @@ class PipeQueue:
         status = s.STATUS_SUCCESS
         while self._entries:
             entry = self._entries[0]
+            self.was_read(entry.token)
             part = bytes(entry.data[:size])
             parts.append(part)
             size -= len(part)
@@ -76,8 +83,20 @@ class PipeQueue:
                 entry.request.complete(s.STATUS_SUCCESS, entry.size)
             if message or not size:
                 break
+        self._release_writers()
         self._flushed(s.STATUS_SUCCESS)
         return status, b"".join(parts)
+
+    def _release_writers(self) -> None:
+        """Writes that are within the quota by now need not wait any more."""
+        kept = 0
+        for entry in self._entries:
+            kept += len(entry.data)
+            if kept > self.quota:
+                break
+            if entry.request is not None:
+                request, entry.request = entry.request, None
+                request.complete(s.STATUS_SUCCESS, entry.size)
 
     def peek(self, size: int, *, message: bool) -> bytes:
         """What a read would give, left where it is."""
@@ -112,13 +131,13 @@ class PipeQueue:
 
     # Writing.
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, token: int = 0) -> None:
         """Put in what fits; readers that wait get it."""
-        self._put(_Entry(data, None))
+        self._put(_Entry(data, None, token))
 
-    def write_waiting(self, data: bytes, request: Request) -> None:
-        """Put in more than the quota; the write waits until it is read."""
-        entry = _Entry(data, request)
+    def write_waiting(self, data: bytes, request: Request, token: int = 0) -> None:
+        """Put in more than the quota; the write waits until the rest is within it."""
+        entry = _Entry(data, request, token)
         request.pend(lambda: self._take_back(entry))
         self._put(entry)
 
@@ -144,6 +163,7 @@ class PipeQueue:
     def _take_back(self, entry: _Entry) -> None:
         self._entries.remove(entry)
         self.available -= len(entry.data)
+        self._release_writers()
         self._flushed(s.STATUS_SUCCESS)
 
     # The end.

@@ -96,8 +96,8 @@ class Request:
     def complete(self, status: int, information: int = 0, data: bytes = b"") -> None:
         """End a request that waits.
 
-        The thread that waits for a synchronous one takes the status from the file object, on
-        which it drops the request's reference; of an error it learns no other way.
+        The thread that waits for a synchronous one takes the status from `finished`, and drops the
+        request's reference on the file object; of an error it learns no other way.
         """
         io, objects = self.io, self.io.objects
         del io.pending[self.irp]
@@ -111,6 +111,8 @@ class Request:
                 status, information = violation.status, 0
         self.status = self.file.object.FinalStatus = status
         ended = bool(self.thread.ethread.Terminated)
+        if self.synchronous and not ended:
+            io.finished[self.serial] = status
         if self.synchronous and status >= ERROR:
             io.executive.waits.set_event(self.file.object.address + EVENT)
         elif ended:

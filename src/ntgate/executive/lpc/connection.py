@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ntgate.errors import NtError
 from ntgate.executive.lpc.messages import Message
 from ntgate.executive.mm.section import Section
-from ntgate.executive.mm.view import map_view
+from ntgate.executive.mm.view import map_view, unmap_view
 
 if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Process
@@ -25,6 +27,7 @@ class SharedView:
     size: int
     base: int = 0  # on the side that offers it
     remote_base: int = 0
+    mapped: list[tuple[Process, int]] = field(default_factory=list)
 
     def map_into(self, process: Process) -> int:
         """Map it; its address there.  Raises NtError."""
@@ -32,7 +35,15 @@ class SharedView:
             process.space, self.section, PAGE_READWRITE, offset=self.offset, size=self.size
         )
         self.size = mapped.size
+        self.mapped.append((process, mapped.base))
         return mapped.base
+
+    def unmap(self) -> None:
+        """The connection has failed.  Its program may have unmapped the view itself."""
+        mapped, self.mapped = self.mapped, []
+        for process, base in mapped:
+            with suppress(NtError):
+                unmap_view(process.space, base)
 
 
 @dataclass(slots=True)
@@ -42,3 +53,9 @@ class Connection:
     client_view: SharedView | None = None
     server_view: SharedView | None = None
     reply: Message | None = None  # the server's answer, until the connection is complete
+
+    def unmap(self) -> None:
+        """Take back the views of a connection that has failed."""
+        for view in (self.client_view, self.server_view):
+            if view is not None:
+                view.unmap()

@@ -40,6 +40,15 @@ GENERIC_READ            = 0x8000_0000
 
 
 @dataclass(frozen=True, slots=True)
+class Quality:
+    """SECURITY_QUALITY_OF_SERVICE: how a server may act as the client who opens something."""
+
+    level: int
+    dynamic: bool  # with the token that the client has at each request, not when it opened
+    effective_only: bool  # without what is disabled in the token
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectAttributes:
     """OBJECT_ATTRIBUTES on the host.  An empty name is no name.
 
@@ -52,6 +61,7 @@ class ObjectAttributes:
     root: int = 0
     attributes: int = 0
     security: bytes = b""
+    quality: Quality | None = None
 
 
 UNNAMED = ObjectAttributes()

@@ -250,7 +250,7 @@ class Namespace(Handles):
                 return _Found(body, rest)
             if not rest:
                 return _Found(body, "") if creating else self._whole(body, kind)
-            if there.row.parses:
+            if there.row.parses and rest != "\\":
                 raise NtError(ntstatus.STATUS_OBJECT_PATH_NOT_FOUND)
             if there.name != "Directory":
                 raise NtError(ntstatus.STATUS_OBJECT_TYPE_MISMATCH)

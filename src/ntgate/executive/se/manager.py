@@ -155,6 +155,12 @@ class Security:
         mapping = mapping_of(self.objects.types["File"])
         return assign(given, above, self.subject, mapping, container=directory).pack()
 
+    def new_pipe_security(self, explicit: bytes) -> bytes:
+        """The descriptor of a new pipe: the given one, or its maker's default."""
+        given = parse_descriptor(explicit) if explicit else None
+        mapping = mapping_of(self.objects.types["File"])
+        return assign(given, None, self.subject, mapping, container=False).pack()
+
     def check_key(self, descriptor: bytes, access: int) -> int:
         """The rights that a handle to a key with a descriptor gets; raises NtError."""
         kind = self.objects.types["Key"]
@@ -302,13 +308,19 @@ class Security:
         ethread.ImpersonationInfo = at
         ethread.ActiveImpersonationInfo = 1
 
-    def client_token(self, ethread: ETHREAD) -> int:
-        """A token with one reference for a server that acts as this thread's."""
+    def client_token(self, ethread: ETHREAD, level: int, *, effective_only: bool) -> int:
+        """A token with one reference for a server that acts as this thread's.
+
+        Raises STATUS_BAD_IMPERSONATION_LEVEL.
+        """
         source = self.effective(ethread)
-        level: int = token.SecurityImpersonation
+        if level > token.SecurityDelegation:
+            raise NtError(ntstatus.STATUS_BAD_IMPERSONATION_LEVEL)
         if not source.is_primary:
             level = min(level, source.view.ImpersonationLevel)
-        return self.duplicate(source, token.TokenImpersonation, level)
+        return self.duplicate(
+            source, token.TokenImpersonation, level, effective_only=effective_only
+        )
 
     def revert(self, ethread: ETHREAD) -> None:
         """End a thread's impersonation."""
