@@ -31,6 +31,7 @@ from ntgate.executive.mm.query import mapped_file_name, query, working_set
 from ntgate.executive.mm.residence import flush_view
 from ntgate.executive.mm.section import (
     SEC_COMMIT,
+    SEC_FILE,
     SEC_IMAGE,
     SEC_NO_CHANGE,
     SEC_RESERVE,
@@ -321,16 +322,20 @@ def test_reserved_sections_are_committed_for_all_views(scene: Scene) -> None:
     assert query(scene.one, one + 0x8000).Protect == PAGE_READONLY
     refused(s.STATUS_UNABLE_TO_DELETE_SECTION, free, scene.one, one, 0x1000, MEM_DECOMMIT)
     refused(s.STATUS_UNABLE_TO_DELETE_SECTION, free, scene.one, one, 0, MEM_RELEASE)
-    committed = map_view(scene.one, scene.section(size=0x1000), PAGE_READWRITE).base
+    committed = map_view(scene.one, scene.section(size=0x2000), PAGE_READWRITE).base
+    allocate(scene.one, committed, 1, MEM_COMMIT, PAGE_READONLY)
+    assert query(scene.one, committed).Protect == PAGE_READONLY
+    file = scene.section(PAGE_READWRITE, file=MemoryFile(bytes(0x1000)), size=0)
+    mapped = map_view(scene.one, file, PAGE_READWRITE).base
     refused(
-        s.STATUS_ALREADY_COMMITTED, allocate, scene.one, committed, 1, MEM_COMMIT, PAGE_READWRITE
+        s.STATUS_ALREADY_COMMITTED, allocate, scene.one, mapped, 1, MEM_COMMIT, PAGE_READWRITE
     )
 
 
 def test_a_file_is_read_when_it_is_touched_and_written_when_it_was(scene: Scene) -> None:
     file = MemoryFile(b"abc" * 0x1000)
     section = scene.section(PAGE_READWRITE, file=file, size=0)
-    assert section.information() == (0, SEC_COMMIT | 0x800000, 0x3000)
+    assert section.information() == (0, SEC_FILE, 0x3000)
     assert MACHINE.manager.committed == 0
     base = map_view(scene.one, section, PAGE_READWRITE).base
     memory = user_memory(scene.one)

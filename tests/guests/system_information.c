@@ -150,7 +150,11 @@ static void atoms(void)
     CHECK_EQUAL(*(USHORT *)buffer, 2);
     CHECK_EQUAL(*(USHORT *)(buffer + 4), 12);
     CHECK_EQUAL(*(USHORT *)(buffer + 6), 'n');
-    CHECK_EQUAL(NtQueryInformationAtom(atom, 0, buffer, 10, &length), STATUS_BUFFER_TOO_SMALL);
+    CHECK_EQUAL(NtQueryInformationAtom(atom, 0, buffer, 8, &length), STATUS_BUFFER_TOO_SMALL);
+    CHECK_EQUAL(*(USHORT *)(buffer + 4), 12);
+    CHECK_EQUAL(NtQueryInformationAtom(atom, 0, buffer, 10, &length), STATUS_SUCCESS);
+    CHECK_EQUAL(*(USHORT *)(buffer + 4), 2);
+    CHECK_EQUAL(NtQueryInformationAtom(0, 0, buffer, 64, &length), STATUS_INVALID_PARAMETER);
     CHECK_EQUAL(NtDeleteAtom(atom), STATUS_SUCCESS);
     CHECK_EQUAL(NtDeleteAtom(atom), STATUS_SUCCESS);
     CHECK_EQUAL(NtDeleteAtom(atom), STATUS_INVALID_HANDLE);

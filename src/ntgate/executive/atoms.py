@@ -67,8 +67,13 @@ class AtomTable:
             del self._by_name[upcase(atom.name)]
 
     def query(self, number: int) -> tuple[str, int, bool]:
-        """Name, references, and whether it is there for ever; raises STATUS_INVALID_HANDLE."""
-        if 0 < number < FIRST:
+        """Name, references, and whether it is there for ever.
+
+        Raises STATUS_INVALID_HANDLE; for 0, which is none, STATUS_INVALID_PARAMETER.
+        """
+        if not number:
+            raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+        if number < FIRST:
             return f"#{number}", 1, True
         atom = self._atom(number)
         return atom.name, atom.references, False

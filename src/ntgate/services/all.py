@@ -69,6 +69,7 @@ from ntgate.services import (
     volume,
     window,
     window_class,
+    wow64,
 )
 
 __all__ = [
@@ -140,4 +141,5 @@ __all__ = [
     "volume",
     "window",
     "window_class",
+    "wow64",
 ]

@@ -75,15 +75,14 @@ def NtQueryInformationAtom(
         if AtomInformationLength < HEADER + 2:
             return ntstatus.STATUS_INFO_LENGTH_MISMATCH
         name, references, pinned = atoms.query(Atom)
-        text = name.encode("utf-16-le", "surrogatepass")
-        room = AtomInformationLength - HEADER - 2
-        if room < len(text):
-            text = text[: room & ~1]
-            status = ntstatus.STATUS_BUFFER_TOO_SMALL
-        else:
-            status = ntstatus.STATUS_SUCCESS
+        whole = name.encode("utf-16-le", "surrogatepass")
+        text = whole[: AtomInformationLength - HEADER - 2 & ~1]
+        status = ntstatus.STATUS_SUCCESS
+        length = len(text)
+        if not text:
+            status, length = ntstatus.STATUS_BUFFER_TOO_SMALL, len(whole)
         flags = ATOM_PINNED if pinned else 0
-        data = struct.pack("<3H", references, flags, len(text)) + text + b"\0\0"
+        data = struct.pack("<3H", references, flags, length) + text + b"\0\0"
     elif AtomInformationClass == AtomTableInformation:
         numbers = list(atoms.all())
         data = struct.pack(f"<I{len(numbers)}H", len(numbers), *numbers)

@@ -177,4 +177,5 @@ def NtSetInformationDebugObject(
     if flags & ~DEBUG_KILL_ON_CLOSE:
         return ntstatus.STATUS_INVALID_PARAMETER
     caller.executive.debugging.set_kill_on_close(body, wanted=bool(flags))
+    ReturnLength.write(0)
     return ntstatus.STATUS_SUCCESS

@@ -54,7 +54,10 @@ def NtOpenKeyedEvent(
     ObjectAttributes: In[OBJECT_ATTRIBUTES],
 ) -> Outcome:
     """Open a keyed event by name."""
-    return open_object(caller, "KeyedEvent", DesiredAccess, ObjectAttributes, KeyedEventHandle)
+    return open_object(
+        caller, "KeyedEvent", DesiredAccess, ObjectAttributes, KeyedEventHandle,
+        always_written=True,
+    )  # fmt: skip
 
 
 def _meet(

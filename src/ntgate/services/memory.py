@@ -36,7 +36,10 @@ VIRTUAL_MEMORY_INFORMATION_CLASS = Annotated[int, Scalar("VIRTUAL_MEMORY_INFORMA
 
 
 def _process(caller: Thread, handle: int, access: int) -> Process:
-    return caller.executive.objects.companion(caller.object(handle, "Process", access), Process)
+    body = caller.object(handle, "Process", access)
+    process = caller.executive.objects.companion(body, Process)
+    process.space.require_alive()
+    return process
 
 
 @service()
@@ -245,11 +248,15 @@ def NtSetInformationVirtualMemory(
     """Hints on ranges of pages: nothing is ever paged out, so that each is met already."""
     if VmInformationClass not in (VmPrefetchInformation, VmPagePriorityInformation):
         return ntstatus.STATUS_INVALID_PARAMETER_2
-    if not 0 < NumberOfEntries <= MOST_RANGES:
-        return ntstatus.STATUS_INVALID_PARAMETER_3
+    if not VmInformation:
+        return ntstatus.STATUS_INVALID_PARAMETER_5
     if VmInformationLength != 4:
         return ntstatus.STATUS_INVALID_PARAMETER_6
-    caller.memory.read(VirtualAddresses, 8 * NumberOfEntries)
+    if not 0 < NumberOfEntries <= MOST_RANGES:
+        return ntstatus.STATUS_INVALID_PARAMETER_3
+    ranges = caller.memory.read(VirtualAddresses, 8 * NumberOfEntries)
+    if not all(size for _address, size in struct.iter_unpack("<2I", ranges)):
+        return ntstatus.STATUS_INVALID_PARAMETER_4
     caller.memory.read(VmInformation, 4)
     _process(caller, ProcessHandle, PROCESS_VM_OPERATION)
     return ntstatus.STATUS_SUCCESS

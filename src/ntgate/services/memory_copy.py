@@ -11,6 +11,7 @@ from ntgate.executive.mm.copy import copy_virtual
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
+from ntgate.memory.user import AccessViolation
 from ntgate.services.thread_create import process_of
 
 PROCESS_VM_READ, PROCESS_VM_WRITE = 0x0010, 0x0020
@@ -39,7 +40,11 @@ def NtReadVirtualMemory(
         process = _living(caller, ProcessHandle, PROCESS_VM_READ)
         if process is None:
             return ntstatus.STATUS_PROCESS_IS_TERMINATING
-        caller.memory.probe_for_write(Buffer, BufferSize)
+        try:
+            caller.memory.probe_for_write(Buffer, BufferSize)
+        except AccessViolation:
+            NumberOfBytesRead.write(0)
+            raise
         status, copied = copy_virtual(
             process.space, BaseAddress, caller.process.space, Buffer, BufferSize
         )

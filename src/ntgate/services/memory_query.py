@@ -45,6 +45,7 @@ def NtQueryVirtualMemory(
     """A range of like pages, a whole allocation, a view's file, or the working set."""
     body = caller.object(ProcessHandle, "Process", PROCESS_QUERY_INFORMATION)
     space = caller.executive.objects.companion(body, Process).space
+    space.require_alive()
     length = MemoryInformationLength
     if MemoryInformationClass == MemoryBasicInformation:
         if length < 0x1C:

@@ -6,13 +6,14 @@ import struct
 
 from ntgate.errors import NtError
 from ntgate.executive.mm.allocate import ANYWHERE, Wish
+from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.memory.user import UserMemory
 
 MemExtendedParameterAddressRequirements = 1
 PARAMETER_SIZE, REQUIREMENTS_SIZE = 16, 12
 MOST_PARAMETERS = 8
-GRANULARITY = 0x10000
+GRANULARITY, PAGE = 0x10000, 0x1000
 
 
 def address_wish(memory: UserMemory, address: int, count: int) -> Wish:
@@ -34,7 +35,8 @@ def _requirements(memory: UserMemory, address: int) -> Wish:
     lowest, highest, alignment = struct.unpack("<3I", memory.read(address, REQUIREMENTS_SIZE))
     if (
         lowest % GRANULARITY
-        or (highest + 1) % GRANULARITY * bool(highest)
+        or (highest + 1) % PAGE * bool(highest)
+        or highest > m.MM_HIGHEST_USER_ADDRESS
         or (highest and lowest > highest)
         or (alignment and (alignment < GRANULARITY or alignment & alignment - 1))
     ):

@@ -36,16 +36,29 @@ def create_object(
 
 
 def open_object(
-    caller: Thread, kind: str, access: int, pointer: In[OBJECT_ATTRIBUTES], handle: Out[HANDLE]
+    caller: Thread,
+    kind: str,
+    access: int,
+    pointer: In[OBJECT_ATTRIBUTES],
+    handle: Out[HANDLE],
+    *,
+    always_written: bool = False,
 ) -> int:
-    """The object of a name; STATUS_INVALID_PARAMETER without OBJECT_ATTRIBUTES."""
+    """The object of a name; STATUS_INVALID_PARAMETER without OBJECT_ATTRIBUTES.
+
+    always_written: the handle is 0 after a failure, where others leave it as it was.
+    """
     handle.probe()
-    if not pointer:
-        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
-    objects = caller.executive.objects
-    attributes = object_attributes(caller, pointer)
-    opened = objects.open_by_name(
-        caller.process.handles, objects.types[kind], access, attributes
-    )
-    handle.write(opened)
+    opened = 0
+    try:
+        if not pointer:
+            raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+        objects = caller.executive.objects
+        attributes = object_attributes(caller, pointer)
+        opened = objects.open_by_name(
+            caller.process.handles, objects.types[kind], access, attributes
+        )
+    finally:
+        if opened or always_written:
+            handle.write(opened)
     return ntstatus.STATUS_SUCCESS

@@ -29,26 +29,12 @@ from ntgate.executive.ob.attributes import OBJ_PERMANENT
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.services.capture import object_attributes
+from ntgate.services.named import open_object
 
 DIRECTORY_QUERY, SYMBOLIC_LINK_QUERY = 1, 1
 ENTRY_SIZE = 16  # OBJECT_DIRECTORY_INFORMATION: the strings of name and type
 
 DirectoryBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length", "out")]
-
-
-def _open(
-    caller: Thread, kind: str, access: int, pointer: In[OBJECT_ATTRIBUTES], handle: Out[HANDLE]
-) -> int:
-    handle.probe()
-    if not pointer:
-        return ntstatus.STATUS_INVALID_PARAMETER
-    objects = caller.executive.objects
-    attributes = object_attributes(caller, pointer)
-    opened = objects.open_by_name(
-        caller.process.handles, objects.types[kind], access, attributes
-    )
-    handle.write(opened)
-    return ntstatus.STATUS_SUCCESS
 
 
 @service()
@@ -76,7 +62,9 @@ def NtOpenDirectoryObject(
     ObjectAttributes: In[OBJECT_ATTRIBUTES],
 ) -> Outcome:
     """Open a directory by name."""
-    return _open(caller, "Directory", DesiredAccess, ObjectAttributes, DirectoryHandle)
+    return open_object(
+        caller, "Directory", DesiredAccess, ObjectAttributes, DirectoryHandle, always_written=True
+    )
 
 
 def _listing(base: int, names: list[tuple[str, str]]) -> bytes:
@@ -199,7 +187,9 @@ def NtOpenSymbolicLinkObject(
         attributes = object_attributes(caller, ObjectAttributes)
         if _is_dos_device(caller.executive.objects, attributes):
             DesiredAccess = SYMBOLIC_LINK_QUERY
-    return _open(caller, "SymbolicLink", DesiredAccess, ObjectAttributes, LinkHandle)
+    return open_object(
+        caller, "SymbolicLink", DesiredAccess, ObjectAttributes, LinkHandle, always_written=True
+    )
 
 
 @service()

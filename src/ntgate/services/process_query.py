@@ -232,6 +232,7 @@ def NtQueryInformationProcess(
         return ntstatus.STATUS_INFO_LENGTH_MISMATCH
     if kind == ProcessCookie and ProcessHandle != CURRENT_PROCESS:
         return ntstatus.STATUS_INVALID_PARAMETER
+    caller.memory.probe_for_write(ProcessInformation, length)
     access = 0 if kind in NO_RIGHT else PROCESS_QUERY_INFORMATION
     data = make(process_of(caller, ProcessHandle, access))
     return answer(caller, data, ProcessInformation, length, ReturnLength)

@@ -44,6 +44,7 @@ from ntgate.executive.mm.section import (
     SEC_IMAGE,
     SECTION_BODY_SIZE,
     Section,
+    check_kind,
     delete_section,
     extend_section,
 )
@@ -57,8 +58,10 @@ from ntgate.services.named import open_object
 
 SECTION_QUERY, SECTION_MAP_WRITE, SECTION_MAP_READ = 1, 2, 4
 SECTION_MAP_EXECUTE, SECTION_EXTEND_SIZE = 8, 16
+SECTION_MAP_EXECUTE_EXPLICIT = 0x20  # newer than XP, whose SECTION_MAP_EXECUTE is the whole of it
 PROCESS_VM_OPERATION = 0x0008
 SectionBasicInformation, SectionImageInformation = 0, 1
+INFORMATION_SIZES = (0x10, 0x30)
 PAGE_FLAGS = 0xFF  # without PAGE_GUARD and the like
 
 SECTION_INHERIT = Annotated[int, Scalar("SECTION_INHERIT")]
@@ -102,6 +105,7 @@ def NtCreateSection(
     size = MaximumSize.read() if MaximumSize else 0
     if size < 0:
         return ntstatus.STATUS_INVALID_PARAMETER_4
+    check_kind(SectionPageProtection, AllocationAttributes)
     attributes = object_attributes(caller, ObjectAttributes, creating=True)
     executive = caller.executive
     objects = executive.objects
@@ -136,7 +140,11 @@ def NtOpenSection(
     ObjectAttributes: In[OBJECT_ATTRIBUTES],
 ) -> Outcome:
     """Open a section by name."""
-    return open_object(caller, "Section", DesiredAccess, ObjectAttributes, SectionHandle)
+    if DesiredAccess & SECTION_MAP_EXECUTE_EXPLICIT:
+        DesiredAccess = DesiredAccess & ~SECTION_MAP_EXECUTE_EXPLICIT | SECTION_MAP_EXECUTE
+    return open_object(
+        caller, "Section", DesiredAccess, ObjectAttributes, SectionHandle, always_written=True
+    )
 
 
 def _section(caller: Thread, handle: int, access: int) -> Section:
@@ -145,7 +153,9 @@ def _section(caller: Thread, handle: int, access: int) -> Section:
 
 def _process(caller: Thread, handle: int) -> Process:
     body = caller.object(handle, "Process", PROCESS_VM_OPERATION)
-    return caller.executive.objects.companion(body, Process)
+    process = caller.executive.objects.companion(body, Process)
+    process.space.require_alive()
+    return process
 
 
 @service()
@@ -285,14 +295,14 @@ def NtQuerySection(
     if SectionInformationClass not in (SectionBasicInformation, SectionImageInformation):
         return ntstatus.STATUS_INVALID_INFO_CLASS
     section = _section(caller, SectionHandle, SECTION_QUERY)
+    if SectionInformationLength < INFORMATION_SIZES[SectionInformationClass]:
+        return ntstatus.STATUS_INFO_LENGTH_MISMATCH
     if SectionInformationClass == SectionBasicInformation:
         data = struct.pack("<2IQ", *section.information())
     elif section.is_image:
         data = section.segment.image_information()
     else:
         return ntstatus.STATUS_SECTION_NOT_IMAGE
-    if SectionInformationLength < len(data):
-        return ntstatus.STATUS_INFO_LENGTH_MISMATCH
     ReturnLength.probe()
     caller.memory.write(SectionInformation, data)
     ReturnLength.write(len(data))

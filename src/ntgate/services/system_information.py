@@ -189,6 +189,7 @@ def NtQuerySystemInformation(
     ReturnLength.probe()
     row = ROWS.get(SystemInformationClass)
     if row is None:
+        ReturnLength.write(0)
         return ntstatus.STATUS_INVALID_INFO_CLASS
     caller.memory.probe_for_write(SystemInformation, SystemInformationLength)
     data = row.make(caller.executive, SystemInformation)

@@ -156,15 +156,11 @@ def NtGetNextThread(
     NewThreadHandle: Out[HANDLE],
 ) -> Outcome:
     """Open the thread of a process behind one of its threads, the first one for handle 0."""
-    NewThreadHandle.probe()
+    NewThreadHandle.write(0)
     if Flags or HandleAttributes & ~a.OBJ_VALID_ATTRIBUTES:
         return ntstatus.STATUS_INVALID_PARAMETER
     process = process_of(caller, ProcessHandle, PROCESS_QUERY_INFORMATION)
-    threads = [
-        thread
-        for thread in caller.executive.processes.threads_of(process)
-        if not thread.ethread.Terminated
-    ]
+    threads = list(caller.executive.processes.threads_of(process))
     if ThreadHandle:
         last = thread_of(caller, ThreadHandle, 0)
         behind = [thread.ethread.address for thread in threads]

@@ -192,6 +192,8 @@ CHANGES: dict[int, tuple[int, Change]] = {
     query.ThreadNameInformation: (UNICODE_STRING, _name),
     ThreadPowerThrottlingState: (POWER_THROTTLING, _power_throttling),
 }
+# Of a thread that has ended these can still be set, to no effect.
+ANY_TIME = (query.ThreadPriority, query.ThreadBasePriority)
 
 
 @service()
@@ -211,7 +213,7 @@ def NtSetInformationThread(
     if ThreadInformationClass == query.ThreadImpersonationToken:
         access = THREAD_SET_THREAD_TOKEN
     thread = thread_of(caller, ThreadHandle, access)
-    if thread.ethread.Terminated:
+    if thread.ethread.Terminated and ThreadInformationClass not in ANY_TIME:
         return ntstatus.STATUS_THREAD_IS_TERMINATING
     change(caller, thread, data)
     return ntstatus.STATUS_SUCCESS

@@ -105,6 +105,7 @@ class Reports(Debugging):
         if not threads:
             raise NtError(ntstatus.STATUS_UNSUCCESSFUL)
         self.assign(process, body)
+        process.eprocess.NoDebugInherit = 1
         process.eprocess.CreateReported = 0
         for thread in threads:
             if thread.ethread.HideFromDebugger:

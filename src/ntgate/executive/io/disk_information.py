@@ -118,6 +118,10 @@ def _streams(file: DiskFile) -> bytes:
     return chain(records)
 
 
+def _end_of_file(file: DiskFile) -> bytes:
+    return struct.pack("<Q", sizes(file.node, file.stream)[1])
+
+
 def _compression(file: DiskFile) -> bytes:
     return struct.pack("<QH4Bxx", sizes(file.node, file.stream)[0], 0, 0, 0, 0, 0)
 
@@ -139,6 +143,7 @@ _QUERIES: dict[int, Callable[[DiskFile], bytes]] = {
     i.FileStandardInformation: _standard,
     i.FileInternalInformation: _internal,
     i.FileEaInformation: _ea,
+    i.FileEndOfFileInformation: _end_of_file,
     i.FileNameInformation: _name,
     i.FileNormalizedNameInformation: _normalized_name,
     i.FileAlternateNameInformation: _alternate_name,

@@ -67,6 +67,8 @@ QUERY: dict[int, tuple[int, int]] = {
     FileModeInformation:          (0x04, 0),
     FileAlignmentInformation:     (0x04, 0),
     FileAllInformation:           (0x68, c.FILE_READ_ATTRIBUTES),
+    # XP has no query of it; Wine 8.0's loader of manifests asks.
+    FileEndOfFileInformation:     (0x08, 0),
     FileAlternateNameInformation: (0x08, 0),
     FileStreamInformation:        (0x20, 0),
     FilePipeInformation:          (0x08, c.FILE_READ_ATTRIBUTES),

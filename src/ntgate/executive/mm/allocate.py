@@ -28,7 +28,7 @@ from ntgate.executive.mm.vad import (
     Vad,
 )
 from ntgate.executive.mm.vad_tree import GRANULARITY, HIGHEST_VPN, LOWEST_VPN
-from ntgate.layout.mm import CONTROL_AREA, MM_READWRITE, MMVAD_LONG, MMVAD_SHORT
+from ntgate.layout.mm import MM_READWRITE, MMVAD_LONG, MMVAD_SHORT
 from ntgate.layout.ntstatus import (
     STATUS_ALREADY_COMMITTED,
     STATUS_CONFLICTING_ADDRESSES,
@@ -94,8 +94,10 @@ def allocate(
         first, last = base >> 12, (base + size - 1) >> 12
         if allocation_type & MEM_COMMIT:
             _commit(space, first, last, protect)
-        elif space.vad_at(first) is None:
-            raise NtError(STATUS_CONFLICTING_ADDRESSES)
+        else:
+            vad = space.vad_at(first)
+            if vad is None or last > vad.last:
+                raise NtError(STATUS_CONFLICTING_ADDRESSES)
     elif allocation_type & MEM_RESET:
         raise NtError(STATUS_CONFLICTING_ADDRESSES)
     else:
@@ -176,7 +178,7 @@ def _reserve(space: ProcessSpace, first: int, last: int, allocation_type: int, c
 
 def _commit(space: ProcessSpace, first: int, last: int, protect: int) -> None:
     vad = space.vad_at(first)
-    if vad is None or last > vad.last or vad.flags & USER_PHYSICAL_PAGES or vad.is_image:
+    if vad is None or last > vad.last or vad.flags & USER_PHYSICAL_PAGES:
         raise NtError(STATUS_CONFLICTING_ADDRESSES)
     if vad.is_private:
         _commit_private(space, vad, first, last, private_protection_code(protect))
@@ -203,14 +205,13 @@ def _commit_private(space: ProcessSpace, vad: Vad, first: int, last: int, code: 
 
 
 def _commit_section(space: ProcessSpace, vad: Vad, first: int, last: int, code: int) -> None:
-    """Commit pages of a view of a SEC_RESERVE section, for all who map it."""
-    if not CONTROL_AREA(space.manager.kernel, vad.control_area).Reserve:
+    """Commit pages of a view of the paging file, for all who map it; a file's are already."""
+    if space.manager.segments[vad.control_area].file is not None:
         raise NtError(STATUS_ALREADY_COMMITTED)
     if not is_compatible(PAGE_OF_CODE[vad.code], PAGE_OF_CODE[code]):
         raise NtError(STATUS_SECTION_PROTECTION)
     commit_view(space, first, last)
-    if code != vad.code:
-        protect_view(space, vad, first, last, code)
+    protect_view(space, vad, first, last, code)
 
 
 def commit_view(space: ProcessSpace, first: int, last: int) -> None:

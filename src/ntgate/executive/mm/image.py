@@ -40,7 +40,8 @@ PE32, PE32_PLUS = 0x10B, 0x20B
 I386 = 0x14C
 IMAGE_FILE_RELOCS_STRIPPED = 0x0001
 IMAGE_FILE_EXECUTABLE_IMAGE = 0x0002
-BASE_RELOCATION_DIRECTORY = 5
+BASE_RELOCATION_DIRECTORY, COM_DESCRIPTOR_DIRECTORY = 5, 14
+IMAGE_LOADER_FLAGS_COMPLUS = 1
 LARGEST_IMAGE = 0x7FFF0000
 
 _FILE_HEADER = struct.Struct("<4sHHIIIHH")
@@ -105,7 +106,7 @@ def parse_image(file: SectionFile) -> Image:
         dll_characteristics, stack_reserve, stack_commit, _heap, _heap_commit, loader_flags,
         directories,
     ) = _OPTIONAL_HEADER.unpack_from(nt, _FILE_HEADER.size)  # fmt: skip
-    if magic == PE32_PLUS and machine != I386:
+    if magic == PE32_PLUS:
         raise NtError(STATUS_INVALID_IMAGE_WIN_64)
     require(machine == I386 and magic == PE32)
     require(bool(characteristics & IMAGE_FILE_EXECUTABLE_IMAGE))
@@ -121,18 +122,25 @@ def parse_image(file: SectionFile) -> Image:
         require(file_alignment % SECTOR == 0)
         table = file.read(position + 24 + optional_size, count * SECTION_HEADER_SIZE)
         require(len(table) == count * SECTION_HEADER_SIZE)
-        parts = _parts(table, file.size, pages, headers, alignment)
-    relocations = (0, 0)
-    if directories > BASE_RELOCATION_DIRECTORY:
-        place = _FILE_HEADER.size + _OPTIONAL_HEADER.size + 8 * BASE_RELOCATION_DIRECTORY
-        relocations = struct.unpack_from("<II", nt, place)
+        parts = _parts(table, file.size, pages, headers, alignment, file_alignment)
+    relocations = _directory(nt, directories, BASE_RELOCATION_DIRECTORY)
     if characteristics & IMAGE_FILE_RELOCS_STRIPPED:
         relocations = (0, 0)
+    if all(_directory(nt, directories, COM_DESCRIPTOR_DIRECTORY)):
+        loader_flags |= IMAGE_LOADER_FLAGS_COMPLUS
     return Image(
         base, pages, entry, parts, stack_reserve, stack_commit, subsystem,
         (subsystem_major, subsystem_minor), characteristics, dll_characteristics, machine,
         bool(code_size or entry), loader_flags, file.size, relocations,
     )  # fmt: skip
+
+
+def _directory(nt: bytes, count: int, index: int) -> tuple[int, int]:
+    """RVA and size of a data directory, 0 where the headers have none."""
+    if index >= count:
+        return 0, 0
+    rva, size = struct.unpack_from("<II", nt, _FILE_HEADER.size + _OPTIONAL_HEADER.size + 8 * index)
+    return rva, size
 
 
 def require(condition: bool) -> None:
@@ -167,7 +175,7 @@ def _old_format(header: bytes) -> int:
 
 
 def _parts(
-    table: bytes, file_size: int, pages: int, headers: int, alignment: int
+    table: bytes, file_size: int, pages: int, headers: int, alignment: int, file_alignment: int
 ) -> tuple[ImagePart, ...]:
     """Headers and sections, each where the one before ends; what is left has no access."""
     parts = [ImagePart(0, _pages(headers), 0, min(headers, file_size), MM_READONLY)]
@@ -181,9 +189,12 @@ def _parts(
         following = _round_up(rva + virtual_size, alignment)
         count = _pages(virtual_size)
         require(rva // PAGE_SIZE + count <= pages)
-        raw_offset &= -SECTOR
-        length = min(raw_size, count * PAGE_SIZE) if raw_offset else 0
-        require(raw_offset + min(length, virtual_size) <= file_size)
+        raw_end = _round_up(raw_offset + raw_size, file_alignment)
+        length = 0
+        if raw_offset and raw_size:
+            raw_offset &= -SECTOR
+            length = min(raw_end - raw_offset, count * PAGE_SIZE)
+        require(raw_offset + min(raw_size, virtual_size) <= file_size)
         codes = _SHARED_CODES if flags & _SHARED else _PRIVATE_CODES
         _fill_gap(parts, rva // PAGE_SIZE)
         length = min(length, file_size - raw_offset)

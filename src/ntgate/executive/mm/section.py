@@ -74,7 +74,9 @@ class Section:
 
     def information(self) -> tuple[int, int, int]:
         """SectionBasicInformation: BaseAddress, AllocationAttributes, MaximumSize."""
-        attributes = self.attributes | (SEC_FILE if self.segment.file is not None else 0)
+        attributes = self.attributes & ~SEC_NOCACHE
+        if self.segment.file is not None:
+            attributes = attributes & ~(SEC_COMMIT | SEC_RESERVE) | SEC_FILE
         return 0, attributes, self.size
 
 
@@ -89,21 +91,16 @@ def create_section(
 ) -> Section:
     """NtCreateSection without the object; `file_object` is the address of the FILE_OBJECT.
 
-    `size` 0 takes the file's.  Sections of one file share their pages, and so do its images.
-    Raises NtError.  The caller ends it with `delete_section`.
+    `size` 0 takes the file's, or the image's, of which it can't be more.  Sections of one
+    file share their pages, and so do its images.  Raises NtError.
+    The caller ends it with `delete_section`.
     """
-    if (
-        attributes & ~_KNOWN
-        or (attributes & _KINDS).bit_count() != 1
-        or (attributes & SEC_IMAGE and attributes & _NOT_FOR_IMAGES)
-    ):
-        raise NtError(STATUS_INVALID_PARAMETER_6)
-    if protect & (PAGE_NOCACHE | PAGE_GUARD | PAGE_NOACCESS):
-        raise NtError(STATUS_INVALID_PAGE_PROTECTION)
-    code = protection_code(protect)
+    code = check_kind(protect, attributes)
     if attributes & SEC_IMAGE:
         segment = _image_segment(manager, file, file_object)
-        size = segment.size
+        if size > segment.size:
+            raise NtError(STATUS_SECTION_TOO_BIG)
+        size = size or segment.size
     elif file is not None:
         segment, size = _file_segment(manager, file, file_object, protect, code, size)
     else:
@@ -117,6 +114,19 @@ def create_section(
         )  # fmt: skip
     segment.add_section()
     return Section(segment, protect, attributes, size)
+
+
+def check_kind(protect: int, attributes: int) -> int:
+    """The MM_ code of a section's protection; raises NtError for what no section can be."""
+    if (
+        attributes & ~_KNOWN
+        or (attributes & _KINDS).bit_count() != 1
+        or (attributes & SEC_IMAGE and attributes & _NOT_FOR_IMAGES)
+    ):
+        raise NtError(STATUS_INVALID_PARAMETER_6)
+    if protect & (PAGE_NOCACHE | PAGE_GUARD | PAGE_NOACCESS):
+        raise NtError(STATUS_INVALID_PAGE_PROTECTION)
+    return protection_code(protect)
 
 
 def delete_section(section: Section) -> None:

@@ -69,13 +69,17 @@ class ProcessSpace:
         node = self.vads.find(vpn)
         return self.vad(node) if node else None
 
+    def require_alive(self) -> None:
+        """Raises NtError STATUS_PROCESS_IS_TERMINATING for a process that has ended."""
+        if self.process.VmDeleted:
+            raise NtError(STATUS_PROCESS_IS_TERMINATING)
+
     def add_vad(self, tag: bytes, first: int, last: int, flags: int) -> int:
         """Make and link a node; the rest of a mapped one is the caller's.
 
         Raises NtError: STATUS_PROCESS_IS_TERMINATING for a process that has ended.
         """
-        if self.process.VmDeleted:
-            raise NtError(STATUS_PROCESS_IS_TERMINATING)
+        self.require_alive()
         node = self.manager.pool_block(SIZES[tag], tag)
         i = self.vads.index(node)
         self._dwords[i], self._dwords[i + END], self._dwords[i + FLAGS] = first, last, flags

@@ -55,9 +55,9 @@ if TYPE_CHECKING:
 
 VIEW_SHARE, VIEW_UNMAP = 1, 2
 VIEW_NO_CHANGE = 0x0040_0000  # SEC_NO_CHANGE as an AllocationType
-MEM_DOS_LIM = 0x4000_0000     # a base on 4 KB
+AT_ROUND_TO_PAGE = 0x4000_0000  # a base on 4 KB, rounded down
 
-_KNOWN_TYPES = MEM_TOP_DOWN | MEM_RESERVE | VIEW_NO_CHANGE | MEM_DOS_LIM
+_KNOWN_TYPES = MEM_TOP_DOWN | MEM_RESERVE | VIEW_NO_CHANGE | AT_ROUND_TO_PAGE
 _64K = 0x10000
 
 
@@ -101,14 +101,20 @@ def map_view(
     code = protection_code(protect)
     if base > HIGHEST_ADDRESS or size > HIGHEST_ADDRESS + 1 - base:
         raise NtError(STATUS_INVALID_PARAMETER_3)
-    alignment = 0x1000 if allocation_type & MEM_DOS_LIM else _64K
-    if base % alignment or offset % _64K:
+    if allocation_type & AT_ROUND_TO_PAGE:
+        base &= -0x1000
+    elif base >> 32 - zero_bits:
+        raise NtError(STATUS_INVALID_PARAMETER_4)
+    elif base % _64K:
+        raise NtError(STATUS_MAPPED_ALIGNMENT)
+    if offset % _64K:
         raise NtError(STATUS_MAPPED_ALIGNMENT)
     if not section.is_image and not is_compatible(section.protect, protect):
         raise NtError(STATUS_SECTION_PROTECTION)
-    if offset >= section.size or size > section.size - offset:
+    length = section.segment.size if section.is_image else section.size
+    if offset >= length or size > length - offset:
         raise NtError(STATUS_INVALID_VIEW_SIZE)
-    pages = ((size or section.size - offset) + 0xFFF) >> 12
+    pages = ((size or length - offset) + 0xFFF) >> 12
     top_down = bool(allocation_type & MEM_TOP_DOWN)
     if commit > pages << 12:
         raise NtError(STATUS_INVALID_PARAMETER_5)
