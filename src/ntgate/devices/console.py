@@ -9,11 +9,12 @@ from functools import cached_property
 from typing import BinaryIO
 
 from ntgate.devices.host_errors import nt_error
-from ntgate.devices.terminal import Terminal, terminal_size
+from ntgate.devices.terminal import KeyMode, terminal_size
 from ntgate.errors import NtError
 from ntgate.layout.ntstatus import STATUS_PIPE_BROKEN, STATUS_UNSUCCESSFUL
 
 READ_AHEAD = 0x1000
+MOST_KEYS = 0x10000  # bytes: more than a stream reads ahead, so that select knows of the rest
 
 
 class StreamDevice:
@@ -41,8 +42,29 @@ class StreamDevice:
         return terminal_size(self._stream.fileno())
 
     @cached_property
-    def _terminal(self) -> Terminal:
-        return Terminal(self)
+    def _key_mode(self) -> KeyMode:
+        return KeyMode(self._stream.fileno())
+
+    def keys(self, seconds: float | None, *, signals: bool) -> bytes | None:
+        """What is typed on a terminal, key by key; waits that long for it, with None for ever.
+
+        None when nothing was, b"" at the end.  signals: Ctrl-C interrupts, and is no key.
+        """
+        if not self._key_mode.enter(signals=signals) and seconds is not None:
+            return None  # a terminal that gives whole lines alone, and doesn't tell of them
+        self.is_waiting = seconds != 0
+        try:
+            ready = bool(select.select([self._stream], [], [], seconds)[0])
+        except (OSError, io.UnsupportedOperation):
+            ready = True
+        finally:
+            self.is_waiting = False
+        if not ready:
+            return None
+        try:
+            return self._read(MOST_KEYS)
+        except NtError:
+            return b""  # the terminal is gone
 
     def read(self, size: int) -> bytes:
         """As much as the host has at once, as a console gives a line."""
@@ -91,10 +113,6 @@ class StreamDevice:
             return bool(select.select([self._stream], [], [], 0)[0])
         except (OSError, io.UnsupportedOperation):
             return True
-
-    def control(self, code: int, data: bytes, room: int) -> bytes:
-        """What a program asks of its console."""
-        return self._terminal.control(code, data, room)
 
 
 class MemoryDevice:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ntgate.devices.afd import attach_sockets
-from ntgate.devices.condrv import attach_console
+from ntgate.devices.consoles.driver import attach_console
 from ntgate.devices.listed_files import ListedFolder
 from ntgate.devices.mount_manager import attach_mount_manager
 from ntgate.devices.mup import attach_network

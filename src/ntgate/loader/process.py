@@ -6,16 +6,14 @@ from collections.abc import Sequence
 
 from ntgate.errors import NtError, UsageError
 from ntgate.executive.executive import Executive
-from ntgate.executive.io.constants import FILE_ALL_ACCESS
-from ntgate.executive.io.device import ByteDevice, open_stream
-from ntgate.executive.ob.attributes import OBJ_INHERIT
+from ntgate.executive.io.device import ByteDevice
 from ntgate.executive.ps.environment import ProcessParameters
 from ntgate.executive.ps.start import (
     create_first_thread,
     create_image_process,
     set_parameters,
 )
-from ntgate.executive.ps.thread import Process, Thread
+from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.loader.mapping import ImageLoader
 from ntgate.loader.programs import Program
@@ -62,18 +60,13 @@ class ProgramLoader:
             self.executive, None, section, SystemImages(self.images, ntdll)
         )
         process.image_path = VOLUME + parameters.image_path[2:]
+        consoles = self.executive.io.consoles
+        assert consoles is not None
+        parameters.console_handle, standard = consoles.start(process, devices)
         (
             parameters.standard_input, parameters.standard_output, parameters.standard_error,
-        ) = (self._open(process, device) for device in devices)  # fmt: skip
+        ) = standard  # fmt: skip
         set_parameters(process, parameters)
         thread = create_first_thread(process)
         self.executive.objects.dereference(process.eprocess.address)
         return thread
-
-    def _open(self, process: Process, device: ByteDevice) -> int:
-        """An inheritable handle of the process to a file object on the device."""
-        objects = self.executive.objects
-        body = open_stream(self.executive.io, device)
-        handle = objects.create_handle(process.handles, body, FILE_ALL_ACCESS, OBJ_INHERIT)
-        objects.dereference(body)
-        return handle

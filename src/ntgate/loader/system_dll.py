@@ -79,6 +79,10 @@ class SystemImages:
             process, "apisetschema.dll", ntdll.api_sets, API_SETS
         )
 
+    def entry(self, name: str) -> int:
+        address = exports_of(self._ntdll.file).get(name)
+        return m.NTDLL_BASE + address if address is not None else 0
+
     def bind(self, process: Process, file: SectionFile) -> None:
         if not self._ntdll.binds:
             return

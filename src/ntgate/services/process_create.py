@@ -92,6 +92,7 @@ def NtCreateUserProcess(
             job.assign(EJOB(caller.executive.kernel, body), process)
         if not inherit:
             _duplicate_standard_handles(process, parent, parameters)
+        _join_console(process, parent, parameters)
         start.set_parameters(process, parameters)
         suspended = ThreadFlags & THREAD_CREATE_FLAGS_CREATE_SUSPENDED or (
             ProcessFlags & PROCESS_CREATE_FLAGS_SUSPENDED
@@ -203,6 +204,15 @@ def _duplicate_standard_handles(
         except NtError:
             handle = 0  # the parent has none
         setattr(parameters, name, handle)
+
+
+def _join_console(process: Process, parent: Process, parameters: ProcessParameters) -> None:
+    """Its console, and the group of processes that gets Ctrl-C together."""
+    if parameters.console_flags:
+        process.group = process.pid
+    consoles = process.executive.io.consoles
+    if consoles is not None:
+        parameters.console_handle = consoles.inherit(process, parent, parameters.console_handle)
 
 
 def _process_handle(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
@@ -14,6 +15,11 @@ from ntgate.executive.io.request import Request
 from ntgate.layout import ntstatus as s
 from ntgate.layout.io import FILE_OBJECT
 
+if TYPE_CHECKING:
+    from ntgate.executive.ps.thread import Process
+
+BYTE_STREAM = 0
+QUEUE_OPERATION, COMPLETE_OPERATION = 0, 1
 FILE_PIPE_FULL_DUPLEX, FILE_PIPE_CONNECTED_STATE, FILE_PIPE_SERVER_END = 2, 3, 1
 FSCTL_PIPE_PEEK = 0x11400C
 PEEK_HEADER = struct.Struct("<4I")  # FILE_PIPE_PEEK_BUFFER up to its data
@@ -36,21 +42,20 @@ class ByteDevice(Protocol):
         ...
 
 
-@runtime_checkable
-class ConsoleDevice(ByteDevice, Protocol):
-    """What may be a terminal, a program's console.  Other streams are pipes to it."""
+class Consoles(Protocol):
+    """The driver of consoles, as processes begin and end with it."""
 
-    @property
-    def is_terminal(self) -> bool: ...
-    @property
-    def is_input(self) -> bool: ...
-    def control(self, code: int, data: bytes, room: int) -> bytes:
-        """NtDeviceIoControlFile; raises NtError."""
+    def start(self, process: Process, streams: Sequence[ByteDevice]) -> tuple[int, list[int]]:
+        """The ConsoleHandle and the standard handles of the run's first process."""
         ...
 
+    def inherit(self, process: Process, parent: Process, handle: int) -> int:
+        """The ConsoleHandle of a child that was given one of its parent's."""
+        ...
 
-def _console(stream: ByteDevice) -> ConsoleDevice | None:
-    return stream if isinstance(stream, ConsoleDevice) and stream.is_terminal else None
+    def process_ended(self, process: Process) -> None:
+        """It has closed its handles."""
+        ...
 
 
 class StreamOpener:
@@ -66,12 +71,8 @@ class StreamOpener:
 
 def open_stream(io: IoManager, stream: ByteDevice) -> int:
     """The body of a file object on a stream, as a program inherits it from its parent."""
-    console = _console(stream)
-    device = io.pipes if console is None else io.console or io.pipes
-    if console is not None:
-        io.terminals.setdefault(console.is_input, console)
     create = Create("", c.FILE_ALL_ACCESS, options=c.FILE_SYNCHRONOUS_IO_NONALERT)
-    return io.attach(device, StreamOpener(device, stream), create)
+    return io.attach(io.pipes, StreamOpener(io.pipes, stream), create)
 
 
 class StreamFile(OpenFile):
@@ -82,27 +83,21 @@ class StreamFile(OpenFile):
     ) -> None:
         super().__init__(file, device, access)
         self.stream = stream
-        self._console = _console(stream)
+        self._completion_mode = QUEUE_OPERATION
 
     def read(self, request: Request, offset: int, size: int) -> bytes | None:
+        if self._completion_mode == COMPLETE_OPERATION and self.stream.peek() == b"":
+            raise NtError(s.STATUS_PIPE_EMPTY)
         data = self.stream.read(size)
-        if not data and size and self._console is None:
-            # The other end of a pipe is closed; a console at its end gives nothing.
+        if not data and size:  # the other end of a pipe is closed
             raise NtError(s.STATUS_PIPE_BROKEN)
         return data
 
     def write(self, request: Request, offset: int, data: bytes) -> int | None:
         return self.stream.write(data)
 
-    def device_control(
-        self, request: Request, code: int, data: bytes, room: int
-    ) -> bytes | None:
-        if self._console is None:
-            raise NtError(s.STATUS_INVALID_DEVICE_REQUEST)
-        return self._console.control(code, data, room)
-
     def file_control(self, request: Request, code: int, data: bytes, room: int) -> bytes | None:
-        if code != FSCTL_PIPE_PEEK or self._console is not None:
+        if code != FSCTL_PIPE_PEEK:
             raise NtError(s.STATUS_INVALID_DEVICE_REQUEST)
         if room < PEEK_HEADER.size:
             raise NtError(s.STATUS_INVALID_PARAMETER)
@@ -115,11 +110,19 @@ class StreamFile(OpenFile):
     def query(self, information_class: int) -> bytes:
         if information_class == i.FileStandardInformation:
             return struct.pack("<2QI2Bxx", 0, 0, 1, 0, 0)
-        if self._console is None and information_class == i.FilePipeInformation:
-            return struct.pack("<2I", 0, 0)
-        if self._console is None and information_class == i.FilePipeLocalInformation:
+        if information_class == i.FilePipeInformation:
+            return struct.pack("<2I", BYTE_STREAM, self._completion_mode)
+        if information_class == i.FilePipeLocalInformation:
             return struct.pack(
                 "<10I", 0, FILE_PIPE_FULL_DUPLEX, 1, 1, PIPE_QUOTA, 0, PIPE_QUOTA, PIPE_QUOTA,
                 FILE_PIPE_CONNECTED_STATE, FILE_PIPE_SERVER_END,
             )  # fmt: skip
         raise NtError(s.STATUS_INVALID_PARAMETER)
+
+    def set(self, information_class: int, data: bytes, other: OpenFile | None) -> None:
+        if information_class != i.FilePipeInformation:
+            raise NtError(s.STATUS_INVALID_PARAMETER)
+        read_mode, completion_mode = struct.unpack_from("<2I", data)
+        if read_mode != BYTE_STREAM or completion_mode > COMPLETE_OPERATION:
+            raise NtError(s.STATUS_INVALID_PARAMETER)
+        self._completion_mode = completion_mode

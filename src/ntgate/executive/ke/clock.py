@@ -12,7 +12,8 @@ from ntgate.memory.kernel import KernelMemory
 
 BOOT_SYSTEM_TIME = 0x01CA_1D2B_3C00_0000  # 14 August 2009: any fixed time gives equal runs
 FIRST_TICKS = 0x6590  # TickCountLow of the study at the initial break
-PERFORMANCE_FREQUENCY = 3_579_545  # Hz, the ACPI timer that XP counts with
+# Hz.  Wine's RtlQueryPerformanceFrequency, which kernel32's is, never asks: it answers this.
+PERFORMANCE_FREQUENCY = 10_000_000
 READ_COST = 10  # 100 ns units that one look at the clock takes, so that a waiting loop ends
 CPU_MHZ = 2400
 FEWEST_SWEPT = 64  # cancelled timers that may stay in the queue of a quiet machine
@@ -55,7 +56,8 @@ class Clock:
         return self.boot_time + self.precise()
 
     def performance_counter(self) -> int:
-        return self.precise() * PERFORMANCE_FREQUENCY // 10_000_000
+        """At PERFORMANCE_FREQUENCY, in which time itself is counted."""
+        return self.precise()
 
     def timestamp(self) -> int:
         """What rdtsc reads."""
@@ -74,13 +76,17 @@ class Clock:
             else:
                 expired()
 
-    def skip_to_timer(self) -> bool:
-        """With nothing to run: go to the tick of the next timer; False when there is none."""
+    def until_timer(self) -> int | None:
+        """100 ns until the next timer; None when there is none."""
         while self._timers and self._timers[0][1] in self._cancelled:
             self._cancelled.discard(heapq.heappop(self._timers)[1])
-        if not self._timers:
+        return max(self._timers[0][0] - self.interrupt_time, 0) if self._timers else None
+
+    def skip_to_timer(self) -> bool:
+        """With nothing to run: go to the tick of the next timer; False when there is none."""
+        ahead = self.until_timer()
+        if ahead is None:
             return False
-        ahead = self._timers[0][0] - self.interrupt_time
         self.tick(max(1, -(-ahead // m.TICK_100NS)))
         return True
 

@@ -28,6 +28,10 @@ class Scheduler:
         self.summary = symbols["KiReadySummary"]
         self.prcb = KPRCB(memory, m.KPCR_ADDRESS + KPCR.PrcbData.offset)
         self.idle: Callable[[], None] = lambda: None  # nothing will ever run again
+        # Nothing can run: wait for the host, for so many 100 ns or for ever; whether it has sent
+        # anything.  And at each tick, without waiting.
+        self.wait_outside: Callable[[int | None], bool] = lambda _limit: False
+        self.look_outside: Callable[[], None] = lambda: None
         for priority in range(PRIORITIES):
             lists.initialize(memory, self.heads + 8 * priority)
 
@@ -83,6 +87,8 @@ class Scheduler:
         if current.State == RUNNING and current.address != prcb.IdleThread:
             self.ready(current)
         while (priority := self.highest_ready()) < 0:
+            if self.wait_outside(self.clock.until_timer()):
+                continue
             if not self.clock.skip_to_timer():
                 self.idle()
                 prcb.NextThread = prcb.IdleThread
@@ -101,6 +107,7 @@ class Scheduler:
         user: the tick found it in ring 3.
         """
         self.clock.tick()
+        self.look_outside()
         current = self.current
         if user:
             current.UserTime += 1

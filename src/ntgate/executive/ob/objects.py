@@ -81,7 +81,10 @@ class Objects:
 
     def dispatcher_object(self, body: int) -> int:
         """Address of the DISPATCHER_HEADER that a wait on the object waits for."""
-        default = self.type_of(body).view.DefaultObject
+        kind = self.type_of(body)
+        if kind.waitable is not None:
+            return kind.waitable(body)
+        default = kind.view.DefaultObject
         return default if default >> 31 else body + default
 
     # Objects

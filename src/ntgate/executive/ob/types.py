@@ -127,13 +127,14 @@ class ObjectType:
     link(body, directory), unlink(body, directory): it has got a name there, has lost it.
     query_name(body): the full name of an object that isn't in a directory; "" for none, NtError
     for one that has lost it.
+    waitable(body): the DISPATCHER_HEADER that a wait waits for, where it isn't the DefaultObject.
     get_security(body), set_security(body, descriptor): self-relative descriptors that aren't kept
     in the header.
     """
 
     __slots__ = (
         "address", "close", "delete", "get_security", "link", "name", "query_name", "row",
-        "set_security", "unlink", "view",
+        "set_security", "unlink", "view", "waitable",
     )  # fmt: skip
 
     def __init__(self, memory: KernelMemory, address: int, row: TypeRow) -> None:
@@ -146,6 +147,7 @@ class ObjectType:
         self.link: Callable[[int, int], None] | None = None
         self.unlink: Callable[[int, int], None] | None = None
         self.query_name: Callable[[int], str] | None = None
+        self.waitable: Callable[[int], int] | None = None
         self.get_security: Callable[[int], bytes] | None = None
         self.set_security: Callable[[int, bytes], None] | None = None
 

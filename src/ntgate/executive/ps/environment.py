@@ -16,9 +16,6 @@ from ntgate.memory.user import UserMemory
 PARAMETERS_SIZE = 0x298  # with EnvironmentSize at 290, which Wine's ntdll reads
 XP_PARAMETERS_SIZE = 0x290
 PARAMETERS_NORMALIZED = 1
-# A console that is neither a handle nor to be made: Wine 8.0's kernelbase takes it as it is,
-# and passes it on to children.
-CONSOLE_HANDLE_SHELL_NO_WINDOW = 0xFFFFFFFC
 EMPTY_ENVIRONMENT = bytes(4)
 LARGEST_ENVIRONMENT = 0x100000
 CURRENT_DIRECTORY_ROOM = 0x208
@@ -46,7 +43,7 @@ class ProcessParameters:
     shell: str = ""
     runtime_data: bytes = b""
     debug_flags: int = 0
-    console_handle: int = CONSOLE_HANDLE_SHELL_NO_WINDOW
+    console_handle: int = 0
     console_flags: int = 0
     standard_input: int = 0
     standard_output: int = 0

@@ -140,6 +140,7 @@ class ProcessManager(Rundown):
         """What a process has from its parent beside handles."""
         child, of = process.eprocess, parent.eprocess
         child.DeviceMap = of.DeviceMap
+        process.group = parent.group
         child.DefaultHardErrorProcessing = of.DefaultHardErrorProcessing
         child.Pcb.Affinity = of.Pcb.Affinity
         if of.PriorityClass in INHERITED_CLASSES:

@@ -136,6 +136,8 @@ class Rundown:
         eprocess.ExitTime = self.executive.clock.system_time
         self.executive.events.emit(ProcessExit(process.pid, 0, status))
         self._close_handles(eprocess)
+        if self.executive.io.consoles is not None:
+            self.executive.io.consoles.process_ended(process)
         current = self.executive.scheduler.prcb.CurrentThread
         if self.threads[current].process is process:
             self._ended.append(process)  # a debugger may stop right here, and look at it

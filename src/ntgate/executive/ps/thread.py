@@ -31,6 +31,9 @@ class UserImages(Protocol):
     def bind(self, process: Process, file: SectionFile) -> None:
         """Resolve the program's imports, where ntdll does not; raises NtError."""
 
+    def entry(self, name: str) -> int:
+        """Address of a routine that ntdll exports, 0 for one that it doesn't."""
+
 
 class Process:
     """The companion of an EPROCESS."""
@@ -59,6 +62,7 @@ class Process:
         self.image_path = ""  # NT path, \\Device\\...
         self.image_name = ""
         self.command_line = ""
+        self.group = self.pid  # the id of the process that leads those which get Ctrl-C together
 
     @property
     def pid(self) -> int:

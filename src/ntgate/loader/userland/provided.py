@@ -1,5 +1,5 @@
 """What Wine 8.0 does not have: a DLL that programs of today load at their start, and programs that
-are stubs there, built from the C sources in programs/.
+are stubs there or that need Wine's server, built from the C sources in programs/.
 """
 
 from pathlib import Path
@@ -32,12 +32,15 @@ def bcryptprimitives() -> bytes:
 
 PROVIDED = {"bcryptprimitives.dll": bcryptprimitives}
 
-STUB_MARK = b"stub:"  # what a program of Wine's that does nothing writes to its debug channel
+# What a program of Wine's that does nothing writes to its debug channel; and what one calls that
+# is a part of Wine's server, as its conhost.exe is.
+STUB_MARK, SERVER_MARK = b"stub:", b"wine_server_call"
 
 
 def replacement(name: str, file: bytes) -> bytes:
-    """The program that stands in for a stub of Wine's; the file itself when it is none."""
+    """The program that stands in for one of Wine's that can't work here; else the file itself."""
     own = PROGRAMS / name
-    if STUB_MARK in file and own.suffix == ".exe" and own.is_file():
+    useless = STUB_MARK in file or SERVER_MARK in file
+    if useless and own.suffix == ".exe" and own.is_file():
         return own.read_bytes()
     return file

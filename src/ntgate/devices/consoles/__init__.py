@@ -1,0 +1,1 @@
+"""Consoles: screens of cells, queues of keys, the lines that are typed, and who is attached."""
