@@ -10,6 +10,7 @@ import small_machine as sm
 from small_machine import SmallMachine
 
 from ntgate.cpu.descriptors import INTERRUPT_GATE, TRAP_GATE, gate_descriptor, segment_descriptor
+from ntgate.cpu.mmu import NO_EXECUTE
 from ntgate.cpu.ram import PAGE_SIZE
 
 TRIES = 4
@@ -34,7 +35,7 @@ even:
 Stop:
         hlt
 """
-PRIVILEGED = 13
+PRIVILEGED, PAGE_FAULT = 13, 14
 
 
 class GateMachine(SmallMachine):
@@ -96,6 +97,107 @@ def test_every_bit_of_the_processor_is_as_delivery_leaves_it(
     assert machine.delivered == TRIES + 1
     assert prepared == delivered
     assert [event.vector for event in prepared[0]] == [0x2E] * TRIES + [PRIVILEGED]
+
+
+FAULTING = 0x00700000
+FAULTS = 6
+# Reads, writes and fetches of absent pages, behind flags that the engine has yet to compute.
+FAULTING_PROGRAM = f"""
+;@org {sm.USER:x}h
+Start:
+        mov ecx, {FAULTS}
+        mov edi, {FAULTING}
+        xor edx, edx
+again:
+        mov eax, 0FFFFFFF0h
+        add eax, ecx
+        test ecx, 1
+        jz even
+        std
+        sub eax, 80000000h
+        mov [edi], eax
+        jmp next
+even:
+        cmp eax, ecx
+        adc edx, [edi]
+        call edi
+next:
+        cld
+        add edi, 1000h
+        dec ecx
+        jnz again
+        hlt
+"""
+
+
+class FaultMachine(GateMachine):
+    """Maps each page that is absent with a `ret` in it; `exact` is Processor.run's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.load(FAULTING_PROGRAM)
+        self.exact = False
+        self.cpu.first_fetch = self._fetched
+        self.fetched: list[int] = []
+
+    def _fetched(self, linear: int) -> bool:
+        self.fetched.append(linear)
+        entry = self.ram.qwords[self.entry_index(linear)]
+        self.ram.qwords[self.entry_index(linear)] = entry & ~NO_EXECUTE
+        return bool(entry & 1)
+
+    def _seen(self, event: sm.Event) -> None:
+        if event.vector == PAGE_FAULT:
+            linear = self.register("cr2")
+            frame = self.map(linear, rights=sm.ANYONE | NO_EXECUTE)
+            self.ram.bytes[frame << 12] = 0xC3
+        super()._seen(event)
+
+    def go(self, eflags: int = 0x202) -> list[sm.Event]:
+        for page in range(FAULTING, FAULTING + FAULTS * PAGE_SIZE, PAGE_SIZE):
+            self.map(page, frame=0, rights=0)
+        self.cpu.flush_tlb()
+        self.fetched.clear()
+        return super().go(eflags)
+
+    def run(self, instructions: int = 10_000) -> bool:
+        return self.cpu.run(instructions, sm.TIMEOUT_US, exact=self.exact)
+
+
+@pytest.mark.parametrize("kind", [INTERRUPT_GATE, TRAP_GATE])
+@pytest.mark.parametrize("eflags", [0x202, 0x002, 0x44202, 0x240ED7])
+@pytest.mark.parametrize("exact", [False, True])
+def test_every_bit_of_a_page_fault_is_as_delivery_leaves_it(
+    monkeypatch: pytest.MonkeyPatch, kind: int, eflags: int, exact: bool
+) -> None:
+    machine = FaultMachine()
+    machine.exact = exact
+    machine.gate(PAGE_FAULT, gate_descriptor(sm.R0_CODE, machine.stub(PAGE_FAULT), kind, 0))
+    prepared = machine.go(eflags), list(machine.contexts), list(machine.fetched)
+    if not exact:
+        assert machine.delivered == 2, "the first fault and the #GP"
+    monkeypatch.setattr(machine.cpu.gate_entry, "_judge", lambda _cr3, _vector: None)
+    machine.cpu.gate_entry.forget()
+    machine.next_frame -= FAULTS
+    delivered = machine.go(eflags), list(machine.contexts), list(machine.fetched)
+    assert machine.delivered == FAULTS + 1
+    assert prepared == delivered
+    assert [event.vector for event in prepared[0]] == [PAGE_FAULT] * FAULTS + [PRIVILEGED]
+    assert [event.error for event in prepared[0]] == [4, 6] * (FAULTS // 2) + [0]
+    assert len(machine.fetched) == FAULTS // 2
+    machine.cpu.close()
+
+
+def test_int_0e_is_judged_by_its_gate() -> None:
+    """A page fault through the same gate opens it to nobody."""
+    machine = FaultMachine()
+    machine.go()
+    symbols = machine.load(f";@org {sm.USER + 0x1000:x}h\nAsked:\n int 0Eh\n")
+    machine.start(symbols["Asked"])
+    machine.run()
+    found = machine.events[-1]
+    assert (found.vector, found.error) == (PRIVILEGED, PAGE_FAULT * 8 + 2)
+    machine.cpu.close()
 
 
 def changed(machine: GateMachine, change: Callable[[], None]) -> sm.Event:

@@ -1,7 +1,7 @@
 """What the engine reports instead of doing: answered here as the silicon answers it.
 
 Each answer is one save, one patch and one restore of the engine's context.  Hot paths (sysenter,
-and gate_entry.py's `int n`) patch the registers in place (live.py), and are closures over local
+and those of gate_entry.py) patch the registers in place (live.py), and are closures over local
 names: an attribute costs as much as the work it names.
 """
 
@@ -64,7 +64,9 @@ class EventHooks:
         sysenter = self._make_sysenter() if cpu.has_sep else cpu.guard(self._undefined)
         cpu.hook(abi.HOOK_SYSENTER, insn, sysenter, x86.UC_X86_INS_SYSENTER)
         cpu.hook(abi.HOOK_SYSENTER, insn, cpu.guard(self._undefined), x86.UC_X86_INS_SYSCALL)
-        interrupt = cpu.gate_entry.make_hook(self.engine, self._interrupt, cpu.fail)
+        interrupt = cpu.gate_entry.make_hook(
+            self.engine, self._interrupt, cpu.fail, cpu.is_hooked, self._fetched, self._faulted
+        )
         cpu.hook(abi.HOOK_INTR, const.UC_HOOK_INTR, interrupt)
         cpu.hook(abi.HOOK_INVALID, const.UC_HOOK_INSN_INVALID, cpu.guard(self._invalid, True))
         cpu.hook(abi.HOOK_CPUID, insn, cpu.guard(self._cpuid, 1), x86.UC_X86_INS_CPUID)
@@ -187,6 +189,18 @@ class EventHooks:
             context[cr2] = self.cr2
             return True
         return False
+
+    def _fetched(self, linear: int) -> bool:
+        """The same of a fetch from ring 3, in place."""
+        if not self.cpu.first_fetch(linear):
+            return False
+        live, layout = self.cpu.live, self.layout
+        live[layout.cr2], live[layout.old_exception] = self.cr2, NO_EXCEPTION
+        return True
+
+    def _faulted(self, linear: int) -> None:
+        self.cr2 = linear
+        self.delivery.last = PAGE_FAULT
 
     def _first_fetch(self, linear: int, error: int) -> bool:
         if not self.cpu.first_fetch(linear):

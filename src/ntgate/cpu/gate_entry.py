@@ -1,4 +1,4 @@
-"""The usual `int n`: from flat ring 3 through an interrupt or trap gate to flat ring 0.
+"""The usual events: `int n` and page faults of flat ring 3, through a gate to flat ring 0.
 
 Delivery.enter judges the gate, the descriptors and the TSS each time, which costs several
 times the rest of a system call.  Here a judgement is kept with all that it was made from; where
@@ -24,7 +24,9 @@ from ntgate.cpu.delivery import (
     HFLAG_CS32,
     HFLAG_SS32,
     IF,
+    NO_EXCEPTION,
     NT,
+    PAGE_FAULT,
     RF,
     TF,
     VM,
@@ -41,6 +43,7 @@ from ntgate.cpu.descriptors import (
     TRAP_GATE,
     Segment,
 )
+from ntgate.cpu.mmu import FAULT_FETCH
 from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.errors import CalibrationError
 
@@ -48,6 +51,8 @@ RING3 = 3
 MODE = HFLAG_CPL | HFLAG_CS32 | HFLAG_SS32 | HFLAG_ADDSEG
 FLAT_RING3 = RING3 | HFLAG_CS32 | HFLAG_SS32
 FRAME = struct.Struct("<5I")
+FAULT_FRAME = struct.Struct("<6I")
+FAULT = 0x100 | PAGE_FAULT  # the vector of a judgement on faults, whose gate `int 0Eh` may not use
 
 # Where the frame begins on a kernel stack, as a physical and as a linear address; the caches of CS
 # and SS; EIP; a mask of EFLAGS.
@@ -93,10 +98,16 @@ class GateEntry:
         engine: C.c_void_p,
         other: Callable[[int], None],
         failed: Callable[[BaseException], None],
+        is_hooked: Callable[[int], bool],
+        fetched: Callable[[int], bool],
+        faulted: Callable[[int], None],
     ) -> Callable[[object, int], None]:
         """The engine's interrupt hook; `other(vector)` takes what is not usual.
 
         failed: what keeps an exception out of the engine.
+        is_hooked(eip): whether the engine has begun the instruction (Processor.flags).
+        fetched(address): whether a fetch that faulted was the host's affair, and is over.
+        faulted(address): the guest is about to see a page fault.
         One unpacking reads what twelve subscripts would, in a third of the time.
         """
         layout, live, ram = self.delivery.layout, self.live, self.delivery.ram
@@ -111,32 +122,46 @@ class GateEntry:
         flags_pointer = abi.argument(C.addressof(flags_cell))
         known, arithmetic, direction = CC_OP_EFLAGS, ARITHMETIC, DF
         here = ~(ARITHMETIC | DF)
+        error_at, cr2_at, old_at = layout.error_code, layout.cr2, layout.old_exception
+        push_fault = FAULT_FRAME.pack_into
 
         def hook(_engine: object, vector: int) -> None:
             try:
                 (
                     esp, eip, eflags, cc_src, cc_op, df, hflags, cs, ss, tables, cr3, is_int,
                 ) = unpack(state, state_at)  # fmt: skip
-                if not is_int or hflags & MODE != FLAT_RING3:
+                if hflags & MODE != FLAT_RING3 or not (is_int or vector == PAGE_FAULT):
                     other(vector)
                     return
+                judged = vector if is_int else FAULT
                 try:
-                    as_judged, read, read_at, entries = judgements[cr3 << 8 | vector]
+                    as_judged, read, read_at, entries = judgements[cr3 << 9 | judged]
                     physical, bottom, segments, target, kept_flags = entries[read(memory, read_at)]
                 except KeyError:
-                    self._judge(cr3, vector)
+                    self._judge(cr3, judged)
                     other(vector)
                     return
                 if tables != as_judged:
-                    self._judge(cr3, vector)
+                    self._judge(cr3, judged)
                     other(vector)
                     return
                 if cc_op == known:
                     pushed = eflags & here | cc_src & arithmetic | df & direction
-                else:
+                elif is_int or not is_hooked(eip):
                     read_register(cpu, flags_register, flags_pointer)
                     pushed = flags[0]
-                push(memory, physical, eip, cs, pushed, esp, ss)
+                else:
+                    other(vector)
+                    return
+                if is_int:
+                    push(memory, physical, eip, cs, pushed, esp, ss)
+                else:
+                    error = live[error_at]
+                    if error & FAULT_FETCH and fetched(live[cr2_at]):
+                        return
+                    push_fault(memory, physical, error, eip, cs, pushed | RF, esp, ss)
+                    live[old_at] = NO_EXCEPTION
+                    faulted(live[cr2_at])
                 live[esp_at] = bottom
                 live[eip_at] = target
                 live[eflags_at] = eflags & kept_flags
@@ -148,8 +173,11 @@ class GateEntry:
         return hook
 
     def _judge(self, cr3: int, vector: int) -> None:
-        """Keep how to enter `vector` from ring 3, unless Delivery must look at it each time."""
-        key = cr3 << 8 | vector
+        """Keep how to enter `vector` from ring 3, unless Delivery must look at it each time.
+
+        Of page faults, FAULT stands for the vector.
+        """
+        key = cr3 << 9 | vector
         before = self._judgements.pop(key, None)
         with suppress(GuestFault):
             judged = self._judgement(vector)
@@ -162,6 +190,9 @@ class GateEntry:
     def _judgement(self, vector: int) -> Judgement | None:
         if vector == BREAKPOINT:
             return None  # a debugger may take it
+        is_fault = vector == FAULT
+        if is_fault:
+            vector = PAGE_FAULT
         delivery, context, layout = self.delivery, self.live, self.delivery.layout
         idt, gdt = context[layout.idt], context[layout.gdt]
         if 8 * vector + 7 > context[layout.idt + 2] or (idt | gdt) & 7:
@@ -174,11 +205,12 @@ class GateEntry:
         selector, target = low >> 16, low & 0xFFFF | high & 0xFFFF0000
         code = delivery.segment(context, selector, 0)
         is_code = code.flags & (NOT_SYSTEM | CODE | CONFORMING) == NOT_SYSTEM | CODE
-        if high >> 13 & 3 != RING3 or not is_code or not _is_flat(code) or target > code.limit:
+        is_open = is_fault or high >> 13 & 3 == RING3
+        if not is_open or not is_code or not _is_flat(code) or target > code.limit:
             return None
         tss = context[layout.tr + 2]
         esp0, ss0, stack = delivery.inner_stack(context, 0, 0)
-        place = self._stack_place(esp0 - FRAME.size)
+        place = self._stack_place(esp0, FAULT_FRAME.size if is_fault else FRAME.size)
         if place is None or not _is_flat(stack) or tss & 3 or (tss & 0xFFF) + 12 > PAGE_SIZE:
             return None
         segments = memoryview(bytearray(48)).cast("I")
@@ -200,9 +232,9 @@ class GateEntry:
         tables = self._state.unpack_from(self._bytes, self._state_at)[9]
         return tables, basis_reader.unpack_from, read_at, {basis: entry}
 
-    def _stack_place(self, bottom: int) -> tuple[int, int] | None:
-        delivery = self.delivery
-        if bottom & 3 or (bottom & 0xFFF) + FRAME.size > PAGE_SIZE or bottom < 0:
+    def _stack_place(self, esp: int, size: int) -> tuple[int, int] | None:
+        delivery, bottom = self.delivery, esp - size
+        if bottom & 3 or (bottom & 0xFFF) + size > PAGE_SIZE or bottom < 0:
             return None
         mapping = mmu.walk(delivery.ram.qwords, self.live[delivery.layout.cr3], bottom)
         if mapping is None or not mapping.rights & mmu.WRITABLE:

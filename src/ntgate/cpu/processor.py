@@ -299,13 +299,16 @@ class Processor:
         """
         layout = self.layout
         if context[layout.cc_op] != CC_OP_EFLAGS:
-            is_hooked = self.is_counting or context[layout.eip] in self.breakpoints
-            if not (in_instruction and is_hooked):
+            if not (in_instruction and self.is_hooked(context[layout.eip])):
                 return self.registers.eflags
             context[layout.cc_op] = CC_OP_EFLAGS
             # Between runs the engine goes by what eflags itself holds.
             context[layout.eflags] = self.delivery.eflags(context)
         return self.delivery.eflags(context)
+
+    def is_hooked(self, eip: int) -> bool:
+        """Whether the engine computes the flags before the instruction at `eip`."""
+        return self._counting is Counting.INSTRUCTIONS or eip in self.breakpoints
 
     @property
     def is_running(self) -> bool:

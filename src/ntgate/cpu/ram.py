@@ -6,6 +6,7 @@ import ctypes as C
 import mmap
 
 PAGE_SIZE = 0x1000
+ZEROS = bytes(PAGE_SIZE)
 
 
 class PhysicalMemory:
@@ -29,4 +30,4 @@ class PhysicalMemory:
 
     def zero(self, frame: int) -> None:
         start = frame * PAGE_SIZE
-        self.bytes[start : start + PAGE_SIZE] = bytes(PAGE_SIZE)
+        self.bytes[start : start + PAGE_SIZE] = ZEROS

@@ -26,6 +26,7 @@ class AddressSpace:
         self.ram = ram
         self.frames = frames
         self.pdpt = pdpt
+        self._qwords = ram.qwords
 
     @property
     def directories(self) -> tuple[int, ...]:
@@ -40,7 +41,7 @@ class AddressSpace:
 
     def index(self, linear: int) -> int | None:
         """Where the PTE of `linear` is, as an index into ram.qwords; None without a table."""
-        qwords = self.ram.qwords
+        qwords = self._qwords
         pdpte = qwords[(self.pdpt >> 3) + (linear >> 30)]
         pde = qwords[((pdpte & FRAME_MASK) >> 3) + (linear >> 21 & 0x1FF)]
         if not pde & PRESENT:

@@ -32,7 +32,10 @@ def access_fault(space: ProcessSpace, address: int, error: int, *, teb: int = 0)
     try:
         index = space.tables.index(address)
         entry = 0 if index is None else int(space.tables.ram.qwords[index])
-        if entry & pte.VALID:
+        if not entry & ~pte.PROTECTION_MASK and index is not None:
+            if space.bring_in_zeros(address >> 12, index, entry, error):
+                return STATUS_SUCCESS
+        elif entry & pte.VALID:
             assert index is not None
             return _fault_on_valid(space, address, index, entry, error)
         return _fault_on_invalid(space, address, index, entry, error, teb)

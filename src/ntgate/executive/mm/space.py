@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+from ntgate.cpu.mmu import FAULT_FETCH, FAULT_WRITE
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
-from ntgate.executive.mm.vad import SIZES, Vad
+from ntgate.executive.mm.protection import WRITABLE_CODES
+from ntgate.executive.mm.vad import (
+    MEM_COMMIT_FLAG,
+    PRIVATE_MEMORY,
+    PROTECTION_SHIFT,
+    SIZES,
+    WRITE_WATCH,
+    Vad,
+)
 from ntgate.executive.mm.vad_tree import END, FLAGS, VadTree
 from ntgate.layout.mm import EPROCESS_VM, MM_DECOMMIT
 from ntgate.layout.ntstatus import STATUS_NO_MEMORY, STATUS_PROCESS_IS_TERMINATING
@@ -21,6 +30,23 @@ if TYPE_CHECKING:
 
 TABLE_PAGES = 512
 _EMPTY_TABLE = bytes(8 * TABLE_PAGES)
+
+_COMMITTED = MEM_COMMIT_FLAG | PRIVATE_MEMORY
+_TO_PTE = PROTECTION_SHIFT - pte.PROTECTION_SHIFT
+
+
+def _zeros(codes: Collection[int]) -> tuple[int, ...]:
+    """A page of zeros' valid PTE, without its frame, by code; 0 where a fault needs more."""
+    return tuple(
+        pte.valid_entry(0, code, ran=False, written=True)
+        if code in codes and pte.accessible(code)
+        else 0
+        for code in range(32)
+    )
+
+
+_ZEROS_TO_READ = _zeros(range(32))
+_ZEROS_TO_WRITE = _zeros([code for code in range(32) if code & 7 in WRITABLE_CODES])
 
 
 class ProcessSpace:
@@ -140,6 +166,33 @@ class ProcessSpace:
         return total
 
     # Pages.
+
+    def bring_in_zeros(self, vpn: int, index: int, entry: int, error: int) -> bool:
+        """Answer the commonest of faults: a read or write of private memory without a frame.
+
+        `entry`: the PTE, 0 or demand zero.  False where it is another fault; raises NtError.
+        """
+        i = self.vads.index_at(vpn)
+        if not i or error & FAULT_FETCH:
+            return False
+        flags = self._dwords[i + FLAGS]
+        if entry:
+            is_plain = flags & (PRIVATE_MEMORY | WRITE_WATCH) == PRIVATE_MEMORY
+            original = entry
+        else:
+            is_plain = flags & (_COMMITTED | WRITE_WATCH) == _COMMITTED
+            original = flags >> _TO_PTE & pte.PROTECTION_MASK
+        templates = _ZEROS_TO_WRITE if error & FAULT_WRITE else _ZEROS_TO_READ
+        template = templates[original >> pte.PROTECTION_SHIFT]
+        if not is_plain or not template:
+            return False
+        manager = self.manager
+        frame = manager.frame()
+        manager.pfn.describe(frame, pte.PTE_BASE + (vpn << 3), index >> 9, original)
+        self._qwords[index] = template | frame << pte.FRAME_SHIFT
+        self._dwords[self._private_pages] += 1
+        self.count_valid()
+        return True
 
     def map_private(self, vpn: int, index: int, frame: int, code: int, *, written: bool) -> None:
         """Make a new frame the page's own and its PTE valid."""

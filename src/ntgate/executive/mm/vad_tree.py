@@ -59,6 +59,17 @@ class VadTree:
 
     # Lookup.
 
+    def index_at(self, vpn: int) -> int:
+        """The index in ram.dwords of the node that covers a page; 0 without one."""
+        dwords = self._dwords
+        hint = dwords[self._hint]
+        if DIRECT_BASE <= hint < self._direct_end:
+            i = int((hint - DIRECT_BASE) >> 2)
+            if dwords[i] <= vpn <= dwords[i + END]:
+                return i
+        node = self.find(vpn)
+        return self.index(node) if node else 0
+
     def find(self, vpn: int) -> int:
         """The node that covers a page."""
         dwords, index = self._dwords, self.index
