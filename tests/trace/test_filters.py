@@ -20,6 +20,7 @@ from ntgate.trace.filters import (
     parse_trace,
 )
 from ntgate.trace.injections import Injection, parse_injection
+from ntgate.trace.places import Site
 
 NAMES = sorted(services_by_name())
 
@@ -52,8 +53,8 @@ def test_families_hold_what_their_name_says(name: str, inside: str, outside: str
 
 @given(st.lists(st.sampled_from(NAMES), min_size=1, unique=True), st.booleans())
 def test_a_list_of_names_shows_those_alone(names: list[str], inverted: bool) -> None:
-    shown, direct = parse_trace("!" * inverted + ",".join(names))
-    chosen = Filter(shown, direct)
+    shown, gates = parse_trace("!" * inverted + ",".join(names))
+    chosen = Filter(shown, gates)
     assert {name for name in NAMES if chosen.may_show(name)} == (
         set(NAMES) - set(names) if inverted else set(names)
     )
@@ -66,21 +67,31 @@ def test_names_in_other_spellings() -> None:
     assert parse_names("none") == set()
 
 
-def test_direct_calls_alone() -> None:
-    assert parse_trace("%direct") == (None, True)
+def test_direct_and_indirect_calls_alone() -> None:
+    assert parse_trace("%direct") == (None, {"direct"})
     chosen = Filter(*parse_trace("%direct,NtClose"))
-    assert chosen.shows("NtClose", direct=True)
-    assert not chosen.shows("NtClose", direct=False)
-    assert not chosen.shows("NtReadFile", direct=True)
+    direct, indirect = Site("int2e", direct=True), Site("sysenter", through="ntdll!NtClose+0xc")
+    assert chosen.shows("NtClose", direct)
+    assert not chosen.shows("NtClose", indirect) and not chosen.shows("NtClose", Site("int2e"))
+    assert not chosen.shows("NtReadFile", direct)
+    both = Filter(*parse_trace("%direct,%indirect"))
+    assert both.shows("NtClose", direct) and both.shows("NtReadFile", indirect)
+    assert not both.shows("NtClose", Site("sysenter"))
+
+
+def test_a_comma_within_an_expression() -> None:
+    assert parse_names("/^NtC.{3,3}e$/,NtReadFile") == {"NtClose", "NtReadFile"}
 
 
 def test_events_and_statuses() -> None:
     assert parse_events("none") == set()
     assert parse_events("!module") == set(EVENTS) - {"module"}
     assert Filter(events=parse_events("module,exception")).shows_event("module load")
-    failed = Filter(status=parse_status("failed"))
-    assert failed.shows_status(ntstatus.STATUS_ACCESS_DENIED)
-    assert not failed.shows_status(0) and not failed.shows_status(None)
+    failed = Filter(statuses=parse_status("failed,unfinished"))
+    assert failed.is_by_end and not Filter().is_by_end
+    assert failed.shows_end(0x80000005, failed=True) and failed.shows_end(None, failed=False)
+    assert not failed.shows_end(0, failed=False)
+    assert parse_status("!failed") == {"successful", "unfinished"}
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from ntgate.loader.builtin.images import builtin_ntdll
 from ntgate.trace.modules import Module
-from ntgate.trace.places import Places, ProcessPlaces
-from ntgate.trace.tracer import follows_call
+from ntgate.trace.peek import Peek, Unreadable
+from ntgate.trace.places import Places, ProcessPlaces, Site, follows_call
 
 BASE = 0x7C920000
 NTDLL = builtin_ntdll().file
@@ -38,12 +38,46 @@ def test_a_return_address_is_named_by_its_call() -> None:
     assert ntdll().returns_to(BASE + 0xE4F4) == "ntdll!KiFastSystemCall+0x4"
 
 
+class NoMemory(Peek):
+    def __init__(self) -> None:
+        pass
+
+    def read(self, address: int, size: int) -> bytes:
+        raise Unreadable
+
+
+def site(places: ProcessPlaces, at: int, returns_to: int, number: int, gate: str = "sysenter"
+         ) -> Site:  # fmt: skip
+    return places.find_site(gate, at, returns_to, 0x401000, number, NoMemory())
+
+
+STUB_RETURN = 0xDF6C  # where the call in NtWriteFile's stub returns to
+
+
+def test_a_stub_of_ntdll_is_the_usual_way() -> None:
+    found = site(ntdll(), BASE + 0xE4F2, BASE + STUB_RETURN, 0x112)
+    assert (found.direct, found.indirect, found.place) == (False, False, "0x401000")
+    assert found.usual
+
+
 def test_a_second_ntdll_has_no_stubs() -> None:
     places = ntdll()
     places.load(0x10000000, 0x17000, "ntdll.dll", NTDLL)
-    site = places.site("sysenter", 0x10000000 + 0xE4F2, 0)
-    assert (site.gate_at, site.direct, site.place) == ("ntdll+0xe4f2", True, "")
-    assert not places.site("sysenter", BASE + 0xE4F2, 0).direct
+    own = site(places, 0x10000000 + 0xE4F2, 0x401000, 0x112)
+    assert (own.gate_at, own.direct, own.place) == ("ntdll@10000000+0xe4f2", True, "0x401000")
+    through = site(places, BASE + 0xE4F2, 0x10000000 + STUB_RETURN, 0x112)
+    assert (through.direct, through.place) == (False, "0x401000")
+    assert through.through == "ntdll@10000000!NtWriteFile+0xc"
+
+
+def test_a_stub_with_another_number_is_only_a_way_through() -> None:
+    found = site(ntdll(), BASE + 0xE4F2, BASE + STUB_RETURN, 0x25)
+    assert (found.place, found.through) == ("0x401000", "ntdll!NtWriteFile+0xc")
+
+
+def test_the_gate_called_from_elsewhere() -> None:
+    found = site(ntdll(), BASE + 0xE4F2, 0x402000, 0x112)
+    assert (found.place, found.through) == ("0x402000", "ntdll!KiFastSystemCall+0x2")
 
 
 def test_places_follow_loads_and_unloads() -> None:

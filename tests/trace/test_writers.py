@@ -30,10 +30,11 @@ def record(service: str, args: dict[str, Any], out: dict[str, Any] | None = None
            status: int | None = 0, tid: int = 8, site: Site = STUB) -> CallRecord:  # fmt: skip
     number = services_by_name()[service]
     plan = PLANNER.plan(number)
-    raw = [0 if args.get(name) in (None, 0, "0x0") else 1 for name, _, _ in plan.inputs]
+    names = [each.name for each in plan.inputs]
+    raw = [args.get(each.name, None if each.decode else 0) for each in plan.inputs]
     made = CallRecord(next(SEQ), 4, tid, service, number.number, plan, raw, 1_000_000)
-    made.args = {name: args.get(name) for name, _, _ in plan.inputs}
-    made.out, made.status, made.site = out or {}, status, site
+    made.out = {names.index(name): value for name, value in (out or {}).items()}
+    made.status, made.site = status, site
     return made
 
 
@@ -45,11 +46,10 @@ def text(*records: CallRecord, **options: bool) -> str:
     return out.getvalue()
 
 
-CLOSE = {"Handle": Word("0x10")}
+CLOSE = {"Handle": 0x10}
 ALLOCATE = {
-    "ProcessHandle": Word("NtCurrentProcess"), "BaseAddress": Word("0x0"), "ZeroBits": Word("0x0"),
-    "RegionSize": Word("0x2345"), "AllocationType": Word("MEM_COMMIT"),
-    "Protect": Word("PAGE_READWRITE"),
+    "ProcessHandle": 0xFFFFFFFF, "BaseAddress": Word("0x0"), "ZeroBits": 0,
+    "RegionSize": Word("0x2345"), "AllocationType": 0x1000, "Protect": 4,
 }  # fmt: skip
 
 
@@ -74,8 +74,8 @@ def test_outputs_stand_in_the_place_of_their_pointers() -> None:
 
 def test_null_optional_arguments_are_left_out_but_for_the_whole_form() -> None:
     args = {
-        "FileHandle": Word("0x10"), "Event": Word("0x0"), "ApcRoutine": Word("0x0"),
-        "ApcContext": Word("0x0"), "IoStatusBlock": Word("0x12ff00"),
+        "FileHandle": 0x10, "Event": 0, "ApcRoutine": 0, "ApcContext": 0,
+        "IoStatusBlock": 0x12FF00,
         "Buffer": Bytes(b"ab", more=False), "Length": 2, "ByteOffset": None, "Key": None,
     }  # fmt: skip
     block = {"IoStatusBlock": {"Status": Word("STATUS_SUCCESS"), "Information": 2}}
@@ -90,11 +90,11 @@ def test_null_optional_arguments_are_left_out_but_for_the_whole_form() -> None:
 def test_a_call_that_waits_is_unfinished_and_resumed() -> None:
     out = io.StringIO()
     writer = TextWriter(out, TextOptions())
-    args = {"FileHandle": Word("0x10"), "IoStatusBlock": Word("0x20"), "Buffer": Word("0x30")}
+    args = {"FileHandle": 0x10, "IoStatusBlock": 0x20, "Buffer": 0x30}
     wait = record("NtReadFile", {**args, "Length": 5})
     writer.unfinished(wait)
     writer.call(record("NtClose", CLOSE, tid=12))
-    wait.out = {"Buffer": Bytes(b"x", more=False)}
+    wait.out = {5: Bytes(b"x", more=False)}
     writer.call(wait)
     assert out.getvalue().splitlines() == [
         "[4.8] NtReadFile(FileHandle=0x10, IoStatusBlock=0x20, Buffer=0x30, Length=5 "
@@ -153,13 +153,13 @@ def test_a_json_line_has_the_documented_keys_in_order(status: int | None) -> Non
 
 def test_json_keeps_every_byte_and_every_code_unit() -> None:
     out = io.StringIO()
-    made = record("NtClose", CLOSE)
-    made.args = {"Buffer": Bytes(bytes(range(256)), more=False), "Name": "\ud800\u2028"}
+    args = {"Buffer": Bytes(bytes(range(256)), more=False), "ByteOffset": "\ud800\u2028"}
+    made = record("NtWriteFile", args)
     JsonLinesWriter(out).call(made)
     assert out.getvalue().isascii() and out.getvalue().count("\n") == 1
     row = json.loads(out.getvalue())
     assert row["args"]["Buffer"].encode("latin-1") == bytes(range(256))
-    assert row["args"]["Name"] == "\ud800\u2028"
+    assert row["args"]["ByteOffset"] == "\ud800\u2028"
 
 
 def test_a_summary() -> None:
@@ -171,6 +171,7 @@ def test_a_summary() -> None:
         writer.call(each)
     writer.close()
     rows = [line.split() for line in out.getvalue().splitlines()]
-    assert rows[2] == ["66.67", "0.000000", "2", "1", "NtClose"]
-    assert rows[3] == ["33.33", "2.000000", "1", "NtReadFile"]
-    assert rows[-1] == ["100.00", "2.000000", "3", "1", "total"]
+    assert rows[0] == ["%", "time", "seconds", "usecs/call", "calls", "errors", "service"]
+    assert rows[2] == ["100.00", "2.000000", "2000000", "1", "NtReadFile"]
+    assert rows[3] == ["0.00", "0.000000", "0", "2", "1", "NtClose"]
+    assert rows[-1] == ["100.00", "2.000000", "666667", "3", "1", "total"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ntgate.cli.complain import complain
 from ntgate.dispatch.dispatcher import Observer
+from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.tables import ServiceNumber
 from ntgate.executive.events import (
     Event,
@@ -35,7 +37,7 @@ class CallCounter:
         self.counts: Counter[str] = Counter()
         self._other = other
 
-    def enter(self, caller: Any, number: ServiceNumber, raw: list[int]) -> int | None:
+    def enter(self, caller: Any, number: ServiceNumber, raw: Sequence[int]) -> Outcome | None:
         self.counts[number.name] += 1
         return self._other.enter(caller, number, raw) if self._other is not None else None
 

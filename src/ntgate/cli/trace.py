@@ -53,6 +53,12 @@ class TraceOptions:
         if self.string_limit < 0:
             raise UsageError(f"-s {self.string_limit}: a number of bytes")
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether a time is shown at all."""
+        counted = self.summary or self.with_summary
+        return counted or self.relative or self.spent or self.format == "jsonl"
+
     def add_expression(self, text: str) -> None:
         """One `-e`: `trace=`, `event=`, `status=`, `inject=`, or a list as for `trace=`."""
         key, equals, value = text.partition("=")
@@ -63,10 +69,10 @@ class TraceOptions:
         elif key == "event":
             self.shown = replace(self.shown, events=parse_events(value))
         elif key == "status":
-            self.shown = replace(self.shown, status=parse_status(value))
+            self.shown = replace(self.shown, statuses=parse_status(value))
         elif key == "trace":
-            names, direct = parse_trace(value)
-            self.shown = replace(self.shown, names=names, direct=direct)
+            names, gates = parse_trace(value)
+            self.shown = replace(self.shown, names=names, gates=gates)
         else:
             raise UsageError(
                 f"-e {text}: use trace=NAME,%family, event=KIND, status=failed or inject=NAME:..."
@@ -120,7 +126,7 @@ def trace_program(
     names = HandleNames(machine.executive.objects) if is_text or options.handle_names else None
     tracer = Tracer(
         _writers(out, options),
-        lambda: machine.executive.clock.interrupt_time,
+        machine.precise_time if options.is_timed else lambda: 0,
         Planner(StructureDecoder(options.string_limit), with_names=names is not None),
         shown=options.shown,
         injections=options.injections,

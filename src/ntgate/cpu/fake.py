@@ -143,6 +143,10 @@ class FakeProcessor:
     def cpl(self) -> int:
         return self.registers.cs & 3
 
+    @property
+    def begun(self) -> int:
+        return 0
+
     def deliver(
         self, vector: int, error: int = 0, *, software: int = 0, external: bool = False
     ) -> None:

@@ -311,6 +311,14 @@ class Processor:
         return self._counting is Counting.INSTRUCTIONS or eip in self.breakpoints
 
     @property
+    def begun(self) -> int:
+        """What `executed` would be if the run ended here; 0 between runs.  For callbacks."""
+        if not self._thread:
+            return 0
+        unit = BLOCK if self._counting is Counting.BLOCKS else 1
+        return self.executed + int(self._counter.value) * unit
+
+    @property
     def is_running(self) -> bool:
         return self._thread != 0
 

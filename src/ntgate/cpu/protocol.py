@@ -84,6 +84,10 @@ class Cpu(Protocol):
     port_write: Callable[[int, int, int], None]
 
     @property
+    def begun(self) -> int:
+        """What `executed` would be if the run ended here; 0 between runs.  For callbacks."""
+
+    @property
     def registers(self) -> CpuRegisters: ...
 
     @property

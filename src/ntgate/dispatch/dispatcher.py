@@ -7,7 +7,7 @@ answers with a status makes no call of the engine at all: it reads RAM and write
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any, Protocol
@@ -72,7 +72,8 @@ class Caller(Protocol):
 class Observer(Protocol):
     """Sees every call, when one is set; it may answer in the service's place."""
 
-    def enter(self, caller: Any, number: ServiceNumber, raw: list[int]) -> int | None: ...
+    def enter(self, caller: Any, number: ServiceNumber, raw: Sequence[int]) -> Outcome | None:
+        """The answer that it gives; a Wait for a call that comes later (see `invoke`)."""
 
     def leave(self, caller: Any, number: ServiceNumber, status: int | None) -> None: ...
 
@@ -90,17 +91,19 @@ class Routine:
         return self.answer.invoke if isinstance(self.answer, Service) else self.answer
 
 
-class _Called(dict[int, tuple[Invoke, int, Callable[..., Any]]]):
-    """invoke, argument bytes and their reader of each ID that was called, by ID."""
+class _Called(dict[int, tuple[Invoke, int, Callable[..., Any], ServiceNumber | None]]):
+    """invoke, argument bytes, their reader and number of each ID that was called, by ID."""
 
     def __init__(self, routines: dict[int, Routine]) -> None:
         super().__init__()
         self._routines = routines
 
-    def __missing__(self, value: int) -> tuple[Invoke, int, Callable[..., Any]]:
+    def __missing__(
+        self, value: int
+    ) -> tuple[Invoke, int, Callable[..., Any], ServiceNumber | None]:
         row = self._routines[value]
         read = Struct(f"<{row.argument_bytes >> 2}I").unpack_from
-        self[value] = found = (row.invoke, row.argument_bytes, read)
+        self[value] = found = (row.invoke, row.argument_bytes, read, row.number)
         return found
 
 
@@ -143,6 +146,10 @@ class Dispatcher:
                 KERNEL_ROUTINES[name], argument_bytes, None
             )
 
+    def invoke(self, caller: Any, number: ServiceNumber, raw: Sequence[int]) -> Outcome:
+        """A service's own answer; an error is the status that it would return."""
+        return self._guarded(self._routines[number.number].invoke, caller, *raw)
+
     def _not_implemented(self, number: ServiceNumber) -> Invoke:
         def answer(caller: Any, *_raw: int) -> int:
             self.unimplemented(caller, number)
@@ -155,16 +162,16 @@ class Dispatcher:
 
         return answer
 
-    def _arguments(self, caller: Caller, size: int) -> list[int]:
+    def _arguments(self, caller: Caller, size: int) -> tuple[int, ...]:
         """The dwords above the stub's frame, wherever the stack is."""
         first = self.cpu.live[self.cpu.layout.general[EBP]] + 8
         if caller.stack_limit <= first <= caller.stack_base - size:
             start = first - caller.stack_delta >> 2
-            return self.cpu.ram.dwords[start : start + (size >> 2)].tolist()
+            return tuple(self.cpu.ram.dwords[start : start + (size >> 2)].tolist())
         ram, cr3 = self.cpu.ram, self.cpu.registers.read("cr3")
-        return [
+        return tuple(
             int(ram.dwords[translate(ram.qwords, cr3, first + i) >> 2]) for i in range(0, size, 4)
-        ]
+        )
 
     def _make_host_call(self) -> Callable[[int], bool]:
         dwords, memory, callers = self.cpu.ram.dwords, self.cpu.ram.bytes, self.callers
@@ -174,7 +181,7 @@ class Dispatcher:
 
         def host_call(value: int) -> bool:
             try:
-                invoke, size, unpack = routines[value]
+                invoke, size, unpack, number = routines[value]
                 caller = callers[dwords[current_cell]]
             except KeyError as error:
                 if value not in routines:
@@ -182,19 +189,25 @@ class Dispatcher:
                 thread = error.args[0]
                 raise GuestBugCheck(CRITICAL_STRUCTURE_CORRUPTION, (thread, 0, 0, 0)) from None
             outcome: Outcome
-            if caller.pending is not None or self.observer is not None:
+            observer = self.observer
+            if caller.pending is not None:
                 outcome = self._answer(caller, value)
             else:
                 first = live[ebp] + 8
-                alone = (caller,)
+                if caller.stack_limit <= first <= caller.stack_base - size:
+                    raw = unpack(memory, first - caller.stack_delta)
+                else:
+                    raw = self._arguments(caller, size)
+                alone, answer = (caller,), None
+                if observer is not None and number is not None:
+                    answer = observer.enter(caller, number, raw)
                 try:
-                    if caller.stack_limit <= first <= caller.stack_base - size:
-                        raw = unpack(memory, first - caller.stack_delta)
-                        outcome = invoke(*alone + raw)  # cheaper than invoke(caller, *raw)
-                    else:
-                        outcome = invoke(caller, *self._arguments(caller, size))
+                    # Cheaper than invoke(caller, *raw).
+                    outcome = invoke(*alone + raw) if answer is None else answer
                 except (NtError, AccessViolation) as error:
                     outcome = error.status
+                if observer is not None and number is not None:
+                    self._report(observer, caller, number, outcome)
             if outcome.__class__ is int:
                 live[eax] = outcome & 0xFFFFFFFF
                 if mm.stale_pages or mm.flush_all:
@@ -206,20 +219,20 @@ class Dispatcher:
         return host_call
 
     def _answer(self, caller: Any, value: int) -> Outcome:
-        """What host_call does itself when nothing is pending and nobody looks on."""
+        """What host_call does for a caller with a service that waits, or in one's callback."""
         routine, observer = self._routines[value], self.observer
-        if caller.pending is not None and value == caller.pending_id:
+        if value == caller.pending_id:
             pending, caller.pending = caller.pending, None
             outcome = self._guarded(pending.resume, caller, caller.wait_status, pending.state)
             if observer is not None and routine.number is not None:
-                self._report(caller, routine.number, outcome)
+                self._report(observer, caller, routine.number, outcome)
             return outcome
         raw = self._arguments(caller, routine.argument_bytes)
         if observer is None or routine.number is None:
             return self._guarded(routine.invoke, caller, *raw)
         answer = observer.enter(caller, routine.number, raw)
         outcome = answer if answer is not None else self._guarded(routine.invoke, caller, *raw)
-        self._report(caller, routine.number, outcome)
+        self._report(observer, caller, routine.number, outcome)
         return outcome
 
     @staticmethod
@@ -229,11 +242,15 @@ class Dispatcher:
         except (NtError, AccessViolation) as error:
             return error.status
 
-    def _report(self, caller: Any, number: ServiceNumber, outcome: Outcome) -> None:
-        assert self.observer is not None
-        if not isinstance(outcome, Wait | UserCall):
+    @staticmethod
+    def _report(
+        observer: Observer, caller: Any, number: ServiceNumber, outcome: Outcome
+    ) -> None:
+        if outcome.__class__ is int:
+            observer.leave(caller, number, outcome & 0xFFFFFFFF)
+        elif not isinstance(outcome, Wait | UserCall):
             status = None if isinstance(outcome, Leave | CallbackReturn) else outcome & 0xFFFFFFFF
-            self.observer.leave(caller, number, status)
+            observer.leave(caller, number, status)
 
     def _reply(self, caller: Any, value: int, outcome: Outcome) -> None:
         if isinstance(outcome, Wait):
@@ -260,6 +277,9 @@ class Dispatcher:
             caller.memory.write(esp, head + call.build(arguments))
         except (NtError, AccessViolation) as error:
             live[general[EAX]] = error.status
+            number = self._routines[value].number
+            if self.observer is not None and number is not None:
+                self.observer.leave(caller, number, error.status)
             return
         caller.callbacks.append((call, value))
         self._ask(CALL_USER, esp)

@@ -73,12 +73,14 @@ class NamedTypes:
     """Everything that the data files declare, by name.
 
     parameters: what a parameter is, by "Service.Parameter" and by "Parameter".
+    returns: what a service of win32k answers with, by its name.
     """
 
     values: dict[str, Named] = field(default_factory=dict)
     structures: dict[str, Structure] = field(default_factory=dict)
     classes: dict[str, dict[int, InformationClass]] = field(default_factory=dict)
     parameters: dict[str, TypeName] = field(default_factory=dict)
+    returns: dict[str, str] = field(default_factory=dict)
 
     def of_parameter(self, service: str, parameter: str) -> TypeName | None:
         """What the tables say of a parameter, beside its declared type."""
@@ -110,8 +112,10 @@ def read(text: str, types: NamedTypes) -> None:
             types.classes[name] = dict(map(_class_row, rows))
         elif kind == "param":
             types.parameters[name] = type_name(rest[0])
+        elif kind == "returns":
+            types.returns.update(dict.fromkeys(" ".join(rows).split(), name))
         else:
-            raise DataError(f"{heading!r}: no flags, enum, struct, class or param")
+            raise DataError(f"{heading!r}: no flags, enum, struct, class, param or returns")
 
 
 def type_name(text: str) -> TypeName:

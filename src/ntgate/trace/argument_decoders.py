@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ntgate.dispatch.named_types import InformationClass
@@ -23,7 +23,7 @@ class View:
 
     def __init__(self, peek: Peek) -> None:
         self.peek = peek
-        self.raw: list[int] = []
+        self.raw: Sequence[int] = ()
         self.handle_name: Callable[[int], str] = lambda _handle: ""
 
 

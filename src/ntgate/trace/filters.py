@@ -8,67 +8,92 @@ from difflib import get_close_matches
 
 from ntgate.dispatch.tables import services_by_name
 from ntgate.errors import UsageError
-from ntgate.layout.ntstatus import is_error
 from ntgate.trace.families import family, family_names
+from ntgate.trace.places import Site
 
 EVENTS = ("process", "thread", "module", "exception", "debug", "file", "fault", "unimplemented")
-
-
-STATUSES = ("all", "successful", "failed", "unfinished")
+STATUSES = ("successful", "failed", "unfinished")
+GATES = ("direct", "indirect")
 
 
 @dataclass(frozen=True)
 class Filter:
-    """names: the services whose calls are shown, None for all; direct: and only those made
-    outside of ntdll's stubs.  events: the kinds of events that are shown.  status: one of
-    STATUSES, by which calls are chosen when they have ended.
+    """names: the services whose calls are shown, None for all; gates: of GATES, and only those
+    that came so, with none in it all.  events: the kinds of events that are shown.  statuses: of
+    STATUSES, by which calls are chosen when they have ended.  paths: only calls that name one of
+    them, in lower case; with none in it all.
     """
 
     names: frozenset[str] | None = None
-    direct: bool = False
+    gates: frozenset[str] = frozenset()
     events: frozenset[str] = frozenset(EVENTS)
-    status: str = "all"
+    statuses: frozenset[str] = frozenset(STATUSES)
+    paths: tuple[str, ...] = ()
 
     def may_show(self, name: str) -> bool:
         return self.names is None or name in self.names
 
-    def shows(self, name: str, *, direct: bool) -> bool:
-        return self.may_show(name) and (direct or not self.direct)
-
-    def shows_status(self, status: int | None) -> bool:
-        if self.status == "all":
+    def shows(self, name: str, site: Site) -> bool:
+        if self.names is not None and name not in self.names:
+            return False
+        if not self.gates:
             return True
+        return (site.direct and "direct" in self.gates) or (
+            site.indirect and "indirect" in self.gates
+        )
+
+    @property
+    def is_by_end(self) -> bool:
+        """Whether a call is chosen only when it has ended."""
+        return len(self.statuses) < len(STATUSES) or bool(self.paths)
+
+    def shows_end(self, status: int | None, *, failed: bool) -> bool:
         if status is None:
-            return self.status == "unfinished"
-        return self.status == ("failed" if is_error(status) else "successful")
+            return "unfinished" in self.statuses
+        return ("failed" if failed else "successful") in self.statuses
 
     def shows_event(self, name: str) -> bool:
         """`name` is a kind, or begins with one and a blank."""
         return name.partition(" ")[0] in self.events
 
 
-def parse_trace(text: str) -> tuple[frozenset[str] | None, bool]:
-    """The names and `direct` of a Filter: `NAME,%family,/regex/,%direct`, all inverted by a
+def parse_trace(text: str) -> tuple[frozenset[str] | None, frozenset[str]]:
+    """The names and gates of a Filter: `NAME,%family,/regex/,%direct`, the names inverted by a
     leading `!`; `all` and `none`.  Raises UsageError.
     """
     inverted = text.startswith("!")
-    words = text.removeprefix("!").split(",")
-    direct = "%direct" in words
-    if direct and inverted:
-        raise UsageError(f"trace={text}: %direct can't be inverted")
-    words = [word for word in words if word != "%direct"]
-    if direct and not words:
-        return None, True
-    names = parse_names(",".join(words))
+    words = _split(text.removeprefix("!"))
+    gates = frozenset(word[1:] for word in words if word.startswith("%")) & set(GATES)
+    if gates and inverted:
+        raise UsageError(f"trace={text}: %{min(gates)} can't be inverted")
+    words = [word for word in words if word[1:] not in gates]
+    if gates and not words:
+        return None, gates
+    names = _names(words)
     if inverted:
         names = frozenset(services_by_name()) - names
-    return names, direct
+    return names, gates
 
 
 def parse_names(text: str) -> frozenset[str]:
     """`NAME,%family,/regex/`, or `all` and `none`.  Raises UsageError."""
+    return _names(_split(text))
+
+
+def _split(text: str) -> list[str]:
+    """At commas, but for those within /regex/."""
+    words: list[str] = []
+    for part in text.split(","):
+        if words and words[-1].startswith("/") and not words[-1][1:].endswith("/"):
+            words[-1] += f",{part}"
+        else:
+            words.append(part)
+    return words
+
+
+def _names(words: list[str]) -> frozenset[str]:
     names: set[str] = set()
-    for word in text.split(","):
+    for word in words:
         if word == "all":
             names |= set(services_by_name())
         elif word.startswith("%"):
@@ -91,18 +116,21 @@ def parse_events(text: str) -> frozenset[str]:
     return frozenset(EVENTS).difference(kinds) if text.startswith("!") else frozenset(kinds)
 
 
-def parse_status(text: str) -> str:
-    """Raises UsageError."""
-    if text not in STATUSES:
-        raise UsageError(f"status={text}: one of {', '.join(STATUSES)}")
-    return text
+def parse_status(text: str) -> frozenset[str]:
+    """`WORD,...` of STATUSES, inverted by a leading `!`; `all` and `none`.  Raises UsageError."""
+    if text in ("all", "none"):
+        return frozenset(STATUSES if text == "all" else ())
+    words = text.removeprefix("!").split(",")
+    if not set(words) <= set(STATUSES):
+        raise UsageError(f"status={text}: one of all, {', '.join(STATUSES)}, none")
+    return frozenset(STATUSES).difference(words) if text.startswith("!") else frozenset(words)
 
 
 def _family(name: str) -> frozenset[str]:
     try:
         return family(name)
     except KeyError:
-        known = ", ".join(f"%{each}" for each in [*family_names(), "direct"])
+        known = ", ".join(f"%{each}" for each in [*family_names(), *GATES])
         raise UsageError(f"no service family is %{name}; there are {known}") from None
 
 

@@ -24,12 +24,18 @@ class HandleNames:
 
     def __init__(self, objects: Any) -> None:
         self._objects = objects
+        self._files = objects.types["File"]
 
     def __call__(self, caller: Any, handle: int) -> str:
         """Empty for what is no handle of the caller's."""
-        objects = self._objects
+        objects, files = self._objects, self._files
+        table = caller.process.handles
         try:
-            body = objects.query_handle(caller.process.handles, handle).body
+            try:
+                # Most handles of a trace are of files, and this is the short way to them.
+                body = objects.body_of_handle(table, handle, files, 0)
+            except NtError:
+                body = objects.query_handle(table, handle).body
             name = str(objects.name_of(body))
             return self._with_drive(name) if name else self._unnamed(body)
         except (NtError, PageFault):
@@ -53,19 +59,20 @@ class HandleNames:
         return kind
 
     def _with_drive(self, name: str) -> str:
-        for device, letter in self._drives:
-            if name.startswith(device + "\\") or name == device:
+        for device, folder, letter in self._drives:
+            if name.startswith(folder) or name == device:
                 return letter + name[len(device) :]
         return name
 
     @cached_property
-    def _drives(self) -> list[tuple[str, str]]:
-        """Device and letter of the drives that there are at the first question."""
+    def _drives(self) -> list[tuple[str, str, str]]:
+        """Device, the same as a folder, and letter, of each drive that is there at first."""
         objects, drives = self._objects, []
         for letter in LETTERS:
             try:
                 body, _ = objects.lookup(f"{DRIVES}\\{letter}:", kind=objects.types["SymbolicLink"])
             except NtError:
                 continue
-            drives.append((objects.link_target(body), f"{letter}:"))
+            device = objects.link_target(body)
+            drives.append((device, device + "\\", f"{letter}:"))
         return drives

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ntgate.trace.output import Output
+from ntgate.trace.plans import Input
 from ntgate.trace.record import CallRecord
-from ntgate.trace.scalars import status as status_name
-from ntgate.trace.values import to_json
+from ntgate.trace.returned import NTSTATUS
+from ntgate.trace.values import Memo, to_json
 
 
 class JsonLinesWriter:
@@ -17,25 +19,27 @@ class JsonLinesWriter:
         self._out = out
         self._write = out.write
         self._spent = spent
+        self._columns: dict[str, list[Callable[[Any], str]]] = {}
+        self._heads: dict[str, str] = {}
+        self._statuses: dict[tuple[str, int | None], str] = {}
 
     def call(self, record: CallRecord) -> None:
+        columns = self._columns.get(record.service)
+        if columns is None:
+            columns = self._prepare(record)
         status = record.status
-        if status is None:
-            told = '"status": null, "status_name": null'
-        else:
-            told = f'"status": {status}, "status_name": "{status_name(status)}"'
+        told = self._statuses.get((record.service, status)) or self._status(record)
+        args = ", ".join([text(value) for text, value in zip(columns, record.values, strict=True)])
+        out = ", ".join([f'"{record.plan.inputs[index].name}": {to_json(value)}'
+                         for index, value in record.out.items()])  # fmt: skip
+        site = record.site
         more = ""
-        if record.injected:
-            more += ', "injected": true'
-        if self._spent:
-            more += f', "time": {record.ended - record.clock}'
-        if record.stack:
-            more += f', "stack": {to_json(record.stack)}'
-        arguments = to_json({"args": record.args, "out": record.out})
+        if not site.usual or record.injected or self._spent or record.stack:
+            more = self._more(record)
         self._write(
             f'{{"seq": {record.seq}, "pid": {record.pid}, "tid": {record.tid}, '
-            f'"service": "{record.service}", "number": {record.number}, {record.site.json}, '
-            f'{arguments[1:-1]}, {told}, "clock": {record.clock}{more}}}\n'
+            f'{self._heads[record.service]}{site.json}, "args": {{{args}}}, "out": {{{out}}}, '
+            f'{told}, "clock": {record.clock}{more}}}\n'
         )
 
     def unfinished(self, record: CallRecord) -> None:
@@ -48,3 +52,45 @@ class JsonLinesWriter:
 
     def close(self) -> None:
         self._out.flush()
+
+    def _prepare(self, record: CallRecord) -> list[Callable[[Any], str]]:
+        name = record.service
+        self._heads[name] = f'"service": "{name}", "number": {record.number}, '
+        self._columns[name] = columns = [_column(each) for each in record.plan.inputs]
+        return columns
+
+    def _status(self, record: CallRecord) -> str:
+        status = record.status
+        if status is None:
+            return '"status": null, "status_name": null'
+        name = to_json(record.plan.returns.text(status))
+        told = f'"status": {status}, "status_name": {name}'
+        if record.plan.returns is NTSTATUS:
+            self._statuses[record.service, status] = told
+        return told
+
+    def _more(self, record: CallRecord) -> str:
+        site, members = record.site, ""
+        if site.through:
+            members += f', "indirect": true, "through": {to_json(site.through)}'
+        if site.uncalled:
+            members += ', "uncalled": true'
+        if record.injected:
+            members += ', "injected": true'
+        if self._spent:
+            members += f', "time": {record.ended - record.clock}'
+        if record.stack:
+            members += f', "stack": {to_json(record.stack)}'
+        return members
+
+
+def _column(argument: Input) -> Callable[[Any], str]:
+    """How an argument is written, with its name."""
+    key = f'{to_json(argument.name)}: '
+    show = argument.show
+    if argument.decode is not None:
+        return lambda value: key + to_json(value)
+    if show is None:
+        return lambda value: f"{key}{value}"
+    shown = show
+    return Memo(lambda word: key + to_json(shown(word))).__getitem__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ ALIGNMENT = 16  # of functions, by most compilers
 PROLOGUES = (b"\x55\x89\xe5", b"\x55\x8b\xec", b"\x8b\xff\x55")
 LONGEST_PROLOGUE = 3
 ENDS = (0x90, 0xCC, 0xC3, 0x00)  # last bytes of padding, of a ret and of a ret with a count
+# mov eax,NUMBER / mov edx,7FFE0300h / call [edx] (or edx), up to where the call returns to.
+STUB = re.compile(rb"\xb8(....)\xba\x00\x03\xfe\x7f\xff[\x12\xd2]", re.DOTALL)
+STUB_LENGTH = 12
 _SECTION = struct.Struct("<8sIIIIIIHHI")
 _EXPORT_RVA = 24 + 96  # from the PE header: the first data directory
 
@@ -65,6 +69,16 @@ class Module:
             return self.offset(address)
         start = address - 1 - (int(name.rpartition("+")[2], 16) if plus else 0)
         return f"{self.name}!{function}+{rva - (start - self.base):#x}"
+
+    def stub_before(self, address: int) -> int | None:
+        """The number in the stub whose call returns there, as the file has it; None for no stub."""
+        found = STUB.fullmatch(self._read(address - self.base - STUB_LENGTH, STUB_LENGTH))
+        return int.from_bytes(found[1], "little") if found else None
+
+    def begins_between(self, start: int, end: int) -> bool:
+        """Whether an export begins behind `start`, at `end` or before."""
+        index = bisect_right(self.exports, (start - self.base, "\x7f"))
+        return index < len(self.exports) and self.exports[index][0] <= end - self.base
 
     def _another_begins(self, start: int, end: int) -> bool:
         """Whether a function without a name seems to begin between two RVAs."""

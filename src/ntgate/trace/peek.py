@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ntgate.cpu.mmu import FAULT_USER, PageFault, translate
+from ntgate.cpu.mmu import FAULT_USER, PageFault, entries, translate
 from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.memory.user import MM_USER_PROBE_ADDRESS, UserMemory
 
@@ -15,22 +15,22 @@ class Unreadable(Exception):
 
 
 class Peek:
-    """Where each page is gets remembered until `forget`: the guest doesn't run meanwhile."""
+    """Where each page is gets remembered with the PDE and the PTE that it was found by."""
 
     def __init__(self, memory: UserMemory) -> None:
         self._bytes = memory.ram.bytes
         self._dwords = memory.ram.dwords
         self._qwords = memory.ram.qwords
         self._cr3 = memory.cr3
-        self._pages: dict[int, int] = {}
-        self.forget = self._pages.clear
+        # By page: the physical address, the entries' places in qwords, and their values.
+        self._pages: dict[int, tuple[int, int, int, int, int]] = {}
 
     def read(self, address: int, size: int) -> bytes:
         """Raises Unreadable."""
         offset = address & 0xFFF
         if offset + size > PAGE_SIZE:
             return self._read_pages(address, size)
-        start = self._page(address - offset) + offset
+        start = self.page(address - offset) + offset
         return bytes(self._bytes[start : start + size])
 
     def available(self, address: int, size: int) -> bytes:
@@ -51,7 +51,15 @@ class Peek:
         if address & 3:
             return int.from_bytes(self.read(address, 4), "little")
         offset = address & 0xFFF
-        return int(self._dwords[self._page(address - offset) + offset >> 2])
+        return int(self._dwords[self.page(address - offset) + offset >> 2])
+
+    def two(self, address: int) -> tuple[int, int]:
+        """Two dwords.  Raises Unreadable."""
+        offset = address & 0xFFF
+        if offset > PAGE_SIZE - 8 or address & 3:
+            return self.u32(address), self.u32(address + 4)
+        index = self.page(address - offset) + offset >> 2
+        return int(self._dwords[index]), int(self._dwords[index + 1])
 
     def unicode_string(self, address: int) -> str:
         """The text of a UNICODE_STRING.  Raises Unreadable."""
@@ -82,17 +90,23 @@ class Peek:
             raise Unreadable
         return data
 
-    def _page(self, page: int) -> int:
-        """Physical address of a page."""
+    def page(self, page: int) -> int:
+        """Physical address of a page.  Raises Unreadable."""
+        qwords = self._qwords
         try:
-            return self._pages[page]
+            physical, pde_at, pde, pte_at, pte = self._pages[page]
+            if qwords[pte_at] == pte and qwords[pde_at] == pde:
+                return physical
         except KeyError:
             pass
         if page >= MM_USER_PROBE_ADDRESS:
             raise Unreadable
         try:
-            found = translate(self._qwords, self._cr3, page, FAULT_USER)
+            found = translate(qwords, self._cr3, page, FAULT_USER)
         except PageFault:
             raise Unreadable from None
-        self._pages[page] = found
+        places = entries(qwords, self._cr3, page)
+        if places is not None:
+            pde_at, pte_at = places
+            self._pages[page] = found, pde_at, qwords[pde_at], pte_at, qwords[pte_at]
         return found

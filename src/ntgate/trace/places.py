@@ -7,34 +7,61 @@ from bisect import bisect_right, insort
 from collections.abc import Callable
 
 from ntgate.trace.modules import Module
+from ntgate.trace.peek import Peek, Unreadable
 
 # Where a stub's gate instruction is, from ntdll's base: KiFastSystemCall, KiIntSystemCall.
 STUB_GATES = (0xE4F2, 0xE504)
 SYSTEM_DLL = "ntdll.dll"
+WIN32K = 0x1000  # in the numbers of the services that these DLLs have stubs of
+WIN32K_DLLS = ("win32u.dll", "user32.dll", "gdi32.dll", "imm32.dll")
+MOST_KEPT = 10_000  # names of addresses
+LONGEST_CALL, CALL_REL32, GROUP_5, CALL_IN_GROUP_5 = 7, 0xE8, 0xFF, 2
+
+
+def follows_call(code: bytes) -> bool:
+    """Whether the LONGEST_CALL bytes end with `call rel32` or `call r/m32` (SDM volume 2)."""
+    return code[-5] == CALL_REL32 or any(
+        code[-length] == GROUP_5 and code[1 - length] >> 3 & 7 == CALL_IN_GROUP_5
+        for length in (2, 3, 4, 6, 7)
+    )
 
 
 class Site:
     """Where a call was made, as all of its calls tell it.
 
     gate: "sysenter", "int2e", or "" for a call from ring 0.  gate_at: module+offset of the gate
-    instruction.  direct: made outside of ntdll's stubs.  place: module+offset that the stub
-    returns to, `symbol` the same by the nearest export.  json: all but the last as members of
-    an object.
+    instruction.  direct: that is no stub's of ntdll.  place: module+offset that the gate, or the
+    stub, returns to; `symbol` the same by the nearest export.  through: for a call that comes by
+    ntdll's gate, but not from the stub of its own service, what it comes through.  uncalled: no
+    call instruction is before `place`.  returns_to: the address of `place`, 0 for none.
     """
 
-    __slots__ = ("direct", "gate", "gate_at", "json", "place", "symbol")
+    __slots__ = (
+        "direct", "gate", "gate_at", "json", "place", "returns_to", "symbol", "through", "uncalled",
+    )  # fmt: skip
 
     def __init__(
         self, gate: str = "", gate_at: str = "", direct: bool = False, place: str = "",
-        symbol: str = "",
+        symbol: str = "", through: str = "", uncalled: bool = False, returns_to: int = 0,
     ) -> None:  # fmt: skip
         self.gate = gate
         self.gate_at = gate_at
         self.direct = direct
         self.place = place
         self.symbol = symbol
+        self.through = through
+        self.uncalled = uncalled
+        self.returns_to = returns_to
         members = {"gate": gate, "gate_at": gate_at, "direct": direct, "caller": place}
         self.json = json.dumps(members)[1:-1]
+
+    @property
+    def indirect(self) -> bool:
+        return bool(self.through)
+
+    @property
+    def usual(self) -> bool:
+        return not (self.direct or self.through or self.uncalled)
 
 
 IN_KERNEL = Site()
@@ -48,33 +75,84 @@ class ProcessPlaces:
 
     def __init__(self) -> None:
         self.stub_gates: tuple[int, ...] = ()
+        self.sites: dict[tuple[str, int, int, int, int], Site] = {}
         self._modules: list[Module] = []
+        self._stub_modules: dict[str, Module] = {}  # the first of each DLL that has stubs
         self._offsets: dict[int, str] = {}
         self._symbols: dict[int, str] = {}
         self._returns: dict[int, str] = {}
-        self._sites: dict[tuple[str, int, int], Site] = {}
 
     def load(self, base: int, size: int, name: str, file: bytes) -> None:
         self.unload(base)
-        insort(self._modules, Module(base, base + size, name.rpartition(".")[0] or name, file))
-        if not self.stub_gates and name.lower() == SYSTEM_DLL:
+        label, lower = name.rpartition(".")[0] or name, name.lower()
+        if any(module.name == label for module in self._modules):
+            label = f"{label}@{base:x}"
+        module = Module(base, base + size, label, file)
+        insort(self._modules, module)
+        if lower in (SYSTEM_DLL, *WIN32K_DLLS):
+            self._stub_modules.setdefault(lower, module)
+        if not self.stub_gates and lower == SYSTEM_DLL:
             # The first ntdll is the kernel's own choice.
             self.stub_gates = tuple(base + offset for offset in STUB_GATES)
 
     def unload(self, base: int) -> None:
         self._modules = [module for module in self._modules if module.base != base]
-        for names in (self._offsets, self._symbols, self._returns, self._sites):
+        for key, module in list(self._stub_modules.items()):
+            if module.base == base:
+                del self._stub_modules[key]
+        for names in (self._offsets, self._symbols, self._returns, self.sites):
             names.clear()
 
-    def site(self, gate: str, at: int, returns_to: int) -> Site:
-        """Of a gate instruction at `at`; returns_to: an address, 0 for one that is not known."""
-        found = self._sites.get((gate, at, returns_to))
-        if found is None:
-            place = self.place(returns_to) if returns_to else ""
-            symbol = self.returns_to(returns_to) if returns_to else ""
-            found = Site(gate, self.place(at), at not in self.stub_gates, place, symbol)
-            self._sites[gate, at, returns_to] = found
-        return found
+    def find_site(
+        self, gate: str, at: int, returns_to: int, caller: int, number: int, peek: Peek
+    ) -> Site:
+        """Of a gate instruction at `at`, in a call of service `number`.
+
+        returns_to: where the gate goes back to: into a stub, that is.  caller: where a stub at
+        that address goes back to.  Both are 0 where they are not known.
+        """
+        key = (gate, at, returns_to, caller, number)
+        if at not in self.stub_gates:
+            place = returns_to
+            through = ""
+        else:
+            place, through = self._through(at, returns_to, caller, number)
+        site = Site(
+            gate, self.place(at), at not in self.stub_gates, self.place(place) if place else "",
+            self.returns_to(place) if place else "", through,
+            at in self.stub_gates and bool(place) and not self.is_return_address(place, peek),
+            place,
+        )  # fmt: skip
+        if all(self.module_at(address) for address in (at, place)):
+            self.sites[key] = site  # no other code may come there
+        return site
+
+    def _through(self, at: int, returns_to: int, caller: int, number: int) -> tuple[int, str]:
+        """Who called ntdll's gate, and what was in between that is no stub of the service."""
+        module = self.module_at(returns_to)
+        allowed = [SYSTEM_DLL, *(WIN32K_DLLS if number & WIN32K else ())]
+        if module is None or module not in [self._stub_modules.get(name) for name in allowed]:
+            stub = module.stub_before(returns_to) if module is not None else None
+            if stub is None:
+                return returns_to, self.symbol(at)
+            return caller, self.symbol(returns_to)  # of a copy of ntdll
+        if module.stub_before(returns_to) in (None, number):
+            return caller, ""
+        return caller, self.symbol(returns_to)
+
+    def is_return_address(self, address: int, peek: Peek) -> bool:
+        """Whether a call instruction is before it; True also where that can't be seen."""
+        try:
+            before = peek.read((address - LONGEST_CALL) & 0xFFFFFFFF, LONGEST_CALL)
+        except Unreadable:
+            return True
+        return follows_call(before)
+
+    def module_at(self, address: int) -> Module | None:
+        index = bisect_right(self._modules, address, key=lambda module: module.base) - 1
+        if index < 0 or address >= self._modules[index].end:
+            return None
+        return self._modules[index]
 
     def place(self, address: int) -> str:
         """`ntdll+0xdf6c`; the bare address outside of every image."""
@@ -91,11 +169,10 @@ class ProcessPlaces:
     def _name(
         self, names: dict[int, str], address: int, of: Callable[[Module, int], str]
     ) -> str:
-        index = bisect_right(self._modules, address, key=lambda module: module.base) - 1
-        if index < 0 or address >= self._modules[index].end:
-            text = f"{address:#x}"
-        else:
-            text = of(self._modules[index], address)
+        module = self.module_at(address)
+        text = f"{address:#x}" if module is None else of(module, address)
+        if len(names) > MOST_KEPT:
+            names.clear()
         names[address] = text
         return text
 

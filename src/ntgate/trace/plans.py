@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ntgate.dispatch.named_types import Structure, TypeName, named_types
 from ntgate.dispatch.tables import ServiceNumber
@@ -28,6 +28,7 @@ from ntgate.trace.argument_decoders import (
     unicode_string_decoder,
 )
 from ntgate.trace.parameters import Described, described_parameters, length_index
+from ntgate.trace.returned import NTSTATUS, Returned, returned
 from ntgate.trace.scalars import ScalarType, Show, boolean, handle, hexadecimal, scalar_type, status
 from ntgate.trace.structures import FixedDecoder, StructureDecoder, fixed_decoder
 
@@ -42,24 +43,32 @@ RETURNED_LENGTHS = (
 PSEUDO_HANDLE_WORDS = ("Process", "Thread", "Token", "Source", "Target", "Object")
 
 
+class Input(NamedTuple):
+    """An argument: what shows the dword itself, or decodes it; neither for a plain number."""
+
+    name: str
+    show: Show | None
+    decode: Decode | None
+
+
 @dataclass
 class Plan:
-    """The decoders of one service, in declared order.
+    """The decoders of one service, in declared order; all else by the arguments' indices.
 
-    inputs: name, and what shows the dword itself or decodes it; neither for a plain number.
-    outputs: index, name and decoder.  pointed: the names of output pointers to
-    numbers.
-    optional: the indices of arguments that say nothing when they are 0.  lengths: the outputs
-    that a buffer which is too small tells too.  given: the
-    inputs in memory.
+    decoded: the inputs that memory is read for.  outputs: index and decoder.  pointed: the output
+    pointers to numbers.  optional: the arguments that say nothing when they are 0.  lengths: the
+    outputs that a buffer which is too small tells too.  given: the inputs in memory.
+    returns: how the service's answer is read.
     """
 
-    inputs: list[tuple[str, Show | None, Decode | None]] = field(default_factory=list)
-    outputs: list[tuple[int, str, Decode]] = field(default_factory=list)
-    pointed: set[str] = field(default_factory=set)
+    inputs: list[Input] = field(default_factory=list)
+    decoded: list[tuple[int, Decode]] = field(default_factory=list)
+    outputs: list[tuple[int, Decode]] = field(default_factory=list)
+    pointed: set[int] = field(default_factory=set)
     optional: set[int] = field(default_factory=set)
-    lengths: list[tuple[int, str, Decode]] = field(default_factory=list)
-    given: set[str] = field(default_factory=set)
+    lengths: list[tuple[int, Decode]] = field(default_factory=list)
+    given: set[int] = field(default_factory=set)
+    returns: Returned = NTSTATUS
 
 
 class Planner:
@@ -78,7 +87,7 @@ class Planner:
         return found
 
     def _make(self, number: ServiceNumber) -> Plan:
-        plan = Plan()
+        plan = Plan(returns=returned(number))
         parameters = described_parameters(number)
         for index, parameter in enumerate(parameters):
             self._add(plan, number.name, parameters, index)
@@ -93,19 +102,23 @@ class Planner:
         parameter = parameters[index]
         decode = self._buffer_decoder(service, parameters, index)
         if decode is None and parameter.is_pointer:
-            decode = self._pointer_decoder(plan, service, parameter)
+            decode = self._pointer_decoder(plan, service, parameter, index)
         if decode is None:
-            plan.inputs.append((parameter.name, *self._scalar_decoder(service, parameter)))
+            show, decode = self._scalar_decoder(service, parameter)
+            plan.inputs.append(Input(parameter.name, show, decode))
+            if decode is not None:
+                plan.decoded.append((index, decode))
             return
         if "in" in parameter.direction:
-            plan.inputs.append((parameter.name, None, decode))
-            plan.given.add(parameter.name)
+            plan.inputs.append(Input(parameter.name, None, decode))
+            plan.decoded.append((index, decode))
+            plan.given.add(index)
         else:
-            plan.inputs.append((parameter.name, _address, None))
+            plan.inputs.append(Input(parameter.name, _address, None))
         if "out" in parameter.direction:
-            plan.outputs.append((index, parameter.name, decode))
+            plan.outputs.append((index, decode))
             if parameter.name in RETURNED_LENGTHS:
-                plan.lengths.append((index, parameter.name, decode))
+                plan.lengths.append((index, decode))
 
     def _scalar_decoder(
         self, service: str, parameter: Described
@@ -140,7 +153,7 @@ class Planner:
         return ScalarType(declared.size, declared.signed, KINDS.get(declared.kind))
 
     def _pointer_decoder(
-        self, plan: Plan, service: str, parameter: Described
+        self, plan: Plan, service: str, parameter: Described, index: int
     ) -> Decode | None:
         if parameter.type_name == "UNICODE_STRING":
             return unicode_string_decoder
@@ -159,7 +172,7 @@ class Planner:
         if not known:
             return None
         if "out" in parameter.direction:
-            plan.pointed.add(parameter.name)
+            plan.pointed.add(index)
         return pointer_decoder(self._scalar(service, parameter))
 
     def _structure(self, service: str, parameter: Described) -> str | None:

@@ -12,19 +12,22 @@ from ntgate.trace.plans import Plan
 class CallRecord:
     """A service call.
 
-    status: None for a call that does not return.  clock, ended: 100 ns units of virtual time.
-    seq counts the entries; stack holds return addresses as symbols, the innermost first.
-    missing: the service has no function.  unread: the inputs whose memory was not there.
+    raw: the dwords of the arguments; values: the same, with what the plan decodes from memory in
+    their places.  out: what the service left behind pointers, by the arguments' indices.
+    status: what it answered, None for a call that does not return.  clock, ended: 100 ns units
+    of virtual time.  seq counts the entries; stack holds return addresses as symbols, the
+    innermost first.  missing: the service has no function.  unread: the indices of the inputs
+    whose memory was not there.
     """
 
     __slots__ = (
-        "args", "clock", "ended", "injected", "missing", "number", "out", "pid", "plan", "raw",
-        "seq", "service", "shown", "site", "stack", "status", "tid", "unread",
+        "clock", "ended", "injected", "missing", "number", "out", "pid", "plan", "raw", "seq",
+        "service", "shown", "site", "stack", "status", "tid", "unread", "values",
     )  # fmt: skip
 
     def __init__(
         self, seq: int, pid: int, tid: int, service: str, number: int, plan: Plan,
-        raw: list[int], clock: int,
+        raw: Sequence[int], clock: int,
     ) -> None:  # fmt: skip
         self.seq = seq
         self.pid = pid
@@ -35,8 +38,8 @@ class CallRecord:
         self.raw = raw
         self.clock = self.ended = clock
         self.site: Site = IN_KERNEL
-        self.args: dict[str, Any] = {}
-        self.out: dict[str, Any] = {}
+        self.values: list[Any] = [*raw]
+        self.out: dict[int, Any] = {}
         self.status: int | None = None
         self.injected = self.missing = False
         self.shown = True

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from ntgate.layout.ntstatus import is_error
 from ntgate.trace.output import Output
 from ntgate.trace.record import CallRecord
 
 TICKS_PER_SECOND = 10_000_000  # of the virtual clock
-RULES = "-" * 8, "-" * 11, "-" * 9, "-" * 9, "-" * 32
-HEADINGS = "% calls", "seconds", "calls", "errors", "service"
+TICKS_PER_MICROSECOND = 10
+RULES = "-" * 6, "-" * 11, "-" * 11, "-" * 9, "-" * 9, "-" * 32
+HEADINGS = "% time", "seconds", "usecs/call", "calls", "errors", "service"
 
 
 class SummaryWriter:
-    """seconds: the virtual time between a call and its return, waiting included."""
+    """seconds: the virtual time between a call and its answer, waiting included."""
 
     def __init__(self, out: Output) -> None:
         self._out = out
@@ -27,7 +27,7 @@ class SummaryWriter:
         self._calls[record.service] += 1
         if record.status is not None:
             self._ticks[record.service] += record.ended - record.clock
-            if is_error(record.status):
+            if record.plan.returns.failed(record.status):
                 self._errors[record.service] += 1
 
     def unfinished(self, record: CallRecord) -> None:
@@ -37,21 +37,27 @@ class SummaryWriter:
         """A summary counts calls alone."""
 
     def close(self) -> None:
-        total = self._calls.total()
         self._row(*HEADINGS)
         self._row(*RULES)
-        for name, count in sorted(self._calls.items(), key=lambda row: (-row[1], row[0])):
-            seconds = f"{self._ticks[name] / TICKS_PER_SECOND:.6f}"
-            self._row(
-                f"{100 * count / total:.2f}", seconds, str(count), str(self._errors[name] or ""),
-                name,
-            )  # fmt: skip
+        for name in sorted(self._calls, key=self._order):
+            self._counted(name, self._ticks[name], self._calls[name], self._errors[name])
         self._row(*RULES)
-        self._row(
-            f"{100 if total else 0:.2f}", f"{self._ticks.total() / TICKS_PER_SECOND:.6f}",
-            str(total), str(self._errors.total()), "total",
-        )  # fmt: skip
+        self._counted(
+            "total", self._ticks.total(), self._calls.total(), self._errors.total()
+        )
         self._out.flush()
 
-    def _row(self, share: str, seconds: str, calls: str, errors: str, service: str) -> None:
-        self._out.write(f"{share:>8} {seconds:>11} {calls:>9} {errors:>9} {service}\n")
+    def _order(self, name: str) -> tuple[int, int, str]:
+        return -self._ticks[name], -self._calls[name], name
+
+    def _counted(self, name: str, ticks: int, calls: int, errors: int) -> None:
+        self._row(
+            f"{100 * ticks / max(self._ticks.total(), 1):.2f}", f"{ticks / TICKS_PER_SECOND:.6f}",
+            str(round(ticks / TICKS_PER_MICROSECOND / max(calls, 1))), str(calls),
+            str(errors or ""), name,
+        )  # fmt: skip
+
+    def _row(
+        self, share: str, seconds: str, each: str, calls: str, errors: str, service: str
+    ) -> None:
+        self._out.write(f"{share:>6} {seconds:>11} {each:>11} {calls:>9} {errors:>9} {service}\n")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ntgate.layout.ntstatus import is_error
 from ntgate.trace.output import Output
+from ntgate.trace.places import Site
+from ntgate.trace.plans import Input, Plan
 from ntgate.trace.record import CallRecord
+from ntgate.trace.returned import NTSTATUS
 from ntgate.trace.scalars import status as status_name
-from ntgate.trace.values import show
+from ntgate.trace.values import MOST_KEPT, Memo, show
 
 TICKS_PER_SECOND = 10_000_000  # of the virtual clock
 RED, YELLOW, CYAN, DIM, PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[36m", "\x1b[2m", "\x1b[0m"
@@ -29,6 +32,39 @@ class TextOptions:
     colour: bool = False
 
 
+class _Columns:
+    """How the arguments of one service are written, prepared once."""
+
+    def __init__(self, plan: Plan, *, whole: bool) -> None:
+        self.inputs = [
+            _input(each, index in plan.optional and not whole, index in plan.pointed, whole)
+            for index, each in enumerate(plan.inputs)
+        ]
+        self.skips = not whole and bool(plan.optional)
+        self._plan = plan
+        self._whole = whole
+
+    def output(self, index: int, value: Any, status: int | None, before: Any) -> str:
+        """`Name=` and what is behind the pointer now, with what was there before."""
+        plan = self._plan
+        text = self._value(value, status)
+        if before is not None and index in plan.given and not isinstance(before, dict):
+            earlier = show(before, whole=self._whole)
+            if earlier != text:
+                text = f"{earlier} => {text}"
+        name = plan.inputs[index].name
+        return f"{name}=[{text}]" if index in plan.pointed else f"{name}={text}"
+
+    def _value(self, value: Any, status: int | None) -> str:
+        if not self._whole and status is not None and isinstance(value, dict):
+            items = list(value.items())
+            if len(items) == 2 and items[0] == ("Status", status_name(status)):
+                name, information = items[1]
+                if name == "Information":
+                    return f"{{Information={show(information)}}}"
+        return show(value, whole=self._whole)
+
+
 class TextWriter:
     """One line a call; from the second thread on, a line tells process and thread."""
 
@@ -39,16 +75,24 @@ class TextWriter:
         self._first_thread = 0
         self._several = False
         self._announced: set[int] = set()
+        self._columns: dict[str, _Columns] = {}
+        self._places: dict[Site, str] = {}
 
     def call(self, record: CallRecord) -> None:
+        columns = self._columns_of(record)
         if record.seq in self._announced:
             self._announced.discard(record.seq)
             line = self._start(record.pid, record.tid, record.ended)
-            line += f"<... {self._service(record)} resumed>{self._outputs(record)}"
+            parts = [
+                columns.output(index, value, record.status, None)
+                for index, value in record.out.items()
+            ]
+            line += f"<... {self._service(record)} resumed>{', '.join(parts)}"
         else:
             line = self._start(record.pid, record.tid, record.clock)
-            line += f"{self._service(record)}({self._arguments(record)}"
-        line += f") = {self._status(record)}{self._place(record)}"
+            line += f"{self._service(record)}({self._arguments(columns, record)}"
+        place = self._places.get(record.site) or self._place(record.site)
+        line += f") = {self._status(record)}{place}"
         if self._options.spent:
             line += f" <{_seconds(record.ended - record.clock)}>"
         self._out.write(line + "\n")
@@ -60,7 +104,7 @@ class TextWriter:
         self._announced.add(record.seq)
         self._out.write(
             f"{self._start(record.pid, record.tid, record.clock)}{self._service(record)}("
-            f"{self._arguments(record)} <unfinished ...>\n"
+            f"{self._arguments(self._columns_of(record), record)} <unfinished ...>\n"
         )
 
     def event(self, pid: int, tid: int, clock: int, name: str, fields: dict[str, Any]) -> None:
@@ -76,9 +120,9 @@ class TextWriter:
 
     def _start(self, pid: int, tid: int, clock: int) -> str:
         start = ""
-        if tid:
+        if tid and not self._several:
             self._first_thread = self._first_thread or tid
-            self._several = self._several or tid != self._first_thread
+            self._several = tid != self._first_thread
         if self._several:
             start = f"[{pid}.{tid}] " if tid else f"[{pid}] "
         if self._options.relative:
@@ -88,51 +132,34 @@ class TextWriter:
         return start
 
     def _service(self, record: CallRecord) -> str:
-        return self._colour(record.service, YELLOW if record.site.direct else "")
+        if not self._options.colour:
+            return record.service
+        return self._colour(record.service, "" if record.site.usual else YELLOW)
 
-    def _arguments(self, record: CallRecord) -> str:
-        """Outputs in the place of the pointers to them; with what an input was before."""
-        plan, whole = record.plan, self._options.whole
-        parts = []
-        for index, (name, value) in enumerate(record.args.items()):
-            if not whole and index in plan.optional and not record.raw[index]:
-                continue
-            text = show(value, whole=whole)
-            if name in record.out:
-                after = self._output(record, name)
-                changed = name in plan.given and text != after and not isinstance(value, dict)
-                text = f"{text} => {after}" if changed else after
-                if name in plan.pointed:
-                    text = f"[{text}]"
-            elif name in plan.pointed and name in plan.given and value is not None:
-                text = f"[{text}]"
-            parts.append(f"{name}={text}")
-        return ", ".join(parts)
+    def _columns_of(self, record: CallRecord) -> _Columns:
+        found = self._columns.get(record.service)
+        if found is None:
+            made = _Columns(record.plan, whole=self._options.whole)
+            found = self._columns[record.service] = made
+        return found
 
-    def _outputs(self, record: CallRecord) -> str:
-        parts = []
-        for name in record.out:
-            text = self._output(record, name)
-            parts.append(f"{name}=[{text}]" if name in record.plan.pointed else f"{name}={text}")
-        return ", ".join(parts)
-
-    def _output(self, record: CallRecord, name: str) -> str:
-        value, whole = record.out[name], self._options.whole
-        if (
-            not whole
-            and isinstance(value, dict)
-            and value.keys() == {"Status", "Information"}
-            and record.status is not None
-            and value["Status"] == status_name(record.status)
-        ):
-            return "{Information=" + show(value["Information"]) + "}"
-        return show(value, whole=whole)
+    @staticmethod
+    def _arguments(columns: _Columns, record: CallRecord) -> str:
+        """Outputs in the place of the pointers to them."""
+        values = record.values
+        parts = [text(value) for text, value in zip(columns.inputs, values, strict=True)]
+        for index, value in record.out.items():
+            given = values[index] if index in record.plan.given else None
+            parts[index] = columns.output(index, value, record.status, given)
+        return ", ".join(filter(None, parts) if columns.skips else parts)
 
     def _status(self, record: CallRecord) -> str:
-        if record.status is None:
+        status = record.status
+        if status is None:
             return "?"
-        text: str = status_name(record.status)
-        if is_error(record.status):
+        returns = record.plan.returns
+        text = status_name(status) if returns is NTSTATUS else returns.text(status)
+        if returns.failed(status):
             text = self._colour(text, RED)
         if record.injected:
             text += " (INJECTED)"
@@ -140,17 +167,50 @@ class TextWriter:
             text += " (UNIMPLEMENTED)"
         return text
 
-    def _place(self, record: CallRecord) -> str:
-        site = record.site
+    def _place(self, site: Site) -> str:
+        if len(self._places) > MOST_KEPT:
+            self._places.clear()
         if not site.gate:
-            return self._colour(" <kernel>", DIM)
-        if site.direct:
-            at = f" at {site.gate_at}" if site.gate_at != site.place else ""
-            return self._colour(f" <DIRECT {site.gate} {site.symbol}{at}>", YELLOW)
-        return self._colour(f" <{site.gate} {site.symbol}>", DIM)
+            text = self._colour(" <kernel>", DIM)
+        else:
+            words = [site.gate, site.symbol]
+            if site.direct:
+                words.insert(0, "DIRECT")
+                if site.gate_at != site.place:
+                    words.append(f"at {site.gate_at}")
+            elif site.through:
+                words.insert(0, "INDIRECT")
+                words.append(f"through {site.through}")
+            elif site.uncalled:
+                words.insert(0, "UNCALLED")
+            text = self._colour(f" <{' '.join(words)}>", DIM if site.usual else YELLOW)
+        self._places[site] = text
+        return text
 
     def _colour(self, text: str, colour: str) -> str:
         return f"{colour}{text}{PLAIN}" if colour and self._options.colour else text
+
+
+def _input(
+    argument: Input, optional: bool, bracketed: bool, whole: bool
+) -> Callable[[Any], str]:
+    """How an argument is written, with its name; empty for one that says nothing."""
+    key, shown = f"{argument.name}=", argument.show
+    if argument.decode is None:
+        def scalar(word: int) -> str:
+            if optional and not word:
+                return ""
+            return key + show(word if shown is None else shown(word), whole=whole)
+
+        return Memo(scalar).__getitem__
+
+    def decoded(value: Any) -> str:
+        if optional and (value is None or value == "0x0"):
+            return ""
+        text = show(value, whole=whole)
+        return f"{key}[{text}]" if bracketed and value is not None else key + text
+
+    return decoded
 
 
 def _seconds(ticks: int) -> str:

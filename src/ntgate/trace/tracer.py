@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import SERVICES
 from ntgate.dispatch.tables import ServiceNumber
 from ntgate.layout import machine as m
@@ -16,21 +17,22 @@ from ntgate.layout.ntstatus import (
     STATUS_INFO_LENGTH_MISMATCH,
     STATUS_PENDING,
 )
-from ntgate.trace.argument_decoders import View
+from ntgate.trace.argument_decoders import Decode, View
 from ntgate.trace.filters import Filter
 from ntgate.trace.injections import Injection
 from ntgate.trace.peek import Peek, Unreadable
 from ntgate.trace.places import IN_KERNEL, Places, Site
 from ntgate.trace.plans import Plan, Planner
 from ntgate.trace.record import CallRecord
+from ntgate.trace.returned import NTSTATUS
 from ntgate.trace.scalars import hexadecimal, status
+from ntgate.trace.unwind import unwind
 
-MOST_STACK = 32
 FRAME_END = struct.Struct("<6I")  # of KTRAP_FRAME: Ebp, ErrCode, Eip, SegCs, EFlags, HardwareEsp
 INT_2E_LENGTH = 2
-LONGEST_CALL, CALL_REL32, GROUP_5, CALL_IN_GROUP_5 = 7, 0xE8, 0xFF, 2
 SYSTEM_CALL_RETURN = m.SHARED_USER_DATA_KERNEL + KUSER_SHARED_DATA.SystemCallReturn.offset
 TOO_SHORT = (STATUS_BUFFER_TOO_SMALL, STATUS_INFO_LENGTH_MISMATCH)
+NO_GATE = (0, 0)
 
 HandleNames = Callable[[Any, int], str]  # of a caller and a handle; "" for none
 
@@ -47,14 +49,6 @@ class Writer(Protocol):
     def event(self, pid: int, tid: int, clock: int, name: str, fields: dict[str, Any]) -> None: ...
 
     def close(self) -> None: ...
-
-
-def follows_call(code: bytes) -> bool:
-    """Whether the LONGEST_CALL bytes end with `call rel32` or `call r/m32` (SDM volume 2)."""
-    return code[-5] == CALL_REL32 or any(
-        code[-length] == GROUP_5 and code[1 - length] >> 3 & 7 == CALL_IN_GROUP_5
-        for length in (2, 3, 4, 6, 7)
-    )
 
 
 class _Thread:
@@ -74,50 +68,44 @@ class _Thread:
         self.calls: list[CallRecord] = []
         self.kernel = kernel = caller.executive.kernel
         self.ram = kernel.ram
+        self._dwords = self.ram.dwords
         self._frame_cell = kernel.physical(self.ethread + KTHREAD.TrapFrame.offset) >> 2
         self._return_cell = kernel.physical(SYSTEM_CALL_RETURN) >> 2
 
-    def find_site(self, at: int) -> tuple[Site, int, int]:
-        """Of the call that it makes, by the trap frame; ebp and the address that the stub
-        returns to, both 0 for a call from ring 0.  at: where its last sysenter was.
-        """
-        ebp, _code, eip, cs, _eflags, esp = self._frame()
+    def find_site(self, at: int, number: int) -> Site:
+        """Of the call that it makes, by the trap frame.  at: where its last sysenter was."""
+        _ebp, _code, eip, cs, _eflags, esp = self.frame()
         if not cs & 1:
-            return IN_KERNEL, 0, 0
-        if at and eip == self.ram.dwords[self._return_cell]:
+            return IN_KERNEL
+        if at and eip == self._dwords[self._return_cell]:
             gate = "sysenter"
         else:
             gate, at = "int2e", eip - INT_2E_LENGTH
-        returns_to = eip
+        returns_to, caller = eip, 0
+        places = self.places
         try:
             # A stub has its own return address below the one of its caller.
-            if at in self.places.stub_gates:
-                returns_to = self.peek.u32(esp + 4)
+            if at in places.stub_gates:
+                returns_to, caller = self.peek.two(esp)
             elif gate == "sysenter":
                 returns_to = self.peek.u32(esp)
         except Unreadable:
             returns_to = 0
-        return self.places.site(gate, at, returns_to), ebp, returns_to
+        try:
+            return places.sites[gate, at, returns_to, caller, number]
+        except KeyError:
+            return places.find_site(gate, at, returns_to, caller, number, self.peek)
 
-    def stack(self, ebp: int, first: int) -> list[str]:
-        """Return addresses along the chain of ebp, as long as they are behind a call."""
-        found = [first]
-        below = 0
-        while ebp > below and len(found) < MOST_STACK:
-            below = ebp
-            try:
-                ebp, address = self.peek.u32(ebp), self.peek.u32(ebp + 4)
-                before = (address - LONGEST_CALL) & 0xFFFFFFFF
-                if not follows_call(self.peek.read(before, LONGEST_CALL)):
-                    break
-            except Unreadable:
-                break
-            found.append(address)
-        return [f"{self.places.returns_to(address)} [{address:#x}]" for address in found]
+    def stack(self, site: Site) -> list[str]:
+        """Who called the service, as far as the stack tells."""
+        if not site.gate:
+            return []
+        ebp, _code, _eip, _cs, _eflags, esp = self.frame()
+        return unwind(self.peek, self.places, site.returns_to, esp, ebp)
 
-    def _frame(self) -> tuple[int, ...]:
+    def frame(self) -> tuple[int, ...]:
         """The members of the call's trap frame that FRAME_END has."""
-        address = self.ram.dwords[self._frame_cell] + KTRAP_FRAME.Ebp.offset
+        address = self._dwords[self._frame_cell] + KTRAP_FRAME.Ebp.offset
         caller = self.caller
         if caller.stack_limit <= address <= caller.stack_base - FRAME_END.size:
             return FRAME_END.unpack_from(self.ram.bytes, address - caller.stack_delta)
@@ -140,8 +128,8 @@ class _Service:
 class Tracer:
     """Implements dispatch.dispatcher.Observer.
 
-    clock: the virtual time in 100 ns units.  with_arguments: decode them.  with_stack: walk the
-    ebp chain of each call.
+    clock: the virtual time in 100 ns units.  with_arguments: decode them.  with_stack: find the
+    callers of each call.
     """
 
     def __init__(
@@ -166,7 +154,7 @@ class Tracer:
         self.with_stack = with_stack
         self.places = Places()
         self._seq = 0
-        self._gates: dict[int, int] = {}  # where each thread's last sysenter was
+        self._gates: dict[int, tuple[int, int]] = {}  # each thread's last sysenter: where, when
         self._threads: dict[Any, _Thread] = {}
         self._services: dict[int, _Service] = {}
         # The call that runs now, those that wait, and events that follow the one that runs.
@@ -179,43 +167,35 @@ class Tracer:
 
     def sysenter(self, thread: int, eip: int) -> None:
         """The thread, an ETHREAD's address, is at a sysenter at `eip`."""
-        self._gates[thread] = eip
+        self._gates[thread] = eip, self.clock()
 
-    def enter(self, caller: Any, number: ServiceNumber, raw: list[int]) -> int | None:
+    def enter(self, caller: Any, number: ServiceNumber, raw: Sequence[int]) -> Outcome | None:
         if self._running is not None or self._queue:
             self._settle()
         service = self._services.get(number.number) or self._service(number)
         thread = self._threads.get(caller)
         if thread is None:
             thread = self._threads[caller] = _Thread(caller, self.places, self.handle_names)
+        at, clock = self._gates.pop(thread.ethread, NO_GATE)
         self._seq += 1
         record = CallRecord(
             self._seq, thread.pid, thread.tid, number.name, number.number, service.plan, raw,
-            self.clock(),
+            clock or self.clock(),
         )  # fmt: skip
         thread.calls.append(record)
         self._running = (caller, record)
         if service.skipped:
             record.shown = False
             return None
-        answer = None
-        for injection in service.injections:
-            if injection.applies():
-                answer = injection.status
-        if answer is not None:
-            record.injected = True
-            fields = {"name": record.service, "seq": record.seq, "status": status(answer)}
-            self.event(thread.pid, thread.tid, "fault injected", fields)
+        answer = self._injected(thread, record, service) if service.injections else None
         record.missing = service.missing and answer is None
-        thread.peek.forget()
-        at = self._gates.pop(thread.ethread, 0)
-        record.site, ebp, returns_to = thread.find_site(at)
-        record.shown = self.shown.shows(record.service, direct=record.site.direct)
+        record.site = site = thread.find_site(at, number.number)
+        record.shown = self.shown.shows(record.service, site)
         if record.shown:
-            if self.with_arguments:
+            if self.with_arguments and service.plan.decoded:
                 self._decode_inputs(thread, record)
-            if self.with_stack and returns_to:
-                record.stack = thread.stack(ebp, returns_to)
+            if self.with_stack:
+                record.stack = thread.stack(site)
         return answer
 
     def leave(self, caller: Any, _number: ServiceNumber, answer: int | None) -> None:
@@ -224,7 +204,8 @@ class Tracer:
             return
         record = thread.calls.pop()
         self._running = None
-        self._no_longer_waits(record)
+        if self._waiting:
+            self._no_longer_waits(record)
         if record.shown:
             record.status = answer
             if self.with_arguments and answer is not None and not record.injected:
@@ -285,7 +266,7 @@ class Tracer:
             self._announced.discard(record.seq)
 
     def _write(self, record: CallRecord) -> None:
-        if not self.shown.shows_status(record.status):
+        if self.shown.is_by_end and not self._is_chosen(record):
             return
         record.ended = self.clock()
         if self._waiting:
@@ -293,12 +274,16 @@ class Tracer:
         for writer in self.writers:
             writer.call(record)
 
+    def _is_chosen(self, record: CallRecord) -> bool:
+        failed = record.status is not None and record.plan.returns.failed(record.status)
+        return self.shown.shows_end(record.status, failed=failed)
+
     def _announce(self) -> None:
         """Before a line of another call: those that wait are unfinished."""
         for seq, record in self._waiting.items():
             if seq not in self._announced:
                 self._announced.add(seq)
-                if record.shown and self.shown.status == "all":
+                if record.shown and not self.shown.is_by_end:
                     for writer in self.writers:
                         writer.unfinished(record)
 
@@ -316,23 +301,31 @@ class Tracer:
         self._services[number.number] = service
         return service
 
+    def _injected(
+        self, thread: _Thread, record: CallRecord, service: _Service
+    ) -> Outcome | None:
+        answer = None
+        for injection in service.injections:
+            if injection.applies():
+                answer = injection.status
+        if answer is not None:
+            record.injected = True
+            fields = {"name": record.service, "seq": record.seq, "status": status(answer)}
+            self.event(thread.pid, thread.tid, "fault injected", fields)
+        return answer
+
     # Arguments.
 
     @staticmethod
     def _decode_inputs(thread: _Thread, record: CallRecord) -> None:
-        view, args = thread.view, record.args
-        view.raw = record.raw
-        for (name, show, decode), word in zip(record.plan.inputs, record.raw, strict=False):
-            if show is not None:
-                args[name] = show(word)
-            elif decode is None:
-                args[name] = word
-            else:
-                try:
-                    args[name] = decode(view, word)
-                except Unreadable:
-                    args[name] = hexadecimal(word)
-                    record.unread = [*record.unread, len(args) - 1]
+        view, raw, values = thread.view, record.raw, record.values
+        view.raw = raw
+        for index, decode in record.plan.decoded:
+            try:
+                values[index] = decode(view, raw[index])
+            except Unreadable:
+                values[index] = hexadecimal(raw[index])
+                record.unread = [*record.unread, index]
 
     @staticmethod
     def _decode_outputs(thread: _Thread, record: CallRecord, answer: int) -> None:
@@ -341,24 +334,23 @@ class Tracer:
         Little when it failed; nothing yet when the request is pending.
         """
         plan, raw, view = record.plan, record.raw, thread.view
-        decoders = plan.outputs
-        if answer == STATUS_PENDING:
-            decoders = []
-        elif answer >> 30 == 3:
-            decoders = plan.lengths if answer in TOO_SHORT else []
-        thread.peek.forget()
+        decoders: Sequence[tuple[int, Decode]] = plan.outputs
+        if plan.returns.failed(answer):
+            decoders = plan.lengths if answer in TOO_SHORT else ()
+        elif answer == STATUS_PENDING and plan.returns is NTSTATUS:
+            decoders = ()
         view.raw = raw
-        for index, name, decode in decoders:
+        for index, decode in decoders:
             if raw[index]:
                 try:
-                    record.out[name] = decode(view, raw[index])
+                    record.out[index] = decode(view, raw[index])
                 except Unreadable:
                     continue
         for index in record.unread:
             # The page may have come in only when the service read it.
-            name, _show, again = plan.inputs[index]
+            again = plan.inputs[index].decode
             if again is not None:
                 try:
-                    record.args[name] = again(view, raw[index])
+                    record.values[index] = again(view, raw[index])
                 except Unreadable:
                     continue
