@@ -148,6 +148,7 @@ class TEB(Struct, size=0xFB8):
     ClientId       = embed(0x020, CLIENT_ID)
     ProcessEnvironmentBlock = u32(0x030)
     LastErrorValue = u32(0x034)
+    ExceptionCode  = u32(0x1A4)
     DeallocationStack = u32(0xE0C)
     TlsLinks       = embed(0xF10, LIST_ENTRY)
     GdiBatchCount  = u32(0xF70)

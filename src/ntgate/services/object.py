@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ntgate.dispatch.outcome import ENDED, Outcome
+from ntgate.dispatch.outcome import ENDED, Leave, Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import ACCESS_MASK, HANDLE, ULONG, OutOpt, Scalar
 from ntgate.errors import NtError
@@ -17,13 +17,15 @@ from ntgate.executive.ob.attributes import (
     OBJ_KERNEL_HANDLE,
     OBJ_VALID_ATTRIBUTES,
 )
-from ntgate.executive.ob.handles import CURRENT_PROCESS
+from ntgate.executive.ob.handles import CURRENT_PROCESS, CURRENT_THREAD
+from ntgate.executive.ps.exceptions import raise_user_status
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.executive.se.descriptors import RESERVED_ACCESS
 from ntgate.executive.se.privileges import SE_CREATE_PERMANENT
 from ntgate.layout import ntstatus
 
 PROCESS_DUP_HANDLE = 0x0040
+NO_HANDLES = (0, CURRENT_PROCESS, CURRENT_THREAD)  # closing them fails without an exception
 DUPLICATE_OPTIONS = (
     DUPLICATE_CLOSE_SOURCE | DUPLICATE_SAME_ACCESS | DUPLICATE_SAME_ATTRIBUTES
 )
@@ -33,7 +35,15 @@ DUPLICATE_FLAGS = Annotated[int, Scalar("ULONG", kind="hex")]
 @service()
 def NtClose(caller: Thread, Handle: HANDLE) -> Outcome:
     """Close a handle of the calling process."""
-    caller.executive.objects.close_handle(caller.process.handles, Handle)
+    try:
+        caller.executive.objects.close_handle(caller.process.handles, Handle)
+    except NtError as refused:
+        # A debugged process learns of it as an exception.
+        if Handle in NO_HANDLES or not caller.process.eprocess.DebugPort:
+            raise
+        if not raise_user_status(caller, refused.status, caller.frame):
+            raise
+        return Leave(caller.frame)
     # It may have been the last one of a job that ends its processes with it.
     return ENDED if caller.ethread.Terminated else ntstatus.STATUS_SUCCESS
 

@@ -26,7 +26,7 @@ from ntgate.errors import NtError
 from ntgate.executive.cm import Key, NewKey
 from ntgate.executive.cm.node import from_utf16
 from ntgate.executive.cm.notify import NotifyBlock, Post
-from ntgate.executive.cm.registry import KEY_NOTIFY, KEY_SET_VALUE, KEY_WRITE
+from ntgate.executive.cm.registry import KEY_NOTIFY, KEY_QUERY_VALUE, KEY_SET_VALUE, KEY_WRITE
 from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ob import ObjectAttributes as Attributes
 from ntgate.executive.ob.attributes import DELETE
@@ -42,6 +42,7 @@ KeyWriteTimeInformation, KeyWow64FlagsInformation = 0, 1
 REG_OPTION_VOLATILE, REG_OPTION_CREATE_LINK = 1, 2
 REG_LEGAL_OPTION = 0x0F  # with _BACKUP_RESTORE and _OPEN_LINK
 REG_LEGAL_CHANGE_FILTER = 0x0F
+KEY_WOW64_RES = 0x300
 
 KEY_SET_INFORMATION_CLASS = Annotated[int, Scalar("KEY_SET_INFORMATION_CLASS")]
 CHANGE_FILTER = Annotated[int, Scalar("ULONG", kind="hex")]
@@ -81,6 +82,8 @@ def _open(
 ) -> int:
     handle.write(0)
     attributes = key_attributes(caller, pointer)
+    if access and not access & ~KEY_WOW64_RES:
+        access = KEY_QUERY_VALUE  # Wine 8.0 asks for no right more to look at IniFileMapping
     handle.write(caller.executive.registry.open(caller.process.handles, attributes, access))
     return ntstatus.STATUS_SUCCESS
 

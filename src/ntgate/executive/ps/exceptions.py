@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ntgate.entry.context import ALL, SIZE, TrapContext
 from ntgate.executive.events import DebugPrint, GuestException
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KTRAP_FRAME
-from ntgate.layout.ps import EXCEPTION_RECORD
+from ntgate.layout.ps import EXCEPTION_RECORD, TEB
 from ntgate.memory.user import AccessViolation
 
 if TYPE_CHECKING:
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 RECORD_SIZE = EXCEPTION_RECORD.SIZE
 MAXIMUM_PARAMETERS = 15
-BREAKPOINT_PRINT = 1
+BREAKPOINT_PRINT, BREAKPOINT_LOAD_SYMBOLS, BREAKPOINT_UNLOAD_SYMBOLS = 1, 3, 4
 LONGEST_PRINT = 512
+EXECUTE_FAULT = 8  # the first parameter of an access violation
+EXECUTE_DISABLE = 1 << 0  # KPROCESS.ExecuteOptions
 HANDLED = (ntstatus.DBG_CONTINUE, ntstatus.DBG_EXCEPTION_HANDLED)
 
 
@@ -70,23 +73,39 @@ def dispatch_exception(
     """
     kernel = thread.executive.kernel
     record = ExceptionRecord.unpack(kernel.read(record_at, RECORD_SIZE))
+    record = _execution_as_read(thread, record)
     if not _debug_service(thread, record, frame):
         context = TrapContext(kernel, thread.ethread.Tcb, frame.address)
         deliver(thread, record, context, first_chance=first_chance)
 
 
+def _execution_as_read(thread: Thread, record: ExceptionRecord) -> ExceptionRecord:
+    """The fetch that failed is told as a read to a process for which all that is readable runs."""
+    if (
+        record.code != ntstatus.STATUS_ACCESS_VIOLATION
+        or record.parameters[:1] != (EXECUTE_FAULT,)
+        or thread.process.eprocess.Pcb.ExecuteOptions & EXECUTE_DISABLE
+    ):
+        return record
+    return replace(record, parameters=(0, *record.parameters[1:]))
+
+
 def _debug_service(thread: Thread, record: ExceptionRecord, frame: KTRAP_FRAME) -> bool:
-    """int 2Dh with eax = 1: text of edx bytes at ecx goes to the debugger's output."""
-    if record.code != ntstatus.STATUS_BREAKPOINT or record.parameters[:1] != (BREAKPOINT_PRINT,):
+    """int 2Dh: whether it was for a kernel debugger, and the program goes on behind it.
+
+    eax = 1: text of edx bytes at ecx; 3 and 4: symbols that nobody has to load.
+    """
+    if record.code != ntstatus.STATUS_BREAKPOINT or len(record.parameters) != 3:
         return False
-    _service, buffer, length = record.parameters
-    try:
-        text = thread.memory.read(buffer, min(length, LONGEST_PRINT))
-    except AccessViolation:
+    service, buffer, length = record.parameters
+    if service == BREAKPOINT_PRINT:
+        with suppress(AccessViolation):
+            text = thread.memory.read(buffer, min(length, LONGEST_PRINT))
+            thread.executive.events.emit(
+                DebugPrint(thread.pid, thread.tid, text.decode("latin-1"))
+            )
+    elif service not in (BREAKPOINT_LOAD_SYMBOLS, BREAKPOINT_UNLOAD_SYMBOLS):
         return False
-    thread.executive.events.emit(
-        DebugPrint(thread.pid, thread.tid, text.decode("latin-1"))
-    )
     frame.Eip += 1
     frame.Eax = 0
     return True
@@ -168,6 +187,27 @@ def _push(thread: Thread, record: ExceptionRecord, context: TrapContext) -> None
     pointers = struct.pack("<2I", record_at, context_at)
     thread.memory.write(pointers_at, pointers + record.pack()[:record_size] + captured)
     context.redirect(thread.process.exception_entry, pointers_at)
+
+
+def raise_user_status(thread: Thread, status: int, frame_address: int) -> bool:
+    """KeRaiseUserException: the system call returns through a routine of ntdll that raises.
+
+    The routine returns to where the call would have, with the status.  False for an ntdll that
+    has none, and a stack or TEB that can't be written.
+    """
+    images = thread.process.images
+    entry = images.entry("KiRaiseUserExceptionDispatcher") if images is not None else 0
+    frame = KTRAP_FRAME(thread.executive.kernel, frame_address)
+    if not entry or not frame.SegCs & 1 or frame.HardwareEsp < 4:
+        return False
+    esp = frame.HardwareEsp - 4
+    try:
+        thread.memory.set_u32(thread.teb + TEB.ExceptionCode.offset, status)
+        thread.memory.set_u32(esp, frame.Eip)
+    except AccessViolation:
+        return False
+    frame.HardwareEsp, frame.Eip, frame.Eax = esp, entry, status
+    return True
 
 
 def raise_status(thread: Thread, status: int, frame: int) -> None:
