@@ -40,6 +40,7 @@ class FakeTarget:
         self.symbols = symbols or reference_symbols()
         self.registers = dict.fromkeys(WHOLE_REGISTERS, 0)
         self.msrs: dict[int, int] = {}
+        self.address_space: int | None = None
         self._pages: dict[int, bytearray] = {}
 
     def put(self, address: int, data: bytes) -> None:

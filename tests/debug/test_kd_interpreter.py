@@ -55,7 +55,7 @@ def test_no_such_command(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("!process 0 0", "No export process found"),
+        ("!locks 0 0", "No export locks found"),
         ("? foo", "Couldn't resolve error at 'foo'"),
         ("db foo", "Couldn't resolve error at 'foo'"),
         ("? poi(0)", "Memory access error at ')'"),

@@ -38,6 +38,7 @@ def debug(
     )
     stop = target.resume()
     interpreter = Interpreter(target, expected_services=expected)
+    interpreter.session.last_stop = stop
     target.write_output = lambda text: interpreter.write(text)  # noqa: PLW0108  (it changes)
     if commands is not None:
         return run_commands(interpreter, commands)

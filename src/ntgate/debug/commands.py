@@ -46,7 +46,7 @@ class Command:
 
 
 _COMMANDS: dict[str, Command] = {}
-_NAME = re.compile(r"[.!]?[A-Za-z]+|\?\??|\*|\$\$")
+_NAME = re.compile(r"[.!]?[A-Za-z]+|\?\??|\*|\$\$?>?<|\$\$|[~|]")
 _WORD = re.compile(r"[.!]?[A-Za-z_]\w*")
 _HEX_ADDRESS = re.compile(r"(0x)?[0-9A-Fa-f]{8}\b")
 
@@ -114,7 +114,7 @@ def find(text: str) -> tuple[Command, str, str]:
 
 
 def _find_symbol(text: str) -> tuple[Command, str, str]:
-    for name in (text[:2], text[:1]):
+    for name in (text[:4], text[:3], text[:2], text[:1]):
         if name in _COMMANDS:
             return _COMMANDS[name], "", text[len(name) :]
     raise SyntaxMistake(text)

@@ -60,7 +60,7 @@ def condition(session: Session, args: Arguments) -> Iterable[str]:
     chosen: str | None = None
     holds = bool(args.take_value())
     while True:
-        body = _take_block(args)
+        body = take_block(args)
         if holds and chosen is None:
             chosen = body
         following = _CONDITION.match(args.rest)
@@ -74,7 +74,7 @@ def condition(session: Session, args: Arguments) -> Iterable[str]:
     yield from session.run(chosen or "")
 
 
-def _take_block(args: Arguments) -> str:
+def take_block(args: Arguments) -> str:
     """The commands in the braces that come next."""
     depth = 0
     for position, letter in enumerate(args.rest):
@@ -174,6 +174,7 @@ def expand_aliases(aliases: dict[str, str], text: str) -> str:
         return text
 
     def replace(match: re.Match[str]) -> str:
-        return aliases.get(match[1] or match[0], match[0])
+        return aliases.get(match[match.lastindex or 0], match[0])
 
-    return re.sub(r"\$\{([^}\s]+)\}|(?<![^\s;])[^\s;]+(?![^\s;])", replace, text)
+    words = re.sub(r"(?<![^\s;])[^\s;]+(?![^\s;])", replace, text)
+    return re.sub(r"\$\{([^}\s]+)\}", replace, words)

@@ -269,7 +269,7 @@ def _along_list(
         raise ExpressionError("Numeric expression missing from '<EOL>'")
     try:
         offset, of = types.resolve(struct, arguments.list_field)
-        link = _link_offset(struct, of, arguments.list_field, types)
+        link = link_offset(struct, of, arguments.list_field, types)
     except UnknownType:
         raise ExpressionError("Cannot find specified field members.") from None
     address: int | None = arguments.address
@@ -284,7 +284,7 @@ def _along_list(
         address = following - link & 0xFFFFFFFF if following else None
 
 
-def _link_offset(struct: Struct, of: Type, path: str, types: TypeTable) -> int:
+def link_offset(struct: Struct, of: Type, path: str, types: TypeTable) -> int:
     """How far into an element the pointers to the next one point.
 
     Those of a LIST_ENTRY point to the entry inside the element, others to the element.

@@ -12,10 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from ntgate.debug.arithmetic import (
     MASK32,
+    MASK64,
     MASM_PRECEDENCE,
     UNARY,
     apply_binary,
@@ -58,6 +60,13 @@ _DEFAULT_NUMBERS = {
     10: re.compile(r"([0-9]+)"),
     8: re.compile(r"([0-7]+)"),
 }
+_STRING = re.compile(r'"([^"]*)"')
+# `$scmp` is negative, 0 or positive, as strcmp; `$spat` whether a pattern takes the text.
+_STRING_FUNCTIONS: dict[str, Callable[[str, str], int]] = {
+    "$scmp": lambda left, right: _order(left, right) & MASK64,
+    "$sicmp": lambda left, right: _order(left.casefold(), right.casefold()) & MASK64,
+    "$spat": lambda text, pattern: int(fnmatchcase(text.casefold(), pattern.casefold())),
+}
 _MEMORY_SIZES = {"by": 1, "wo": 2, "dwo": 4, "poi": 4, "qwo": 8}
 
 
@@ -74,6 +83,10 @@ class AddressRange:
     def size(self) -> int:
         """In bytes."""
         return self.count * self.element_size
+
+
+def _order(left: str, right: str) -> int:
+    return (left > right) - (left < right)
 
 
 class Evaluator:
@@ -226,7 +239,36 @@ class _Parser(Scanner):
         if name[1].lower() == "$iment":
             base = self._operand()
             return self._read(lambda: self._names.image_entry(base))
+        compare = _STRING_FUNCTIONS.get(name[1].lower())
+        if compare is not None:
+            self.expect("(")
+            first = self._string()
+            self.expect(",")
+            second = self._string()
+            self.expect(")")
+            return compare(first, second)
+        if name[1].lower() == "$vvalid":
+            return self._is_readable()
         return self._known(self._read(lambda: self._names.pseudo_register(name[1])), start)
+
+    def _string(self) -> str:
+        self.skip_space()
+        found = self.take(_STRING)
+        if found is None:
+            raise self.error("Syntax error")
+        return found[1]
+
+    def _is_readable(self) -> int:
+        """`$vvalid(ADDRESS, BYTES)`."""
+        self.expect("(")
+        address = self.expression() & MASK32
+        self.expect(",")
+        size = self._closed(")")
+        try:
+            self._names.target.read(address, min(size, _LARGEST_RANGE))
+        except Unreadable:
+            return 0
+        return 1
 
     def _word(self) -> int:
         start = self.position

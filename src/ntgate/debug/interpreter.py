@@ -9,18 +9,28 @@ from ntgate.debug import (
     about,
     breakpoint_commands,
     commands,
+    context_commands,
     control,
     display,
+    exception_commands,
     execution,
+    file_commands,
     formats,
+    list_commands,
+    loops,
     memory_edit,
+    memory_map,
     module_commands,
+    object_commands,
+    process_commands,
     processor_tables,
     registers,
     service_tables,
     stack,
+    token_commands,
     typed,
     unassemble,
+    user_commands,
 )
 from ntgate.debug.arguments import Arguments
 from ntgate.debug.commands import Command
@@ -33,18 +43,28 @@ from ntgate.layout.type_table import TypeTable, UnknownType
 COMMAND_MODULES = (
     about,
     breakpoint_commands,
+    context_commands,
     control,
     display,
+    exception_commands,
     execution,
+    file_commands,
     formats,
+    list_commands,
+    loops,
     memory_edit,
+    memory_map,
     module_commands,
+    object_commands,
+    process_commands,
     processor_tables,
     registers,
     service_tables,
     stack,
+    token_commands,
     typed,
     unassemble,
+    user_commands,
 )
 
 _DEEPEST = 20
@@ -83,7 +103,10 @@ class Interpreter:
         write: Callable[[str], object] = _ignore,
         write_mistake: Callable[[str], object] | None = None,
     ) -> None:
-        self.session = Session(target, types or TypeTable(), expected_services or {}, run=self._run)
+        self.session = Session(
+            target, types or TypeTable(), expected_services or {}, self._run,
+            lambda: self._has_failed,
+        )  # fmt: skip
         self.write = write
         self.write_mistake = write_mistake
         self._depth = 0
@@ -97,14 +120,28 @@ class Interpreter:
     def execute(self, line: str) -> Answer:
         """Run the commands of a line, up to the first that fails."""
         self._has_failed = False
+        self._log(f"kd> {line}")
         lines = []
         for text in self._run(line):
             lines.append(text)
+            self._log(text)
             write = self.write
             if isinstance(text, _Mistake):
                 write = self.write_mistake or write
             write(text + "\n")
         return Answer("".join(text + "\n" for text in lines), not self._has_failed)
+
+    def _log(self, text: str) -> None:
+        log = self.session.log
+        if log is None:
+            return
+        try:
+            log.write(f"{text}\n")
+            log.flush()
+        except OSError as error:
+            self.session.log = None
+            message = f"can't write {log.name}: {error.strerror}; the log is closed"
+            (self.write_mistake or self.write)(f"{message}\n")
 
     def split(self, line: str) -> list[str]:
         """The commands of a line, as `execute` would run them one by one."""
@@ -149,7 +186,8 @@ class Interpreter:
                 except (NtgateError, Unreadable, NoSuchRegister, UnknownType) as mistake:
                     self._has_failed = True
                     yield _Mistake(_message(mistake))
-                if self._has_failed or self.session.is_leaving or self.session.wants_resume:
+                session = self.session
+                if self._has_failed or session.is_leaving or session.wants_resume or session.jump:
                     return
 
     def _dispatch(self, text: str) -> Iterable[str]:
@@ -168,6 +206,9 @@ def _end_of_command(line: str) -> int:
     """Where the first command of a line ends: at a `;` outside quotes and braces."""
     if _takes_line(line):
         return len(line)
+    openers = {"{": 1, "}": -1}
+    if line.startswith(".for"):
+        openers |= {"(": 1, ")": -1}
     depth = 0
     is_quoted = False
     skip = False
@@ -179,7 +220,7 @@ def _end_of_command(line: str) -> int:
         elif letter == '"':
             is_quoted = not is_quoted
         elif not is_quoted:
-            depth += {"{": 1, "}": -1}.get(letter, 0)
+            depth += openers.get(letter, 0)
             if letter == ";" and depth <= 0:
                 return position
     return len(line)

@@ -8,8 +8,21 @@ from ntgate.cpu import mmu
 from ntgate.cpu.mmu import walk
 from ntgate.cpu.unicorn_abi import UnicornError
 from ntgate.cpu.watchpoints import READ_WRITE, WRITE, Watch
+from ntgate.debug import saved_context
+from ntgate.debug.commands import KdError
+from ntgate.debug.guest_events import describe, exception_name
+from ntgate.debug.saved_context import CONTEXT_REGISTERS
 from ntgate.debug.symbols import Module, SymbolTable
-from ntgate.debug.target import Access, NoSuchRegister, Stop, StopReason, Unreadable
+from ntgate.debug.target import (
+    Access,
+    GuestEvent,
+    NoSuchRegister,
+    RaisedException,
+    Reaction,
+    Stop,
+    StopReason,
+    Unreadable,
+)
 from ntgate.errors import GuestBugCheck, Halted, MachineError, NtError, TripleFault
 from ntgate.executive.events import (
     DebugPrint,
@@ -20,7 +33,7 @@ from ntgate.executive.events import (
     ProcessExit,
 )
 from ntgate.executive.mm.fault import access_fault
-from ntgate.executive.mm.query import query
+from ntgate.executive.mm.query import MemoryBasicInformation, query
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.image.pe_view import exports_of, size_of_image
 from ntgate.layout import machine as m
@@ -40,11 +53,14 @@ class LiveMachine:
         self.cpu = machine.cpu
         self.write_output: Callable[[str], object] = lambda _text: None
         self.stop_at_modules = False
+        self.address_space: int | None = None
         self._module_mapped = False
         self._symbols = SymbolTable()
         self._handles: dict[int, int | Watch] = {}
         self._next_handle = 1
-        self._second_chance: GuestException | None = None
+        self.on_event: Callable[[GuestEvent], Reaction] = _only_second_chances
+        self._event: GuestEvent | None = None  # that resume ends for
+        self._raised: tuple[int, bytes] | None = None  # its trap frame, as it was
         self._exit: ProcessExit | None = None
         self._dead: Stop | None = None
         for image in machine.booted.images:
@@ -59,8 +75,13 @@ class LiveMachine:
     # Memory.
 
     @property
+    def _directory(self) -> int:
+        chosen = self.address_space
+        return self.cpu.registers.read("cr3") if chosen is None else chosen
+
+    @property
     def symbols(self) -> SymbolTable:
-        self._symbols.current_process = self.cpu.registers.read("cr3")
+        self._symbols.current_process = self._directory
         return self._symbols
 
     def read(self, address: int, size: int) -> bytes:
@@ -84,7 +105,7 @@ class LiveMachine:
 
     def _physical(self, address: int, *, write: bool = False) -> int:
         """Where a byte is; a page of the program that nothing has touched yet is brought in."""
-        cr3 = self.cpu.registers.read("cr3")
+        cr3 = self._directory
         mapping = walk(self.cpu.ram.qwords, cr3, address)
         if mapping is None or (write and mapping.entry & mmu.WRITABLE == 0):
             mapping = self._bring_in(cr3, address, write=write) or mapping
@@ -103,6 +124,17 @@ class LiveMachine:
                     # only be read is seen by all who share that page, as under a real kd.
                     access_fault(process.space, address, mmu.FAULT_USER)
         return walk(self.cpu.ram.qwords, cr3, address)
+
+    def query_memory(self, address: int) -> MemoryBasicInformation:
+        """What NtQueryVirtualMemory tells of an address; raises KdError where nothing can."""
+        directory = self._directory
+        for process in self.machine.executive.processes.processes.values():
+            if process.space.tables.pdpt == directory:
+                try:
+                    return query(process.space, address)
+                except NtError:
+                    break
+        raise KdError(f"{address:08x} is in no process's user space")
 
     def read_physical(self, address: int, size: int) -> bytes:
         if address + size > self.cpu.ram.size:
@@ -151,7 +183,8 @@ class LiveMachine:
     def resume(self, instructions: int | None = None) -> Stop:
         if self._dead is not None:
             return self._dead
-        self._second_chance = None
+        self._event = None
+        self._raised = None
         self._module_mapped = False
         try:
             cause = self.machine.resume(instructions or 0)
@@ -159,11 +192,11 @@ class LiveMachine:
             text = str(error) if not error.state else f"{error}\n{error.state}"
             self._dead = Stop(_reason_of(error), text=text)
             return self._dead
-        if self._second_chance is not None:
-            event = self._second_chance
-            thread = self.machine.executive.processes.current.ethread.Tcb
-            frame = thread.InitialStack - m.NPX_FRAME_LENGTH - m.TRAP_FRAME_LENGTH
-            return Stop(StopReason.EXCEPTION, text=_describe(event), code=event.code, frame=frame)
+        if self._event is not None:
+            event, raised = self._event, self._event.exception
+            if raised is None:
+                return Stop(StopReason.EVENT, text=event.text, event=event)
+            return Stop(StopReason.EXCEPTION, text=event.text, code=raised.code, event=event)
         if cause is Cause.EXIT:
             status = self._exit.status if self._exit is not None else 0
             return Stop(StopReason.EXIT, text=f"The program has ended, status {status:08x}.",
@@ -172,7 +205,10 @@ class LiveMachine:
             return Stop(StopReason.MODULE if self._module_mapped else StopReason.INTERRUPT)
         if cause is Cause.BREAK_INSTRUCTION:
             text = "Break instruction exception - code 80000003 (first chance)"
-            return Stop(StopReason.EXCEPTION, text=text, code=ntstatus.STATUS_BREAKPOINT)
+            return Stop(
+                StopReason.EXCEPTION, text=text, code=ntstatus.STATUS_BREAKPOINT,
+                event=self._break_instruction(text),
+            )  # fmt: skip
         if cause is Cause.BREAKPOINT:
             return Stop(StopReason.BREAKPOINT, breakpoints=self._hit_handles())
         return Stop(StopReason.STEP)
@@ -181,8 +217,27 @@ class LiveMachine:
         hits: set[int | Watch] = {*self.cpu.breakpoints.hits, *self.cpu.watchpoints.hits}
         return tuple(handle for handle, place in self._handles.items() if place in hits)
 
+    def _break_instruction(self, text: str) -> GuestEvent:
+        current = self.machine.executive.processes.current
+        registers = {name: self.cpu.registers.read(name) for name in CONTEXT_REGISTERS}
+        raised = RaisedException(
+            ntstatus.STATUS_BREAKPOINT, registers["eip"], (0,), True, registers
+        )
+        return GuestEvent("", text, current.pid, current.tid, exception=raised)
+
     def request_interrupt(self) -> None:
         self.machine.request_stop()
+
+    def answer_exception(self, handled: bool) -> None:
+        """`handled`: the thread goes on where the exception was raised, and sees nothing of it.
+
+        Raises KdError where resume has not ended for a first chance of ring 3.
+        """
+        if self._raised is None:
+            raise KdError("The last event is no first chance of an exception: use g")
+        if handled:
+            frame, before = self._raised
+            self.machine.kernel.write(frame, before)
 
     def add_breakpoint(self, address: int, access: Access = Access.EXECUTE, size: int = 1) -> int:
         handle, self._next_handle = self._next_handle, self._next_handle + 1
@@ -208,6 +263,43 @@ class LiveMachine:
     # Events.
 
     def _heard(self, event: Event) -> None:
+        if isinstance(event, ModuleUnload):
+            self._tell(event)  # while the module still has its name
+        self._follow(event)
+        if not isinstance(event, ModuleUnload):
+            self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        """Ask what to do about an event that a debugger knows."""
+        told = self._exception(event) if isinstance(event, GuestException) else describe(
+            event, self._symbols
+        )
+        if told is None:
+            return
+        reaction = self.on_event(told)
+        if reaction is Reaction.OUTPUT:
+            self.write_output(f"{told.text}\n")
+        elif reaction is Reaction.BREAK and self._event is None:
+            self._event = told
+            if told.exception is not None and told.exception.first_chance:
+                frame = self._user_frame()
+                self._raised = frame, self.machine.kernel.read(frame, m.TRAP_FRAME_LENGTH)
+            self.machine.request_stop()
+
+    def _user_frame(self) -> int:
+        """The KTRAP_FRAME by which the current thread came from ring 3."""
+        thread = self.machine.executive.processes.current.ethread.Tcb
+        return thread.InitialStack - m.NPX_FRAME_LENGTH - m.TRAP_FRAME_LENGTH
+
+    def _exception(self, event: GuestException) -> GuestEvent:
+        raw = self.machine.kernel.read(self._user_frame(), m.TRAP_FRAME_LENGTH)
+        raised = RaisedException(
+            event.code, event.address, event.parameters, event.first_chance,
+            saved_context.registers_of_trap_frame(raw, self._user_frame()),
+        )  # fmt: skip
+        return GuestEvent("", _describe(event), event.pid, event.tid, exception=raised)
+
+    def _follow(self, event: Event) -> None:
         if isinstance(event, ModuleLoad):
             exports = exports_of(event.image)
             module = Module(
@@ -227,9 +319,6 @@ class LiveMachine:
             self._exit = event
         elif isinstance(event, DebugPrint):
             self.write_output(event.text)
-        elif isinstance(event, GuestException) and not event.first_chance:
-            self._second_chance = event
-            self.machine.request_stop()
 
 
 def _is_ordinary(space: ProcessSpace, address: int) -> bool:
@@ -247,23 +336,21 @@ def _reason_of(error: MachineError) -> StopReason:
     return StopReason.FAILURE
 
 
-_DESCRIPTIONS = {
-    0xC0000005: "Access violation",
-    0x80000003: "Break instruction exception",
-    0x80000004: "Single step exception",
-    0xC000001D: "Illegal instruction",
-    0xC0000094: "Integer divide-by-zero",
-    0xC0000095: "Integer overflow",
-    0xC0000096: "Privileged instruction violation",
-    0xC00000FD: "Stack overflow",
-    0x80000001: "Guard page violation",
-}
+def _only_second_chances(event: GuestEvent) -> Reaction:
+    is_last = event.exception is not None and not event.exception.first_chance
+    return Reaction.BREAK if is_last else Reaction.IGNORE
 
 
 def _describe(event: GuestException) -> str:
-    name = _DESCRIPTIONS.get(event.code, "Unknown exception")
+    """What a kernel debugger prints of an exception."""
     chance = "first chance" if event.first_chance else "!!! second chance !!!"
-    return f"{name} - code {event.code:08x} ({chance})\nat {event.address:08x}"
+    text = f"{exception_name(event.code)} - code {event.code:08x} ({chance})"
+    if event.first_chance:
+        return (
+            f"{text}\nFirst chance exceptions are reported before any exception handling.\n"
+            "This exception may be expected and handled."
+        )
+    return f"{text}\nat {event.address:08x}"
 
 
 def _pages(address: int, size: int) -> list[tuple[int, int]]:

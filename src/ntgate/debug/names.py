@@ -52,6 +52,9 @@ class Names:
         self.types = types
         self.user = [0] * USER_PSEUDO_REGISTERS
         self.extra: dict[str, Callable[[], int]] = {}
+        # What `.process` and `.thread` have chosen to look at: EPROCESS and ETHREAD.
+        self.process: int | None = None
+        self.thread: int | None = None
         self._pseudo: dict[str, Callable[[], int]] = {
             "$ip": lambda: self.instruction_pointer,
             "$csp": lambda: self._register("esp"),
@@ -150,10 +153,15 @@ class Names:
         return self._dword(base + self.types.offset(type_name, path))
 
     def _thread(self) -> int:
+        return self._current_thread() if self.thread is None else self.thread
+
+    def _current_thread(self) -> int:
         return self._member(KPCR_ADDRESS, "_KPCR", "PrcbData.CurrentThread")
 
     def _process(self) -> int:
-        return self._member(self._thread(), "_KTHREAD", "ApcState.Process")
+        if self.process is not None:
+            return self.process
+        return self._member(self._current_thread(), "_KTHREAD", "ApcState.Process")
 
     def _image_base(self) -> int:
         peb = self._member(self._process(), "_EPROCESS", "Peb")

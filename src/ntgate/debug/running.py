@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from iced_x86 import Instruction, Mnemonic
 
-from ntgate.debug import peek, saved_context
+from ntgate.debug import peek
 from ntgate.debug.breakpoints import Breakpoint
 from ntgate.debug.commands import KdError
 from ntgate.debug.disasm import CodeLine, is_call
 from ntgate.debug.registers import state
 from ntgate.debug.session import Session
-from ntgate.debug.target import Stop, StopReason, Target, Unreadable
+from ntgate.debug.target import RaisedException, Stop, StopReason, Target, Unreadable
 from ntgate.debug.unassemble import line_at
 
 _SYSTEM_CALL_RETURN = 0x7FFE0304
@@ -21,6 +21,7 @@ _MOST_ARGUMENT_BYTES = 0x1000
 
 _DEFAULT_TEXT = {
     StopReason.EXCEPTION: "Unknown exception",
+    StopReason.EVENT: "Event",
     StopReason.INTERRUPT: "Break-in by the user",
     StopReason.EXIT: "The last process has ended",
     StopReason.BUGCHECK: "Fatal System Error",
@@ -107,8 +108,8 @@ def step_over(session: Session) -> Outcome:
 
 
 def leave_context(session: Session) -> None:
-    """Forget `.trap`'s registers and where `u` was: the machine goes on."""
-    session.target.reset()
+    """Forget what was chosen to look at, and where `u` was: the machine goes on."""
+    session.leave_context()
     session.cursors.code = None
 
 
@@ -158,8 +159,14 @@ def report(session: Session, outcome: Outcome) -> Iterator[str]:
     if stop.reason in _DEFAULT_TEXT:
         code = f" - code {stop.code:08x}" if stop.code else ""
         yield from (stop.text or _DEFAULT_TEXT[stop.reason] + code).splitlines()
-    if stop.frame:
-        session.target.use(saved_context.from_trap_frame(session.target, stop.frame))
+    raised = stop.event.exception if stop.event is not None else None
+    if raised is not None and stop.reason is StopReason.EXCEPTION:
+        show_registers_of(session, raised)
+    commands = session.filters.commands_of(stop.event)
+    if commands and not session.is_in_hit:
+        yield from _run_commands(session, [commands])
+        if session.wants_resume:
+            return
     if stop.reason is not StopReason.EXIT:
         yield from state(session)
     if stop.reason is StopReason.FAILURE:
@@ -175,13 +182,24 @@ def _report_hits(session: Session, hits: Sequence[Breakpoint]) -> Iterator[str]:
     if session.is_in_hit:
         yield from state(session)
         return
+    yield from _run_commands(session, [breakpoint.commands for breakpoint in hits])
+    if not session.wants_resume:
+        yield from state(session)
+
+
+def _run_commands(session: Session, texts: Sequence[str]) -> Iterator[str]:
+    """The commands of breakpoints or events; `wants_resume` is whether all of them say `g`."""
     session.is_in_hit = True
     session.wants_resume = False
     try:
-        for breakpoint in hits:
-            yield from session.run(breakpoint.commands)
+        for text in texts:
+            yield from session.run(text)
     finally:
         session.is_in_hit = False
-        session.wants_resume &= all(breakpoint.commands for breakpoint in hits)
-    if not session.wants_resume:
-        yield from state(session)
+        session.wants_resume &= all(texts)
+
+
+def show_registers_of(session: Session, raised: RaisedException) -> None:
+    """Look at the registers of an exception; those of the processor need no help."""
+    if raised.registers["eip"] != session.machine.register("eip"):
+        session.target.use(raised.registers)

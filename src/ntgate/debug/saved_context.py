@@ -23,6 +23,7 @@ _CONTEXT = {
     "esp": 0xC4, "ss": 0xC8,
 }  # fmt: skip
 
+CONTEXT_REGISTERS = tuple(_CONTEXT)
 _SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs")
 _CODE_SELECTORS = (0x08, 0x1B)
 _KERNEL_STACK_SELECTOR = 0x10
@@ -53,11 +54,16 @@ def is_trap_frame(target: Target, address: int) -> bool:
 
 
 def from_trap_frame(target: Target, address: int) -> dict[str, int]:
-    """The registers in the KTRAP_FRAME at an address; raises Unreadable.
+    """The registers in the KTRAP_FRAME at an address; raises Unreadable."""
+    return registers_of_trap_frame(target.read(address, _TRAP_FRAME_SIZE), address)
+
+
+def registers_of_trap_frame(raw: bytes, address: int) -> dict[str, int]:
+    """The registers in the bytes of the KTRAP_FRAME at an address.
 
     The processor saves esp and ss only where the ring changed; else the frame ends below them.
     """
-    saved = _registers(target.read(address, _TRAP_FRAME_SIZE), _TRAP_FRAME)
+    saved = _registers(raw, _TRAP_FRAME)
     if not saved["cs"] & 3 and not saved["efl"] & _VIRTUAL_8086:
         saved["esp"] = address + _TRAP_FRAME["esp"] & 0xFFFFFFFF
         saved["ss"] = _KERNEL_STACK_SELECTOR

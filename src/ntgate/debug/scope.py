@@ -28,6 +28,14 @@ class Scope:
         self._saved = None
 
     @property
+    def address_space(self) -> int | None:
+        return self._target.address_space
+
+    @address_space.setter
+    def address_space(self, directory: int | None) -> None:
+        self._target.address_space = directory
+
+    @property
     def symbols(self) -> SymbolTable:
         return self._target.symbols
 

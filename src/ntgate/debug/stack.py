@@ -35,10 +35,16 @@ def stack(session: Session, args: Arguments) -> Iterable[str]:
     args.finish()
     if session.target.is_saved_context:
         yield "  *** Stack trace for last set context - .trap or .cxr resets it"
-    yield _heading(args.options)
+    frames = walk(session.target, place, min(count, _DEEPEST))
+    yield from stack_rows(session, args.options, frames)
+
+
+def stack_rows(session: Session, options: str, frames: Iterable[Frame]) -> Iterator[str]:
+    """The heading and a row for each frame; `options` are the letters of `k`."""
+    yield _heading(options)
     previous: int | None = None
-    for number, frame in enumerate(walk(session.target, place, min(count, _DEEPEST))):
-        yield "".join(_columns(session, args.options, number, frame, previous))
+    for number, frame in enumerate(frames):
+        yield "".join(_columns(session, options, number, frame, previous))
         previous = frame.base
 
 

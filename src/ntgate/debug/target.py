@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -34,11 +35,48 @@ class StopReason(Enum):
     BREAKPOINT = "breakpoint"  # one or more of `Stop.breakpoints`
     EXCEPTION = "exception"  # the guest's exception, which the debugger sees first
     PRINT = "print"  # never returned by resume: DbgPrint text goes to the output
+    EVENT = "event"  # something that `on_event` wanted to stop at; no exception
     MODULE = "module"  # an image has been mapped, and `stop_at_modules` asked for that
     INTERRUPT = "interrupt"  # the user pressed Ctrl-C
     EXIT = "exit"  # the last process has ended; the machine idles
     BUGCHECK = "bugcheck"  # the guest's kernel is dead, a triple fault, a halt for ever
     FAILURE = "failure"  # a bug of ours: the machine is stopped at that instruction
+
+
+class Reaction(Enum):
+    """What becomes of an event; the values are WinDbg's words."""
+
+    BREAK = "break"
+    SECOND_CHANCE = "second-chance break"
+    OUTPUT = "output"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True)
+class RaisedException:
+    """An exception of ring 3; `registers` are those at the instruction that raised it."""
+
+    code: int
+    address: int
+    parameters: tuple[int, ...]
+    first_chance: bool
+    registers: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class GuestEvent:
+    """Something that happened in a process.
+
+    `kind` is WinDbg's code: `ld`, `ud`, `ct`, `et`, `cpr`, `epr`; "" of an exception.  `name`
+    is the module's or the image's.
+    """
+
+    kind: str
+    text: str
+    pid: int
+    tid: int
+    name: str = ""
+    exception: RaisedException | None = None
 
 
 @dataclass(frozen=True)
@@ -49,16 +87,19 @@ class Stop:
     breakpoints: tuple[int, ...] = ()  # the handles from add_breakpoint
     text: str = ""  # a line or more for the user: exception, bugcheck, exit
     code: int = 0  # NTSTATUS of an exception, exit code of a program
-    frame: int = 0  # KTRAP_FRAME with the registers at an exception that the kernel handles
+    event: GuestEvent | None = None  # what it stopped for
 
 
 class Target(Protocol):
-    """Memory, registers and names.  Addresses are 32-bit virtual ones of the current CR3.
+    """Memory, registers and names.  Addresses are 32-bit virtual ones of `address_space`, a CR3;
+    of the processor's where that is None.
 
     Register names, in lower case: eax ebx ecx edx esi edi esp ebp eip efl cs ds es fs gs ss
     cr0 cr2 cr3 cr4 dr0-dr3 dr6 dr7 gdtr gdtl idtr idtl tr ldtr (gdtr, idtr: base; gdtl,
     idtl: limit).
     """
+
+    address_space: int | None
 
     @property
     def symbols(self) -> SymbolTable: ...
@@ -94,9 +135,11 @@ class LiveTarget(Target, Protocol):
     """A target that can run.
 
     `stop_at_modules`: resume ends where an image has been mapped, before code of it runs.
+    `on_event` is asked what to do about each event; with BREAK resume ends there.
     """
 
     stop_at_modules: bool
+    on_event: Callable[[GuestEvent], Reaction]
 
     def resume(self, instructions: int | None = None) -> Stop:
         """Run `instructions` of them, or until something happens.
