@@ -173,10 +173,11 @@ class Machine:
         return userland_dll(userland)
 
     def _mount(self, userland: Userland) -> None:
-        """The userland's files are C:\\WINDOWS\\system32."""
+        """The userland's files are on C:, and its hives are the registry."""
         if self._userland is None:
             self._userland = userland
-            mount_system_files(self.executive.io, userland.system_files())
+            mount_system_files(self.executive.io, userland.drive_files())
+            self.executive.registry.stored_hives = userland.hives()
 
     def observe(self, observer: Observer, sysenter: Callable[[int, int], None]) -> None:
         """Show every service call to an observer.

@@ -53,7 +53,7 @@ def test_what_is_installed_is_found_again(wine: Path, root: Path) -> None:
     found = Userland.find(root)
     assert found is not None
     assert (found.place, found.manifest) == (installed.place, installed.manifest)
-    assert steps.titles == ["preparing the DLLs"]
+    assert steps.titles == ["preparing the DLLs", "making the registry"]
     assert steps.done == len(list(found.names)) + len(fake_wine.NLS) - 1  # one is provided
     assert folders(root) == [found.place.name]
 
@@ -133,7 +133,9 @@ def test_two_installations_take_turns(wine: Path, root: Path) -> None:
 
     install(wine, root=root, progress=StartsTheSecond())
     second.join()
-    assert waiting.titles == ["waiting for another installation", "preparing the DLLs"]
+    assert waiting.titles == [
+        "waiting for another installation", "preparing the DLLs", "making the registry",
+    ]  # fmt: skip
 
 
 def test_damage_is_told(wine: Path, root: Path) -> None:

@@ -22,13 +22,27 @@ BASE = 0x7C920000
 # What LAYOUT stands for. Another hash means another output: raise LAYOUT, so that caches that
 # earlier versions prepared are not taken for this one's.
 PREPARED = {
-    4: {
-        "ntdll.dll": "29f29e2e80caf7aefc862e4fc2c0fd9e5647c6a4f1b8678b0b61ec513c754a4a",
-        "kernelbase.dll": "2d92ee1c090d244f62e3f6b86148feb283259c9563a5c37c52ddaeb61ae07f89",
-        "findstr.exe": "d9e370cc1a1ff95964f3266aa7ea2ebde05382a9ef0f03085dcc97661ef75143",
-        "where.exe": "3497095af7a59a2986a2fb3b1b7b6a6a851ec283135e7436907ef84e61856a2b",
-        "win32u.dll": "1d0d951229260fb8dd179f3a3329fd1230e30fb26f26ec0b68391fda85ecdd7b",
-        "bcryptprimitives.dll": "717754d50c1bfae2adf6d40c1c17fec66b571f250265d3fd9f8073ce95eaf09c",
+    10: {
+        "system32/ntdll.dll":
+            "29f29e2e80caf7aefc862e4fc2c0fd9e5647c6a4f1b8678b0b61ec513c754a4a",
+        "system32/kernelbase.dll":
+            "2d92ee1c090d244f62e3f6b86148feb283259c9563a5c37c52ddaeb61ae07f89",
+        "system32/conhost.exe":
+            "bd5627ebec397e148eefec42f5143dfd7b5d6e244ba67c33d5cc5fa8b5234896",
+        "system32/findstr.exe":
+            "d9e370cc1a1ff95964f3266aa7ea2ebde05382a9ef0f03085dcc97661ef75143",
+        "system32/where.exe":
+            "3497095af7a59a2986a2fb3b1b7b6a6a851ec283135e7436907ef84e61856a2b",
+        "system32/win32u.dll":
+            "1d0d951229260fb8dd179f3a3329fd1230e30fb26f26ec0b68391fda85ecdd7b",
+        "system32/bcryptprimitives.dll":
+            "717754d50c1bfae2adf6d40c1c17fec66b571f250265d3fd9f8073ce95eaf09c",
+        "hives/software":
+            "ceeefae0268d14260587a6a157ef849476ac8c46f2010c94e1410ffb212a0263",
+        "hives/system":
+            "51629e1d0ff47b720d846372bab4bc9f457279cb8379fa2fbfd642fc79890dc9",
+        "hives/ntuser.dat":
+            "69c42f17f46c0447b8719b1131cad71ff231b3009d16f2ea2284aeb86c7f0108",
     }
 }
 
@@ -240,9 +254,8 @@ def test_a_dll_of_neither_kind_is_refused() -> None:
 
 
 def test_debian_s_userland_is_what_this_layout_stands_for(userland: Userland) -> None:
-    hashes = {}
-    for name in PREPARED[LAYOUT]:
-        path = userland.file(name)
-        assert path is not None
-        hashes[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    hashes = {
+        path: hashlib.sha256((userland.place / path).read_bytes()).hexdigest()
+        for path in PREPARED[LAYOUT]
+    }
     assert hashes == PREPARED[LAYOUT]

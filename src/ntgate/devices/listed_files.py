@@ -1,9 +1,8 @@
-"""A folder that consists of a list of host files: the userland's DLLs and tables."""
+"""Folders that consist of a list of host files: the userland's DLLs and tables."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +12,8 @@ from ntgate.executive.io import constants as c
 from ntgate.executive.io.content import Content
 from ntgate.executive.io.source import FileSource, FolderSource, Metadata, Policy, Source
 from ntgate.executive.ke.clock import BOOT_SYSTEM_TIME
+
+Listing = dict[str, "Path | Listing"]
 
 NOT_WRITTEN = "a copy-on-write source is not written"
 
@@ -52,12 +53,13 @@ class ListedFile:
 
 
 class ListedFolder:
-    """Names, valid on NT and different in more than letter case, to host files."""
+    """Names, valid on NT and different in more than letter case, to host files and to more such
+    folders."""
 
     is_directory: Literal[True] = True
     policy = Policy.COPY_ON_WRITE
 
-    def __init__(self, files: Mapping[str, Path]) -> None:
+    def __init__(self, files: Listing) -> None:
         self._files = files
 
     def metadata(self) -> Metadata:
@@ -70,7 +72,10 @@ class ListedFolder:
         return 0
 
     def entries(self) -> list[tuple[str, Source]]:
-        return [(name, ListedFile(self._files[name])) for name in sorted(self._files)]
+        return [
+            (name, ListedFile(file) if isinstance(file, Path) else ListedFolder(file))
+            for name, file in sorted(self._files.items())
+        ]
 
     def refused(self, name: str) -> str | None:
         return None
@@ -92,3 +97,12 @@ class ListedFolder:
 
     def rename(self, name: str, target: FolderSource, new_name: str) -> None:
         raise AssertionError(NOT_WRITTEN)
+
+
+def add_listed(listing: Listing, path: tuple[str, ...], file: Path) -> None:
+    """Add a file by its path; folders on the way are made."""
+    for name in path[:-1]:
+        below = listing.setdefault(name, {})
+        assert isinstance(below, dict)
+        listing = below
+    listing[path[-1]] = file

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from ntgate.devices.afd import attach_sockets
 from ntgate.devices.consoles.driver import attach_console
-from ntgate.devices.listed_files import ListedFolder
+from ntgate.devices.listed_files import ListedFile, ListedFolder, Listing, add_listed
 from ntgate.devices.mount_manager import attach_mount_manager
 from ntgate.devices.mup import attach_network
 from ntgate.devices.null import attach_null
 from ntgate.executive.io.manager import IoManager
 
 SYSTEM32 = ("WINDOWS", "system32")
+EMPTY = ("config", "drivers")  # folders that programs expect in system32
 
 
 def attach_devices(io: IoManager) -> None:
@@ -26,5 +27,18 @@ def attach_devices(io: IoManager) -> None:
 
 
 def mount_system_files(io: IoManager, files: Mapping[str, Path]) -> None:
-    r"""Fill C:\WINDOWS\system32 with host files, which the guest changes for itself alone."""
-    io.volume.tree.mount(ListedFolder(files), *SYSTEM32)
+    r"""Put host files on C:, by their full paths; the guest changes them for itself alone.
+
+    system32 has none but these.
+    """
+    tree = io.volume.tree
+    system32: Listing = {}
+    for path, file in files.items():
+        _drive, *folders, name = path.split("\\")
+        if tuple(folders[: len(SYSTEM32)]) == SYSTEM32:
+            add_listed(system32, (*folders[len(SYSTEM32) :], name), file)
+        else:
+            tree.add_file(ListedFile(file), *folders, name)
+    tree.mount(ListedFolder(system32), *SYSTEM32)
+    for name in EMPTY:
+        tree.make_directories(*SYSTEM32, name)

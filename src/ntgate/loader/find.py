@@ -61,7 +61,8 @@ def find_program(name: str | Path, userland: Userland | None) -> FoundProgram:
     needs = _needs(program)
     own = userland.file(path.name) if userland is not None else None
     if own is not None and own.resolve() == path.resolve():
-        return FoundProgram(program, needs, None, f"{SYSTEM32}\\{path.name}")
+        assert userland is not None
+        return FoundProgram(program, needs, None, userland.places(path.name)[0])
     return FoundProgram(program, needs, path, "")
 
 

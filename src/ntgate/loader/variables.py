@@ -17,7 +17,7 @@ STANDARD: dict[str, str] = {
     "HOMEPATH": "\\Documents and Settings\\Administrator",
     "NUMBER_OF_PROCESSORS": "1",
     "OS": "Windows_NT",
-    "Path": "C:\\WINDOWS\\system32;C:\\WINDOWS",
+    "Path": "C:\\WINDOWS\\system32;C:\\WINDOWS;C:\\WINDOWS\\System32\\Wbem",
     "PATHEXT": ".COM;.EXE;.BAT;.CMD;.VBS;.VBE;.JS;.JSE;.WSF;.WSH",
     "PROCESSOR_ARCHITECTURE": "x86",
     "PROCESSOR_IDENTIFIER": "x86 Family 6 Model 15 Stepping 11, GenuineIntel",

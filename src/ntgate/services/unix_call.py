@@ -68,6 +68,8 @@ _FUNCTIONS: dict[str, tuple[Function, ...]] = {
     # getaddrinfo, gethostbyaddr, gethostbyname, gethostname, getnameinfo
     "ws2_32.dll": (_no_host, _no_host, _no_host, _host_name, _no_name),
     # attach and detach, four for PKCS 12 stores, the host's root certificates
+    # a thread begins, the process ends; no function of OpenGL's own
+    "opengl32.dll": (_nothing, _nothing),
     "crypt32.dll": (_nothing, _nothing, *(_not_supported,) * 4, _no_more),
 }
 
@@ -90,7 +92,7 @@ def unix_library_handle(caller: Thread, base: int) -> int:
     return base
 
 
-@service(partial="ntdll, ws2_32 and crypt32 only; names of hosts are never found")
+@service(partial="ntdll, ws2_32, crypt32 and opengl32 only; no host is found, nothing drawn")
 def __wine_unix_call_dispatcher(
     caller: Thread, HandleLow: ULONG, HandleHigh: ULONG, Code: ULONG, Arguments: PVOID
 ) -> Outcome:

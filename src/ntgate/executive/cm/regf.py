@@ -7,6 +7,8 @@ the structures' names of XP's symbols.  Offsets of cells count from the first hi
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ntgate.errors import NtError
@@ -60,28 +62,54 @@ def read(data: bytes, hive: Hive) -> KeyNode:
     Raises STATUS_REGISTRY_CORRUPT, and STATUS_INSUFFICIENT_RESOURCES for one that unfolds to
     more than the registry may hold.
     """
+    with corruption_told():
+        reader = HiveReader(data)
+        cell = reader.top()
+        top = KeyNode(cell.name, None, hive)
+        waiting = [(cell, top)]
+        while waiting:
+            cell, node = waiting.pop()
+            reader.describe(cell, node)
+            reader.read_values(cell, node)
+            for below in reader.subkeys(cell):
+                if node.subkey(below.name) is not None:
+                    raise _Corrupt
+                child = KeyNode(below.name, node, hive)
+                node.add_subkey(child)
+                waiting.append((below, child))
+        return top
+
+
+@contextmanager
+def corruption_told() -> Iterator[None]:
+    """What HiveReader finds wrong within raises STATUS_REGISTRY_CORRUPT."""
     try:
-        return _Reader(data, hive).tree()
+        yield
     except (_Corrupt, struct.error):
         raise NtError(ntstatus.STATUS_REGISTRY_CORRUPT) from None
 
 
 @dataclass(frozen=True, slots=True)
-class _KeyCell:
-    """What of a _CM_KEY_NODE leads on."""
+class KeyCell:
+    """A _CM_KEY_NODE: what the key itself is, and what leads on."""
 
-    node: KeyNode
+    name: str
+    time: int
+    link: bool
+    class_name: str
+    security: bytes
     subkey_count: int
-    subkeys: int
+    first_subkey: int
     value_count: int
-    values: int
+    first_value: int
     level: int
 
 
-class _Reader:
-    def __init__(self, data: bytes, hive: Hive) -> None:
+class HiveReader:
+    """The cells of a hive file; to be used within `corruption_told`."""
+
+    def __init__(self, data: bytes) -> None:
         self._data = data
-        self._hive = hive
         self._seen: set[int] = set()
         self._used = 0
         if len(data) < BASE_BLOCK_SIZE:
@@ -93,19 +121,33 @@ class _Reader:
         if signature != b"regf" or major != 1 or kind or stored != checksum(data):
             raise _Corrupt
 
-    def tree(self) -> KeyNode:
-        top = self._key(self._root, None, 1)
-        waiting = [top]
-        while waiting:
-            cell = waiting.pop()
-            self._read_values(cell)
-            for offset in self._subkey_offsets(cell):
-                child = self._key(offset, cell.node, cell.level + 1)
-                if cell.node.subkey(child.node.name) is not None:
-                    raise _Corrupt
-                cell.node.add_subkey(child.node)
-                waiting.append(child)
-        return top.node
+    def top(self) -> KeyCell:
+        """The top key."""
+        return self._key(self._root, 1)
+
+    def subkeys(self, cell: KeyCell) -> Iterator[KeyCell]:
+        """Those of a key."""
+        for offset in self._subkey_offsets(cell):
+            yield self._key(offset, cell.level + 1)
+
+    def describe(self, cell: KeyCell, node: KeyNode) -> None:
+        """Give a key all that it has besides its name, its values and its subkeys."""
+        node.last_write_time, node.link = cell.time, cell.link
+        node.class_name, node.security = cell.class_name, cell.security
+
+    def read_values(self, cell: KeyCell, node: KeyNode) -> None:
+        """Give a key its values."""
+        if not cell.value_count or cell.first_value == NO_CELL:
+            return
+        listed = self._cell(cell.first_value)
+        for offset in struct.unpack_from(f"<{cell.value_count}I", listed):
+            self._use(VALUE_COST)
+            value = self._cell(offset)
+            signature, name_length, size, data, kind, flags, _spare = KEY_VALUE.unpack_from(value)
+            if signature != b"vk":
+                raise _Corrupt
+            name = _name(value, KEY_VALUE.size, name_length, compressed=flags & VALUE_COMP_NAME)
+            node.set_value(name, kind, self._value_data(size, data))
 
     def _cell(self, offset: int) -> bytes:
         """What is in an allocated cell, without its size."""
@@ -124,7 +166,7 @@ class _Reader:
         if self._used > QUOTA:
             raise NtError(ntstatus.STATUS_INSUFFICIENT_RESOURCES)
 
-    def _key(self, offset: int, parent: KeyNode | None, level: int) -> _KeyCell:
+    def _key(self, offset: int, level: int) -> KeyCell:
         if offset in self._seen or level > DEEPEST:
             raise _Corrupt
         self._seen.add(offset)
@@ -139,13 +181,11 @@ class _Reader:
         name = _name(cell, KEY_NODE.size, name_length, compressed=flags & KEY_COMP_NAME)
         if not name or "\\" in name:
             raise _Corrupt
-        node = KeyNode(
-            name, parent, self._hive, time=time, link=bool(flags & KEY_SYM_LINK),
-            class_name=self._class_name(class_cell, class_length),
+        return KeyCell(
+            name, time, bool(flags & KEY_SYM_LINK), self._class_name(class_cell, class_length),
+            self._security(security) if security != NO_CELL else b"",
+            subkey_count, subkeys, value_count, values, level,
         )  # fmt: skip
-        if security != NO_CELL:
-            node.security = self._security(security)
-        return _KeyCell(node, subkey_count, subkeys, value_count, values, level)
 
     def _class_name(self, offset: int, length: int) -> str:
         if offset == NO_CELL or not length:
@@ -159,10 +199,10 @@ class _Reader:
             raise _Corrupt
         return _take(cell, KEY_SECURITY.size, size)
 
-    def _subkey_offsets(self, cell: _KeyCell) -> list[int]:
-        if not cell.subkey_count or cell.subkeys == NO_CELL:
+    def _subkey_offsets(self, cell: KeyCell) -> list[int]:
+        if not cell.subkey_count or cell.first_subkey == NO_CELL:
             return []
-        index = self._cell(cell.subkeys)
+        index = self._cell(cell.first_subkey)
         offsets: list[int] = []
         if index[:2] == b"ri":
             for leaf in self._index(index, 4):
@@ -185,19 +225,6 @@ class _Reader:
         (count,) = struct.unpack_from("<H", index, 2)
         words = struct.unpack_from(f"<{count * stride // 4}I", index, 4)
         return list(words[:: stride // 4])
-
-    def _read_values(self, cell: _KeyCell) -> None:
-        if not cell.value_count or cell.values == NO_CELL:
-            return
-        listed = self._cell(cell.values)
-        for offset in struct.unpack_from(f"<{cell.value_count}I", listed):
-            self._use(VALUE_COST)
-            value = self._cell(offset)
-            signature, name_length, size, data, kind, flags, _spare = KEY_VALUE.unpack_from(value)
-            if signature != b"vk":
-                raise _Corrupt
-            name = _name(value, KEY_VALUE.size, name_length, compressed=flags & VALUE_COMP_NAME)
-            cell.node.set_value(name, kind, self._value_data(size, data))
 
     def _value_data(self, size: int, offset: int) -> bytes:
         if size & INLINE_DATA:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
@@ -56,7 +57,8 @@ class NewKey:
 
 
 class Registry:
-    """Made with the object \\REGISTRY; default.reg is read on first use (`is_filled`).
+    """Made with the object \\REGISTRY; its content comes on first use (`is_filled`), from
+    `stored_hives` where they are known by then, else from default.reg.
 
     user_sid: whose keys HKEY_CURRENT_USER are.  `files` is where hives are saved and loaded.
     check_access(descriptor, access) gives the rights of a handle to a key, or raises NtError;
@@ -80,6 +82,7 @@ class Registry:
         self._tree = KeyTree(lambda: clock.system_time)
         self._tree.changed = self._changed
         self.is_filled = False
+        self.stored_hives: Mapping[str, Path] = {}
         self.kind.delete = self._delete
         self.kind.close = self._close
         self.kind.query_name = self._query_name
@@ -99,7 +102,7 @@ class Registry:
             from ntgate.executive.cm import defaults
 
             self.is_filled = True
-            defaults.fill(self._tree, self.user_sid)
+            defaults.fill(self._tree, self.user_sid, self.stored_hives)
         return self._tree
 
     # Key objects

@@ -261,6 +261,18 @@ class KeyTree:
         self.mount(parent, name, root)
         return root
 
+    def attach(self, parent: KeyNode, name: str, root: KeyNode) -> None:
+        """Hang in a hive of the machine's own when it starts, as `mount` does, but without a look
+        into it: what it holds counts when it is read."""
+        root.name, root.parent, root.security = name, parent, self._security
+        root.last_write_time = self.now()
+        self._charge(_cost(root))
+        parent.add_subkey(root)
+
+    def account(self, node: KeyNode) -> None:
+        """Count the values and the subkeys that a key of such a hive was read to have."""
+        self.used += sum(map(_value_cost, node.values)) + sum(map(_cost, node.subkeys))
+
     def make_link(self, node: KeyNode, target: str) -> None:
         """Make an empty key a symbolic link to a full path."""
         node.link = True

@@ -360,6 +360,12 @@ class Tree:
         above.add(Entry(names[-1], above, directory))
         return directory
 
+    def add_file(self, source: FileSource, *names: str) -> None:
+        """Put a file from a source into a directory, which is made; `names` is its path, which
+        is free."""
+        above = self.make_directories(*names[:-1])
+        above.add(Entry(names[-1], above, File(self, source)))
+
     def new_entry(self, directory: Directory, name: str, attributes: int) -> Entry:
         """A new file, or directory with FILE_ATTRIBUTE_DIRECTORY; the name is free.
 

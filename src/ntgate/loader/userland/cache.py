@@ -1,12 +1,14 @@
 """The prepared userland as it lies in the user's cache, and how it is found again.
 
-    <cache>/ntgate/userland-4/       4 is LAYOUT: raised whenever a preparation's output changes
+    <cache>/ntgate/userland-10/      10 is LAYOUT: raised whenever a preparation's output changes
         current                      the name of the folder in use
         lock                         held while a preparation runs
         <version>-<hash>/
             manifest.json            what is here: all that is read when a machine starts
             system32/*.dll ...       the PE files, lower-case names
             nls/*.nls                the NLS tables
+            made/WINDOWS/...         other files, each by its path on C:
+            hives/software ...       the registry of a new machine
             symbols/*.dll.sym        (RVA, name) of each file's functions
 
 Files are never hashed on the way to a machine; `Userland.status` does that when asked.
@@ -26,12 +28,15 @@ from ntgate.loader.userland.errors import UserlandError
 from ntgate.loader.userland.strip import Symbol, decode_symbols
 from ntgate.loader.userland.tables import ServiceRow
 
-LAYOUT = 4
+LAYOUT = 10
 MANIFEST = "manifest.json"
 CURRENT = "current"
 PE_FOLDER = "system32"
 NLS_FOLDER = "nls"
 SYMBOL_FOLDER = "symbols"
+MADE_FOLDER = "made"
+HIVE_FOLDER = "hives"
+SYSTEM32 = "C:\\WINDOWS\\system32"
 
 Kind = Literal["wine", "xp"]
 
@@ -56,7 +61,8 @@ class Manifest:
     `kind` is "wine" (re-linked) or "xp" (a user's own DLLs, as they are). `origin` tells where the
     files came from, `packages` the SHA-256 of each package file. `files` has the path of each file
     below the userland's folder. `ntdll_base` and `entries` are addresses in ntdll; `services` are
-    those beyond XP's that its and win32u's stubs call, from numbers 2000h and 3000h.
+    those beyond XP's that its and win32u's stubs call, from numbers 2000h and 3000h. `places` has
+    the paths on C: of the PE files that are not in system32 alone.
     """
 
     kind: Kind
@@ -66,6 +72,7 @@ class Manifest:
     ntdll_base: int
     entries: dict[str, int]
     services: tuple[ServiceRow, ...]
+    places: dict[str, list[str]]
     files: dict[str, FileRecord] = field(repr=False)
 
     def encode(self) -> str:
@@ -159,13 +166,26 @@ class Userland:
         """The NLS table with this name (any case), such as ``"c_1252.nls"``, or None."""
         return self._path(f"{NLS_FOLDER}/{name.lower()}")
 
-    def system_files(self) -> dict[str, Path]:
-        """What system32 has: every PE file and NLS table, by name."""
-        return {
-            name: self.place / folder / name
-            for folder in (PE_FOLDER, NLS_FOLDER)
-            for name in self._names(folder)
+    def places(self, name: str) -> list[str]:
+        """The paths on C: of the PE file with this name (lower case)."""
+        return self.manifest.places.get(name, [f"{SYSTEM32}\\{name}"])
+
+    def drive_files(self) -> dict[str, Path]:
+        """Every file that the userland has on C:, by its path there."""
+        files = {
+            path: self.place / PE_FOLDER / name
+            for name in self.names
+            for path in self.places(name)
         }
+        for name in self.nls_names:
+            files[f"{SYSTEM32}\\{name}"] = self.place / NLS_FOLDER / name
+        for name in self._names(MADE_FOLDER):
+            files["C:\\" + name.replace("/", "\\")] = self.place / MADE_FOLDER / name
+        return files
+
+    def hives(self) -> dict[str, Path]:
+        """The hive files of a new machine's registry, by name."""
+        return {name: self.place / HIVE_FOLDER / name for name in self._names(HIVE_FOLDER)}
 
     def services(self, table: int) -> tuple[ServiceRow, ...]:
         """The services of table 2 (ntdll's) or 3 (win32u's), by number."""

@@ -16,8 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from ntgate.image.resources import Resource, resources_of
 from ntgate.loader.userland.cache import (
     CURRENT,
+    HIVE_FOLDER,
+    MADE_FOLDER,
     MANIFEST,
     NLS_FOLDER,
     PE_FOLDER,
@@ -31,8 +34,11 @@ from ntgate.loader.userland.cache import (
 from ntgate.loader.userland.errors import UserlandError
 from ntgate.loader.userland.fetch import LIBWINE, PINNED, fetch
 from ntgate.loader.userland.gate import NTDLL_BASE
+from ntgate.loader.userland.inf import SYSTEM32, Inf
+from ntgate.loader.userland.placing import WINSXS, Places, place
 from ntgate.loader.userland.progress import Progress, Silent
 from ntgate.loader.userland.provided import PROVIDED, replacement
+from ntgate.loader.userland.registry import build_hives
 from ntgate.loader.userland.relink import (
     Relinked,
     entries,
@@ -50,6 +56,9 @@ if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
+
+REGISTRATION = "WINE_REGISTRY"  # the type of the resources that are registration scripts
+DRIVE = "C:\\"
 
 _WORK = ".work"
 _LOCK = "lock"
@@ -126,15 +135,16 @@ class _Preparation:
         self._entries: dict[str, int] = {}
         self._services: list[ServiceRow] = []
         self._files: dict[str, FileRecord] = {}
+        self._inf: str | None = None
 
     def run(self, source: Source) -> Manifest:
         """Prepare every file; gives the manifest, which is not written yet."""
-        for folder in (PE_FOLDER, NLS_FOLDER, SYMBOL_FOLDER):
-            (self._place / folder).mkdir(parents=True)
         self._progress.step("preparing the DLLs", source.count)
         for done, file in enumerate(source.files(), start=1):
             if file.is_nls:
                 self._write(f"{NLS_FOLDER}/{file.name}", file.data)
+            elif file.is_inf:
+                self._inf = file.data.decode("utf-8", "replace")
             else:
                 self._prepare(file)
             self._progress.advance(done)
@@ -144,6 +154,8 @@ class _Preparation:
         missing = [path for path in _NEEDED[self._kind] if path not in self._files]
         if missing:
             raise UserlandError(f"{source.origin} has no {Path(missing[0]).name}")
+        self._progress.step("making the registry", None)
+        places = self._install()
         return Manifest(
             self._kind,
             source.version,
@@ -152,6 +164,11 @@ class _Preparation:
             self._base,
             self._entries,
             tuple(sorted(self._services, key=lambda row: row.number)),
+            {
+                name: paths
+                for name, paths in sorted(places.of.items())
+                if paths != [f"{SYSTEM32}\\{name}"]
+            },
             dict(sorted(self._files.items())),
         )
 
@@ -167,6 +184,27 @@ class _Preparation:
         if stripped.symbols:
             self._write(f"{SYMBOL_FOLDER}/{file.name}.sym", encode_symbols(stripped.symbols))
 
+    def _install(self) -> Places:
+        """What Wine's set-up does in a new prefix: files into their places, and the registry."""
+        names = sorted(
+            path.removeprefix(f"{PE_FOLDER}/") for path in self._files if path.startswith(PE_FOLDER)
+        )
+        places = place(names, Inf(self._inf) if self._inf is not None else None, self._resources)
+        for path, data in sorted(places.made.items()):
+            self._write(f"{MADE_FOLDER}/{path.removeprefix(DRIVE)}".replace("\\", "/"), data)
+        scripts: dict[str, list[str]] = {}
+        for name, paths in places.of.items():
+            found = [each.data.decode() for each in self._resources(name, REGISTRATION)]
+            if found:
+                scripts |= {path: found for path in paths if not path.startswith(WINSXS)}
+        for name, hive in build_hives(self._inf, scripts).items():
+            self._write(f"{HIVE_FOLDER}/{name}", hive)
+        return places
+
+    def _resources(self, name: str, kind: str | int) -> list[Resource]:
+        path = self._place / PE_FOLDER / name
+        return resources_of(path.read_bytes(), kind) if path.is_file() else []
+
     def _ntdll(self, stripped: Stripped) -> Stripped:
         if is_wine(stripped.data):
             stripped = self._linked(relink_ntdll(stripped))
@@ -180,6 +218,7 @@ class _Preparation:
         return relinked.file
 
     def _write(self, path: str, data: bytes) -> None:
+        (self._place / path).parent.mkdir(parents=True, exist_ok=True)
         (self._place / path).write_bytes(data)
         self._files[path] = FileRecord.of(data)
 

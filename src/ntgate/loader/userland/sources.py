@@ -19,6 +19,7 @@ from ntgate.loader.userland.relink import has_wine_8_0_stubs, is_wine
 # 16-bit modules and VxDs (.dll16, .vxd ...) can't run here.
 PE_SUFFIXES = frozenset(".dll .exe .sys .drv .ocx .cpl .acm .ax .com .ds .msstyles .tlb".split())
 NLS_SUFFIX = ".nls"
+INF = "wine.inf"  # what Wine's set-up reads
 WINE_VERSION = "8.0"
 
 _ZLIB = PurePosixPath("usr/i686-w64-mingw32/lib/zlib1.dll")
@@ -35,6 +36,11 @@ class SourceFile:
     def is_nls(self) -> bool:
         """Whether it is an NLS table and not a PE file."""
         return self.name.endswith(NLS_SUFFIX)
+
+    @property
+    def is_inf(self) -> bool:
+        """Whether it is wine.inf and not a PE file."""
+        return self.name == INF
 
 
 class Source(Protocol):
@@ -140,6 +146,8 @@ def _is_wanted(path: PurePosixPath) -> bool:
         return True
     if path.parent.name == "i386-windows":
         return path.suffix.lower() in PE_SUFFIXES
+    if path.name == INF:
+        return True
     return path.suffix == NLS_SUFFIX and path.parent.parts[-2:] == ("wine", "nls")
 
 
@@ -154,6 +162,9 @@ def _folder_files(place: Path) -> dict[str, Path]:
             for nls in _nls_folders(place, folder):
                 for path in sorted(nls.glob(f"*{NLS_SUFFIX}")):
                     found.setdefault(path.name.lower(), path)
+                for path in (nls.parent / INF, nls.parent / "inf" / INF):
+                    if path.is_file():
+                        found.setdefault(INF, path)
             return found
         found.clear()
     return {}
