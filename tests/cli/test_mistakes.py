@@ -39,6 +39,12 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "program.exe").write_bytes(native)
     (tmp_path / "library.dll").write_bytes(builtin_ntdll().file)
     (tmp_path / "cut.exe").write_bytes(native[:0x180])
+    (tmp_path / "dos.exe").write_bytes(native[:0x3C] + bytes(0x40))
+    (tmp_path / "short.exe").write_bytes(native[:0x1C])
+    (tmp_path / "old.exe").write_bytes(native[:header] + b"NE" + bytes(0x40))
+    (tmp_path / "vxd.exe").write_bytes(native[:header] + b"LE" + bytes(0x40))
+    (tmp_path / "lines.bat").write_bytes(b"@echo off\r\n")
+    (tmp_path / "tiny.com").write_bytes(b"\xb4\x4c\xcd\x21")
     (tmp_path / "text.txt").write_text("no program")
     (tmp_path / "empty.exe").write_bytes(b"")
     (tmp_path / "round").symlink_to("round")
@@ -55,7 +61,13 @@ def folder(tmp_path: Path) -> Path:
         (["run", "empty.exe"], "empty.exe is not a Windows program"),
         (["run", "cut.exe"], "cut.exe"),
         (["run", "library.dll"], "library.dll is a DLL, not a program"),
-        (["run", "wide.exe"], "wide.exe is not a 32-bit x86 program (machine 8664)"),
+        (["run", "wide.exe"], "not a 32-bit x86 program: it is 64-bit (x86-64)"),
+        (["run", "dos.exe"], "dos.exe is a DOS program"),
+        (["run", "short.exe"], "short.exe is a DOS program"),
+        (["run", "old.exe"], "old.exe is a 16-bit Windows program"),
+        (["run", "vxd.exe"], "vxd.exe is an OS/2 program or a VxD"),
+        (["run", "lines.bat"], "lines.bat is a batch file: `cmd.exe /c lines.bat` runs it"),
+        (["run", "tiny.com"], "tiny.com is a DOS program"),
         (["run", "@nothing"], "no built-in program is @nothing"),
         (["run"], "Missing argument 'PROGRAM'; see ntgate run --help"),
         (["run", "--bad", "@seh"], "No such option '--bad'"),

@@ -166,6 +166,7 @@ NE = b"NE".ljust(0x36, b"\0")
         (replace(PLAIN, file_alignment=0x300), FORMAT),
         (replace(PLAIN, file_alignment=0x2000), FORMAT),
         (replace(PLAIN, alignment=0x800), FORMAT),
+        (replace(PLAIN, alignment=0x200), FORMAT),  # its third section is elsewhere in the file
         (replace(PLAIN, size=0), FORMAT),
         (replace(PLAIN, size=0x5000), FORMAT),
         (replace(PLAIN, headers=0x10000, size=0x8000), FORMAT),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
 import pefile
@@ -11,6 +12,9 @@ from ntgate.errors import UsageError
 IMAGE_FILE_MACHINE_I386 = 0x14C
 IMAGE_FILE_DLL = 0x2000
 SUBSYSTEMS = {1: "native", 2: "GUI", 3: "console"}
+MACHINES = {0x8664: "64-bit (x86-64)", 0xAA64: "64-bit (ARM64)", 0x200: "64-bit (Itanium)"}
+KERNEL_MODULES = frozenset(("ntoskrnl.exe", "hal.dll", "win32k.sys", "ndis.sys"))
+E_LFANEW = 0x3C
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,9 @@ class Program:
 
 def load_program(name: str, file: bytes) -> Program:
     """Check a PE file; raises UsageError for one that this machine can't start."""
+    other = _other_format(name, file)
+    if other:
+        raise UsageError(f"{name} is {other}")
     try:
         image = pefile.PE(data=file, fast_load=True)
         image.parse_data_directories(
@@ -41,11 +48,12 @@ def load_program(name: str, file: bytes) -> Program:
         raise UsageError(f"{name} is not a Windows program: {error.value.rstrip('.')}") from None
     machine = image.FILE_HEADER.Machine
     if machine != IMAGE_FILE_MACHINE_I386:
-        raise UsageError(f"{name} is not a 32-bit x86 program (machine {machine:x})")
+        kind = MACHINES.get(machine, f"for machine {machine:x}")
+        raise UsageError(f"{name} is not a 32-bit x86 program: it is {kind}")
     if image.FILE_HEADER.Characteristics & IMAGE_FILE_DLL:
         raise UsageError(f"{name} is a DLL, not a program: rundll32.exe calls a function of one")
     optional = image.OPTIONAL_HEADER
-    return Program(
+    program = Program(
         name,
         file,
         optional.AddressOfEntryPoint,
@@ -54,6 +62,28 @@ def load_program(name: str, file: bytes) -> Program:
         optional.SizeOfStackCommit,
         tuple(_imports(image)),
     )
+    if not KERNEL_MODULES.isdisjoint(program.dlls):
+        raise UsageError(f"{name} is a driver, not a program: drivers are not loaded")
+    return program
+
+
+def _other_format(name: str, file: bytes) -> str:
+    """What a file is that is no PE file, "" where that can't be said."""
+    if file[:2] != b"MZ":
+        if name.lower().endswith((".bat", ".cmd")):
+            return f"a batch file: `cmd.exe /c {name}` runs it"
+        if name.lower().endswith(".com"):
+            return "a DOS program: 32-bit Windows programs are run"
+        return ""
+    signature = b""
+    if len(file) >= E_LFANEW + 4:
+        (position,) = struct.unpack_from("<I", file, E_LFANEW)
+        signature = file[position : position + 4]
+    if signature[:2] == b"NE":
+        return "a 16-bit Windows program: 32-bit ones are run"
+    if signature[:2] in (b"LE", b"LX"):
+        return "an OS/2 program or a VxD: 32-bit Windows programs are run"
+    return "" if signature == b"PE\0\0" else "a DOS program: 32-bit Windows programs are run"
 
 
 def _imports(image: pefile.PE) -> list[tuple[str, tuple[tuple[int, str], ...]]]:

@@ -31,7 +31,7 @@ def NtQueryPerformanceCounter(
     PerformanceCounter: Out[LARGE_INTEGER],
     PerformanceFrequency: OutOpt[LARGE_INTEGER],
 ) -> Outcome:
-    """The counter of the ACPI timer, 3.58 MHz."""
+    """A counter of 10 MHz, the rate that Wine's ntdll takes for granted."""
     PerformanceCounter.write(caller.executive.clock.performance_counter())
     PerformanceFrequency.write(PERFORMANCE_FREQUENCY)
     return ntstatus.STATUS_SUCCESS

@@ -116,12 +116,12 @@ def parse_image(file: SectionFile) -> Image:
     pages = (size + PAGE_SIZE - 1) // PAGE_SIZE
     if alignment < PAGE_SIZE:
         require(alignment == file_alignment)
+        _require_flat(_section_table(file, position + 24 + optional_size, count))
         length = min(size, file.size)
         parts: tuple[ImagePart, ...] = (ImagePart(0, pages, 0, length, MM_EXECUTE_WRITECOPY),)
     else:
         require(file_alignment % SECTOR == 0)
-        table = file.read(position + 24 + optional_size, count * SECTION_HEADER_SIZE)
-        require(len(table) == count * SECTION_HEADER_SIZE)
+        table = _section_table(file, position + 24 + optional_size, count)
         parts = _parts(table, file.size, pages, headers, alignment, file_alignment)
     relocations = _directory(nt, directories, BASE_RELOCATION_DIRECTORY)
     if characteristics & IMAGE_FILE_RELOCS_STRIPPED:
@@ -133,6 +133,19 @@ def parse_image(file: SectionFile) -> Image:
         (subsystem_major, subsystem_minor), characteristics, dll_characteristics, machine,
         bool(code_size or entry), loader_flags, file.size, relocations,
     )  # fmt: skip
+
+
+def _section_table(file: SectionFile, position: int, count: int) -> bytes:
+    table = file.read(position, count * SECTION_HEADER_SIZE)
+    require(len(table) == count * SECTION_HEADER_SIZE)
+    return table
+
+
+def _require_flat(table: bytes) -> None:
+    """The file is mapped as it is: no section may want to be elsewhere."""
+    for offset in range(0, len(table), SECTION_HEADER_SIZE):
+        _name, _virtual_size, rva, _raw_size, raw_offset, *_ = _SECTION.unpack_from(table, offset)
+        require(rva == raw_offset)
 
 
 def _directory(nt: bytes, count: int, index: int) -> tuple[int, int]:
