@@ -47,7 +47,7 @@ machine_options = options(
     ),
 )
 
-session_options = options(
+program_options = options(
     click.option("--rw", is_flag=True, help="Let the program change the current folder."),
     click.option(
         "--verbatim", is_flag=True, help="Put ARGUMENTS into the command line without quoting."
@@ -61,10 +61,14 @@ session_options = options(
         help="Set a variable of the program.",
     ),
     click.option(
-        "--time-limit", metavar="SECONDS", type=float, help="End it then, with exit code 124."
-    ),
-    click.option(
         "--memory-limit", metavar="MB", type=int, help="What it may commit, and its files take."
+    ),
+)  # fmt: skip
+
+session_options = options(
+    program_options,
+    click.option(
+        "--time-limit", metavar="SECONDS", type=float, help="End it then, with exit code 124."
     ),
     click.option("--report", metavar="FILE", type=FILE, help="Write what it did as JSON."),
 )  # fmt: skip
@@ -154,17 +158,19 @@ def trace(
 @click.argument("program", default="@sysenter")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("-c", "commands", metavar="COMMANDS", help="Run these, separated by ; and leave.")
+@program_options
 @machine_options
 def kd(
     program: str, arguments: Sequence[str], commands: str | None, memory: int, no_sep: bool,
-    fast: bool,
+    fast: bool, **session: Any,
 ) -> None:  # fmt: skip
     """Debug the machine's kernel, stopped at the initial break of a program."""
     from ntgate.cli.kd import debug
 
     machine = _options(memory, no_sep, fast)
     machine.debugger = True
-    sys.exit(0 if debug(program, arguments, commands, machine) else 1)
+    done = debug(program, arguments, commands, machine, _session(**session))
+    sys.exit(0 if done else 1)
 
 
 @app.command()

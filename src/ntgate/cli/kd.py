@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from ntgate.cli.session import host_stream
+from ntgate.cli.session import SessionOptions, host_stream
 from ntgate.debug.console import interact, run_commands
 from ntgate.debug.interpreter import Interpreter
 from ntgate.debug.live import LiveMachine
@@ -20,22 +20,17 @@ SERVICE_TABLES = (
 
 
 def debug(
-    program: str, arguments: Sequence[str], commands: str | None, options: MachineOptions
-) -> bool:
+    program: str, arguments: Sequence[str], commands: str | None, machine_options: MachineOptions,
+    options: SessionOptions,
+) -> bool:  # fmt: skip
     """Start at the initial break; False when a command of `-c` has failed."""
     if sys.stdout is None or (commands is None and sys.stdin is None):
         raise UsageError("kd needs the standard output and, without -c, the standard input")
-    machine = Machine(options)
+    machine = Machine(options.machine(machine_options))
     target = LiveMachine(machine)
     expected = expected_services(machine)
     machine.break_at_next_thread()
-    machine.start(
-        program,
-        arguments,
-        stdin=host_stream(sys.stdin),
-        stdout=host_stream(sys.stdout),
-        stderr=host_stream(sys.stderr),
-    )
+    options.start(machine, program, arguments, host_stream(sys.stdin))
     stop = target.resume()
     interpreter = Interpreter(target, expected_services=expected)
     interpreter.session.last_stop = stop

@@ -14,6 +14,7 @@ from ntgate.executive.events import (
     Event,
     FileChange,
     GuestException,
+    HardError,
     ModuleLoad,
     ModuleUnload,
     PathDenied,
@@ -107,6 +108,8 @@ class Report:
     def _heard(self, event: Event) -> None:
         if isinstance(event, Unimplemented):
             self._missing[event.service] += 1
+        elif isinstance(event, HardError):
+            complain(f"ntgate: hard error {_hard_error(event)}")
         elif isinstance(event, GuestException):
             self._last[event.pid] = event
         elif isinstance(event, ModuleLoad):
@@ -173,6 +176,13 @@ def _access(event: GuestException) -> str:
         return ""
     kind, address = event.parameters[:2]
     return f" ({ACCESSES.get(kind, 'access to')} {address:08x})"
+
+
+def _hard_error(event: HardError) -> str:
+    parameters = ", ".join(
+        value if isinstance(value, str) else f"{value:x}" for value in event.parameters
+    )
+    return f"{_status(event.status)}: {parameters}" if parameters else _status(event.status)
 
 
 def _files(found: dict[str, bool]) -> list[dict[str, object]]:

@@ -26,11 +26,13 @@ from ntgate.executive.io.source import Policy
 from ntgate.machine import Cause, Machine, MachineOptions
 
 if TYPE_CHECKING:
+    from ntgate.executive.io.device import ByteDevice
     from ntgate.executive.ps.thread import Process
 
 EXIT_TIME_LIMIT = 124  # as timeout(1) has it
 EXIT_STUCK = 125
-EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_SIGNAL = 128  # and the signal's number, as shells have it
+EXIT_FAILURE = 1  # of a program whose failure the low 8 bits of its exit code don't show
 PAGES_OF_MB = 256
 LEAST_MEMORY = 16  # MB
 LONGEST_S = 365 * 24 * 3600
@@ -39,7 +41,7 @@ REMIND_S = 0.2  # between two requests to stop: one that comes while nothing run
 
 @dataclass
 class SessionOptions:
-    """Options of `run` and `trace`, as they were typed."""
+    """Options of `run`, `trace` and `kd`, as they were typed."""
 
     rw: bool = False
     mounts: Sequence[str] = ()
@@ -74,6 +76,22 @@ class SessionOptions:
     @property
     def current_folder(self) -> Policy:
         return Policy.WRITE_THROUGH if self.rw else Policy.COPY_ON_WRITE
+
+    def start(
+        self, machine: Machine, program: str, arguments: Sequence[str], stdin: ByteDevice | None
+    ) -> Process:
+        """The program on a machine, with the host's output; raises UsageError."""
+        return machine.start(
+            program,
+            arguments,
+            stdin=stdin,
+            stdout=host_stream(sys.stdout),
+            stderr=host_stream(sys.stderr),
+            environment=self.variables,
+            mounts=[Mount.parse(text) for text in self.mounts],
+            current_folder=self.current_folder,
+            verbatim=self.verbatim,
+        )
 
 
 def open_output(path: Path) -> TextIO:
@@ -119,6 +137,7 @@ class Session:
         self._report_file: TextIO | None = None
         self._process: Process | None = None
         self._interrupted = False
+        self._signal: int = signal.SIGINT
         self._expired = False
         self._stopped = False
 
@@ -128,17 +147,7 @@ class Session:
             self._report_file = open_output(self.options.report)
             self.report.count_calls()
         self.report.command = [program, *arguments]
-        self._process = self.machine.start(
-            program,
-            arguments,
-            stdin=self._stdin,
-            stdout=host_stream(sys.stdout),
-            stderr=host_stream(sys.stderr),
-            environment=self.options.variables,
-            mounts=[Mount.parse(text) for text in self.options.mounts],
-            current_folder=self.options.current_folder,
-            verbatim=self.options.verbatim,
-        )
+        self._process = self.options.start(self.machine, program, arguments, self._stdin)
 
     def run(self) -> None:
         """Until every program has ended, the time is up, or Ctrl-C."""
@@ -170,11 +179,13 @@ class Session:
         if self._expired:
             report.ended, code = "time limit", EXIT_TIME_LIMIT
         elif self._interrupted:
-            report.ended, code = "interrupted", EXIT_INTERRUPTED
+            report.ended, code = "interrupted", EXIT_SIGNAL + self._signal
         elif not process.exited:
             report.ended, code = "stuck", EXIT_STUCK
         else:
             report.ended, code = "exit", process.exit_status & 0xFF
+            if process.exit_status and not code:
+                code = EXIT_FAILURE
         report.print(process)
         if self._report_file is not None:
             _write_report(self._report_file, report.data(process, code))
@@ -184,8 +195,10 @@ class Session:
     def _is_reading(self) -> bool:
         return self._stdin is not None and self._stdin.is_waiting
 
-    def _on_interrupt(self, _signal: int, _frame: FrameType | None) -> None:
+    def _on_interrupt(self, number: int, _frame: FrameType | None) -> None:
         """Never out of the middle of a service, but for a second Ctrl-C."""
+        if not self._interrupted:
+            self._signal = number
         again, self._interrupted = self._interrupted, not self._expired
         self.machine.request_stop()
         if self._is_reading or again:

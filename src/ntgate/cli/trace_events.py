@@ -12,6 +12,7 @@ from ntgate.executive.events import (
     Event,
     FileChange,
     GuestException,
+    HardError,
     ModuleLoad,
     ModuleUnload,
     PathDenied,
@@ -67,6 +68,15 @@ def describe(event: Event, places: ProcessPlaces) -> tuple[str, dict[str, Any]] 
             return "exception", _exception(event, places)
         case DebugPrint():
             return "debug print", {"text": event.text}
+        case HardError():
+            return "hard error", {
+                "status": status(event.status),
+                "parameters": [
+                    value if isinstance(value, str) else hexadecimal(value)
+                    for value in event.parameters
+                ],
+                "response": event.response,
+            }
         case FileChange() if event.action == "renamed":
             return "file renamed", {"path": event.path, "previous": event.previous}
         case FileChange():

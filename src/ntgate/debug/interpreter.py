@@ -20,6 +20,7 @@ from ntgate.debug import (
     loops,
     memory_edit,
     memory_map,
+    model_command,
     module_commands,
     object_commands,
     process_commands,
@@ -31,6 +32,7 @@ from ntgate.debug import (
     typed,
     unassemble,
     user_commands,
+    watch_trace,
 )
 from ntgate.debug.arguments import Arguments
 from ntgate.debug.commands import Command
@@ -54,6 +56,7 @@ COMMAND_MODULES = (
     loops,
     memory_edit,
     memory_map,
+    model_command,
     module_commands,
     object_commands,
     process_commands,
@@ -65,6 +68,7 @@ COMMAND_MODULES = (
     typed,
     unassemble,
     user_commands,
+    watch_trace,
 )
 
 _DEEPEST = 20

@@ -56,6 +56,7 @@ class LiveMachine:
         self.address_space: int | None = None
         self._module_mapped = False
         self._symbols = SymbolTable()
+        self._directories: dict[int, int] = {}  # CR3 by process
         self._handles: dict[int, int | Watch] = {}
         self._next_handle = 1
         self.on_event: Callable[[GuestEvent], Reaction] = _only_second_chances
@@ -263,6 +264,7 @@ class LiveMachine:
     # Events.
 
     def _heard(self, event: Event) -> None:
+        self._symbols.current_process = self._directories.get(event.pid)
         if isinstance(event, ModuleUnload):
             self._tell(event)  # while the module still has its name
         self._follow(event)
@@ -299,8 +301,18 @@ class LiveMachine:
         )  # fmt: skip
         return GuestEvent("", _describe(event), event.pid, event.tid, exception=raised)
 
+    def _forget_modules(self, pid: int) -> None:
+        """Those of an ended process: another may get its page directory.
+
+        The last one's stay, for who looks around at the end.
+        """
+        gone = self._directories.pop(pid, None)
+        if gone is not None and self._directories:
+            self._symbols.remove_process(gone)
+
     def _follow(self, event: Event) -> None:
         if isinstance(event, ModuleLoad):
+            self._directories[event.pid] = event.directory
             exports = exports_of(event.image)
             module = Module(
                 event.name, event.base, event.size,
@@ -317,6 +329,7 @@ class LiveMachine:
                 self._symbols.remove(module_at)
         elif isinstance(event, ProcessExit):
             self._exit = event
+            self._forget_modules(event.pid)
         elif isinstance(event, DebugPrint):
             self.write_output(event.text)
 

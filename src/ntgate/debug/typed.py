@@ -66,10 +66,10 @@ def _typed(session: Session, value: CxxValue) -> Iterator[str]:
             yield from _structure(session, struct, address)
         return
     if value.address is not None:
-        yield f"{_type_name(of)} {format_value(session.target, of, value.address)}"
+        yield f"{type_name(of)} {format_value(session.target, of, value.address)}"
         return
     number = value.number()
-    name = "int" if of == UNTYPED and _is_int(number) else _type_name(of)
+    name = "int" if of == UNTYPED and _is_int(number) else type_name(of)
     yield f"{name} {_number(of, number)}"
 
 
@@ -82,16 +82,17 @@ def _structure(session: Session, struct: Struct, address: int) -> Iterator[str]:
     return _checked(dt.dump(arguments, session.target, session.types)[1:])
 
 
-def _type_name(of: Base | Pointer | Array | Enum | Bitfield | Struct) -> str:
+def type_name(of: Base | Pointer | Array | Enum | Bitfield | Struct) -> str:
+    """As C++ writes it: `unsigned long *`."""
     match of:
         case Base():
             return _C_NAMES[of.name]
         case Pointer():
-            return f"{_type_name(of.target)} *"
+            return f"{type_name(of.target)} *"
         case Array():
-            return f"{_type_name(of.element)} [{of.count}]"
+            return f"{type_name(of.element)} [{of.count}]"
         case Bitfield():
-            return _type_name(of.base)
+            return type_name(of.base)
         case Enum():
             return f"Enum {of.name}".rstrip()
         case Struct():
