@@ -18,14 +18,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import programs
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import SERVICES, service
 from ntgate.dispatch.types import ULONG
 from ntgate.executive.ps.thread import Thread
 from ntgate.loader.userland import Userland
 from ntgate.machine import Machine
-
-import programs
 
 SOURCE = Path(__file__).parent / "services.c"
 COMPILE = [
@@ -37,10 +36,13 @@ COMPILE = [
 class Marks:
     """The times between the program's marks; a profile of them, when one is wanted."""
 
-    began = 0.0
-    taken: dict[str, float] = {}
-    profile: cProfile.Profile | None = None
+    def __init__(self) -> None:
+        self.began = 0.0
+        self.taken: dict[str, float] = {}
+        self.profile: cProfile.Profile | None = None
 
+
+MARKS = Marks()
 
 SERVICES.pop(programs.MARK, None)  # the machine's own stands back
 
@@ -53,18 +55,18 @@ def NtReadFileScatter(
     """A mark: the begin of a row, or the end of `count` times the one of that name."""
     now = time.thread_time()
     if not name:
-        if Marks.profile:
-            Marks.profile.enable()
-        Marks.began = time.thread_time()
+        if MARKS.profile:
+            MARKS.profile.enable()
+        MARKS.began = time.thread_time()
         return 0
-    if Marks.profile:
-        Marks.profile.disable()
+    if MARKS.profile:
+        MARKS.profile.disable()
     words = bytearray()
     while byte := caller.memory.read(name + len(words), 1):
         if byte == b"\0":
             break
         words += byte
-    Marks.taken[words.decode()] = (now - Marks.began) / count
+    MARKS.taken[words.decode()] = (now - MARKS.began) / count
     return 0
 
 
@@ -72,7 +74,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round")
     parser.add_argument("--profile", action="store_true", help="where the time of the rows goes")
-    parser.add_argument("--clock", action="store_true", help="slices by the host's clock")
     parser.add_argument("--program", type=Path, help="services.exe, when it is compiled already")
     parser.add_argument("rows", nargs="*", help="begins of names; all, without one")
     options = parser.parse_args()
@@ -80,7 +81,7 @@ def main() -> None:
         print("No userland: run `ntgate userland install`")
         return
     if options.profile:
-        Marks.profile = cProfile.Profile()
+        MARKS.profile = cProfile.Profile()
     rounds = []
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "services.exe"
@@ -93,19 +94,19 @@ def main() -> None:
             rounds.append(_run(program, options.rows))
     for name in rounds[0]:
         print(f"{name:28}{min(taken[name] for taken in rounds) * 1e6:12.1f} us")
-    if Marks.profile:
-        pstats.Stats(Marks.profile).sort_stats("tottime").print_stats(40)
+    if MARKS.profile:
+        pstats.Stats(MARKS.profile).sort_stats("tottime").print_stats(40)
 
 
 def _run(program: Path, rows: list[str]) -> dict[str, float]:
-    Marks.taken = {}
+    MARKS.taken = {}
     machine = Machine()
     process = machine.start(program, rows)
     machine.run()
     if process.eprocess.ExitStatus:
         raise RuntimeError(f"services.exe ended with {process.eprocess.ExitStatus:x}")
     machine.cpu.close()
-    return Marks.taken
+    return MARKS.taken
 
 
 if __name__ == "__main__":

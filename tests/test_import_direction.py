@@ -15,8 +15,9 @@ LONGEST = 500
 # itself may import.  "ntgate" is the package's own __init__.py, the public API.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors":    set(),
+    "records":   set(),
     "cache":     {"errors"},
-    "cpu":       {"errors"},
+    "cpu":       {"errors", "records"},
     "memory":    {"cpu"},
     "layout":    {"memory"},
     "image":     {"layout", "cache"},

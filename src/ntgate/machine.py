@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from subprocess import list2cmdline
@@ -40,6 +39,7 @@ from ntgate.loader.find import FoundProgram, find_program
 from ntgate.loader.process import ProgramLoader
 from ntgate.loader.system_dll import SystemDll, builtin_dll, userland_dll
 from ntgate.loader.userland import Userland
+from ntgate.records import dataclass
 
 SLICE = 500_000  # instructions in one clock tick; blocks count for some (cpu.processor.BLOCK)
 # Instructions between two looks at IF, when a tick finds it clear; a prime, so that no short loop

@@ -5,8 +5,6 @@ The executive makes the first process and thread afterwards.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ntgate.boot import tables
 from ntgate.boot.memory_map import MemoryMap
 from ntgate.boot.nt_image import KernelImage, build_kernel_images
@@ -15,6 +13,7 @@ from ntgate.cpu.ram import PAGE_SIZE, PhysicalMemory
 from ntgate.cpu.unicorn_abi import x86
 from ntgate.image.pe_view import map_image
 from ntgate.layout import machine as m
+from ntgate.records import dataclass
 
 CR4_PAE, CR4_PGE, CR4_OSFXSR, CR4_OSXMMEXCPT = 1 << 5, 1 << 7, 1 << 9, 1 << 10
 CR0_NT = 0x8001_0033  # PG, WP, NE, ET, MP, PE

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from ntgate.dispatch.tables import EXTRA, EXTRA_WIN32, NT, WIN32K, ServiceNumber
 from ntgate.entry.routines import FIRST_ROUTINE, ROUTINES
 from ntgate.image.assembler import assemble
 from ntgate.image.pe_writer import CODE, DATA, SUBSYSTEM_NATIVE, PeWriter, Rsds
+from ntgate.records import dataclass
 
 NT_BASE = 0x804D8000
 WIN32K_BASE = 0xBF800000

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
@@ -24,6 +24,7 @@ from ntgate.devices.mounts import Mount
 from ntgate.errors import UsageError
 from ntgate.executive.io.source import Policy
 from ntgate.machine import Cause, Machine, MachineOptions
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.io.device import ByteDevice

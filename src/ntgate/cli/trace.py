@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -13,6 +13,7 @@ from ntgate.cli.session import Session, SessionOptions, open_output
 from ntgate.cli.trace_events import pass_on
 from ntgate.errors import UsageError
 from ntgate.machine import MachineOptions
+from ntgate.records import dataclass
 from ntgate.trace.filters import Filter, parse_events, parse_status, parse_trace
 from ntgate.trace.handle_names import HandleNames
 from ntgate.trace.injections import Injection, parse_injection

@@ -17,13 +17,13 @@ from __future__ import annotations
 import ctypes as C
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ntgate.cpu import unicorn_abi as abi
 from ntgate.cpu.descriptors import segment_descriptor
 from ntgate.cpu.ram import PhysicalMemory
 from ntgate.cpu.unicorn_abi import const, x86
 from ntgate.errors import CalibrationError
+from ntgate.records import dataclass
 
 SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
 GENERAL = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ntgate.records import dataclass
 
 TASK_GATE = 0x5
 INTERRUPT_GATE_16 = 0x6

@@ -7,7 +7,7 @@ interrupt frame) and what the kernel's host side reads and writes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ntgate.records import dataclass
 
 PRESENT = 1 << 0
 WRITABLE = 1 << 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from iced_x86 import (
@@ -17,6 +16,7 @@ from iced_x86 import (
 )
 
 from ntgate.cpu.calibration import ContextLayout
+from ntgate.records import dataclass
 
 LONGEST = 15
 _READS = frozenset(

@@ -1,25 +1,58 @@
 """The part of Unicorn's C interface that the machine uses, bound without the Python wrapper.
 
 The wrapper costs 2-3 us a call where these cost well under 1 us, and it has no call to flush
-the TLB.  Constants that the `unicorn` package names come from it.
+the TLB.  Constants that the `unicorn` package names come from it, as does the library.
 """
 
 from __future__ import annotations
 
 import ctypes as C
+import os
+import sys
 from collections.abc import Callable
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
+from pathlib import Path
 from typing import Any
-
-from unicorn import unicorn_const as const
-from unicorn import x86_const as x86
-from unicorn.unicorn_py3.unicorn import uclib
-
-__all__ = ["const", "x86"]
 
 Argument = Any  # ctypes does not name the type of a converted argument
 
-_lib = C.CDLL(uclib._name)
-_holding_gil = C.PyDLL(uclib._name)
+
+def _package() -> Path:
+    """Where the `unicorn` package is; to import it takes the tenth part of a short run."""
+    spec = find_spec("unicorn")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("No module named 'unicorn'", name="unicorn")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _constants(name: str) -> Any:
+    """A module of constants, without those of the package's other processors."""
+    spec = PathFinder.find_spec(f"unicorn.{name}", [str(PACKAGE)])
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"No module named 'unicorn.{name}'", name=f"unicorn.{name}")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _library() -> str:
+    """The engine's library: the package's own, or what its wrapper finds elsewhere."""
+    name = {"linux": "libunicorn.so.2", "darwin": "libunicorn.2.dylib"}.get(sys.platform)
+    if name is not None and "LIBUNICORN_PATH" not in os.environ:
+        path = PACKAGE / "lib" / name
+        if path.is_file():
+            return str(path)
+    from unicorn.unicorn_py3.unicorn import uclib
+
+    return str(uclib._name)
+
+
+PACKAGE = _package()
+const, x86 = _constants("unicorn_const"), _constants("x86_const")
+_name = _library()
+_lib = C.CDLL(_name)
+_holding_gil = C.PyDLL(_name)
 
 
 def _bind(name: str, *argtypes: Any, restype: Any = C.c_int) -> Any:

@@ -13,7 +13,6 @@ host's services read and write is not watched.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ntgate.cpu import unicorn_abi as abi
@@ -21,6 +20,7 @@ from ntgate.cpu.delivery import DEBUG
 from ntgate.cpu.mmu import walk
 from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.cpu.unicorn_abi import const
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.cpu.processor import Processor

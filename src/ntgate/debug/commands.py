@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ntgate.debug.register_set import is_register
 from ntgate.errors import UsageError
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.debug.arguments import Arguments

@@ -8,7 +8,6 @@ and symbols as addresses.  Numbers are C's: decimal unless `0x` or a leading 0 s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from ntgate.debug.arithmetic import (
     CXX_PRECEDENCE,
@@ -33,6 +32,7 @@ from ntgate.layout.type_table import (
     Type,
     UnknownType,
 )
+from ntgate.records import dataclass
 
 _NUMBER = re.compile(r"(0x[0-9a-f]+|0n[0-9]+|[0-9]+)(?:u|l|ul|ll|ull|i64|ui64)?\b", re.I | re.A)
 _NAME = re.compile(r"[A-Za-z_]\w*(?:![A-Za-z_$?@][\w$?@]*)?", re.ASCII)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from iced_x86 import (
     Decoder,
@@ -17,6 +16,8 @@ from iced_x86 import (
     OpKind,
     Register,
 )
+
+from ntgate.records import dataclass
 
 MAX_INSTRUCTION = 15
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
 from ntgate.debug.commands import KdError, command
 from ntgate.debug.session import Session
 from ntgate.debug.target import Unreadable
+from ntgate.records import dataclass
 
 LARGEST_DISPLAY = 0x100000
 _TEXT_ROW = 32

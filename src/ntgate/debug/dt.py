@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import translate
 
 from ntgate.debug.expressions import Evaluator, ExpressionError
@@ -34,6 +34,7 @@ from ntgate.layout.type_table import (
     TypeTable,
     UnknownType,
 )
+from ntgate.records import dataclass
 
 DEEPEST = 9
 LONGEST_LIST = 10_000

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ntgate.debug.guest_events import EXCEPTIONS
 from ntgate.debug.target import GuestEvent, Reaction
+from ntgate.records import dataclass
 
 EVENTS = {
     "ct": "Create thread",

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
@@ -30,6 +29,7 @@ from ntgate.debug.names import SEGMENT_REGISTERS, Names
 from ntgate.debug.scanner import ExpressionError, Scanner, one_line
 from ntgate.debug.target import Target, Unreadable
 from ntgate.layout.type_table import TypeTable
+from ntgate.records import dataclass
 
 __all__ = ["AddressRange", "CxxValue", "Evaluator", "ExpressionError", "describe"]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from iced_x86 import Decoder, FlowControl, Instruction, Mnemonic, OpKind, Register
 
 from ntgate.debug import peek, saved_context
 from ntgate.debug.disasm import MAX_INSTRUCTION
 from ntgate.debug.target import NoSuchRegister, Target, Unreadable
+from ntgate.records import dataclass
 
 # The vectors for which the processor pushes an error code.
 _WITH_ERROR_CODE = frozenset({0x8, 0xA, 0xB, 0xC, 0xD, 0xE, 0x11})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from ntgate.debug import (
     about,
@@ -40,6 +39,7 @@ from ntgate.debug.session import ExpectedService, Session
 from ntgate.debug.target import NoSuchRegister, Target, Unreadable
 from ntgate.errors import NtgateError
 from ntgate.layout.type_table import TypeTable, UnknownType
+from ntgate.records import dataclass
 
 # Importing these registers their commands.
 COMMAND_MODULES = (

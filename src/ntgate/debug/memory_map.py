@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from ntgate.debug.arguments import Arguments
@@ -12,6 +11,7 @@ from ntgate.debug.object_commands import GuestObject
 from ntgate.debug.processes import implicit_process, record, threads
 from ntgate.debug.records import Record
 from ntgate.debug.session import Session
+from ntgate.records import dataclass
 
 PAGE_SHIFT = 12
 _HIGHEST_USER_ADDRESS = 0x7FFEFFFF

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from iced_x86 import Instruction, Mnemonic
 
@@ -15,6 +14,7 @@ from ntgate.debug.registers import state
 from ntgate.debug.session import Session
 from ntgate.debug.target import RaisedException, Stop, StopReason, Target, Unreadable
 from ntgate.debug.unassemble import line_at
+from ntgate.records import dataclass
 
 _SYSTEM_CALL_RETURN = 0x7FFE0304
 _MOST_ARGUMENT_BYTES = 0x1000

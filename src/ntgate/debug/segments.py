@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ntgate.debug.target import Target, Unreadable
+from ntgate.records import dataclass
 
 _SYSTEM_TYPES = {
     0x1: "TSS16 Avl",

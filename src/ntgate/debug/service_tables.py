@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
 from ntgate.debug.commands import KdError, command
 from ntgate.debug.session import Session
+from ntgate.records import dataclass
 
 _TABLES = ("nt!KeServiceDescriptorTable", "nt!KeServiceDescriptorTableShadow")
 _DESCRIPTORS = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import IO, TypeGuard
 
@@ -16,6 +16,7 @@ from ntgate.debug.expressions import Evaluator
 from ntgate.debug.scope import Scope
 from ntgate.debug.target import LiveTarget, Stop, Target
 from ntgate.layout.type_table import TypeTable
+from ntgate.records import dataclass
 
 
 @dataclass(frozen=True)

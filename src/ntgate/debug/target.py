@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from ntgate.debug.symbols import SymbolTable
+from ntgate.records import dataclass
 
 
 class Unreadable(Exception):

@@ -8,7 +8,7 @@ read before and after each.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from iced_x86 import (
     Instruction,
@@ -30,6 +30,7 @@ from ntgate.dispatch.service import SERVICES
 from ntgate.errors import UsageError
 from ntgate.layout.machine import TRAP_FRAME_LENGTH
 from ntgate.layout.type_table import TypeTable
+from ntgate.records import dataclass
 
 LONGEST_WALK = 20_000  # instructions
 _PREVIEW = 64  # bytes of a buffer

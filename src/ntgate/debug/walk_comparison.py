@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import zip_longest
 
 from ntgate.debug.walk import Step, Walk
@@ -11,6 +10,7 @@ from ntgate.debug.walk_frame import FrameField, frame_fields
 from ntgate.debug.walk_rows import SYSTEM_CALLS
 from ntgate.debug.walk_stages import Kind, argument_copy, common_tail, instructions, stage_of
 from ntgate.layout import ntstatus
+from ntgate.records import dataclass
 
 _NOTHING = "-"
 

@@ -6,12 +6,13 @@ Intel SDM volume 2 (SYSENTER, SYSEXIT, INT n, IRET) and volume 3, 6.12.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from iced_x86 import Instruction, Mnemonic
 
 from ntgate.debug import peek, segments
 from ntgate.debug.target import Target, Unreadable
+from ntgate.records import dataclass
 
 TRAP = "trap"
 _GATE_NAMES = {0xE: "interrupt gate", 0xF: "trap gate"}

@@ -6,8 +6,6 @@ A value is followed from ring 3's registers, or from the place that it was loade
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from iced_x86 import (
     Instruction,
     InstructionInfoFactory,
@@ -20,6 +18,7 @@ from iced_x86 import (
 
 from ntgate.debug.walk import GENERAL, SEGMENTS, Step, Touch, Walk
 from ntgate.debug.walk_stages import Kind, stages
+from ntgate.records import dataclass
 
 _STORES = (Mnemonic.PUSH, Mnemonic.MOV)
 _LOADS = (Mnemonic.MOV, Mnemonic.MOVZX, Mnemonic.POP)

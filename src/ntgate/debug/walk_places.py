@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ntgate.debug import peek, segments
 from ntgate.debug.target import Target, Unreadable
 from ntgate.layout.machine import (
@@ -13,6 +11,7 @@ from ntgate.layout.machine import (
     TRAP_FRAME_LENGTH,
 )
 from ntgate.layout.type_table import Array, Struct, TypeTable
+from ntgate.records import dataclass
 
 _DESCRIPTOR_SIZE, _DESCRIPTORS = 0x10, 4
 _DESCRIPTOR_FIELDS = {0: "Base", 4: "Count", 8: "Limit", 0xC: "Number"}

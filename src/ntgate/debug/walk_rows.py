@@ -6,7 +6,7 @@ A note names the memory that an instruction touched and the value that it found 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from iced_x86 import Mnemonic
@@ -21,6 +21,7 @@ from ntgate.debug.walk_stages import (
     is_string_move,
     stages,
 )
+from ntgate.records import dataclass
 
 SYSTEM_CALLS = "KPRCB.KeSystemCalls"
 _DWORD = 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
 
@@ -11,6 +10,7 @@ from iced_x86 import Mnemonic
 
 from ntgate.debug.walk import Step, Walk
 from ntgate.debug.walk_crossings import TRAP
+from ntgate.records import dataclass
 
 INTERRUPT_FLAG = 0x200
 

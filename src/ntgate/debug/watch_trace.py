@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from iced_x86 import Mnemonic
 
@@ -13,6 +13,7 @@ from ntgate.debug.disasm import is_call, is_return
 from ntgate.debug.processes import implicit_thread
 from ntgate.debug.running import current_line, leave_context, report, step
 from ntgate.debug.session import Session
+from ntgate.records import dataclass
 
 _DEEPEST = 0x100
 _SYSTEM_SPACE = 0x80000000

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from ntgate.devices.host_errors import nt_error
@@ -21,6 +20,7 @@ from ntgate.executive.io.content import Content
 from ntgate.executive.io.names import is_valid
 from ntgate.executive.io.source import FileSource, FolderSource, Metadata, Policy, Source
 from ntgate.executive.ob.names import upcase
+from ntgate.records import dataclass
 
 EPOCH = 116_444_736_000_000_000  # 1970 in 100 ns units since 1601
 WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH

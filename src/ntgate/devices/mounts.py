@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from ntgate.executive.io.names import check_new
 from ntgate.executive.io.source import Policy
 from ntgate.executive.io.volume import Volume
 from ntgate.executive.ob.names import upcase
+from ntgate.records import dataclass
 
 DRIVE = "C:\\"
 WORK_FOLDER, PROGRAM_FOLDER = "C:\\work", "C:\\program"

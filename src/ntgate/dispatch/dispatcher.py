@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from struct import Struct
 from typing import Any, Protocol
 
@@ -34,6 +33,7 @@ from ntgate.layout import ntstatus
 from ntgate.layout.ke import KPCR, KPRCB
 from ntgate.layout.ps import TEB
 from ntgate.memory.user import AccessViolation, UserMemory
+from ntgate.records import dataclass
 
 CRITICAL_STRUCTURE_CORRUPTION = 0x109  # KPRCB.CurrentThread, the parameter, is no thread
 EAX, ECX, EDX, EBX, EBP = (

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
+
+from ntgate.records import dataclass
 
 FILES = ("values.txt", "information.txt")
 DATA = Path(__file__).parent / "data"

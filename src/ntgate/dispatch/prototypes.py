@@ -6,9 +6,10 @@ From the public headers and lists of system calls; a test holds the declarations
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from ntgate.records import dataclass
 
 FILE = Path(__file__).parent / "data" / "nt_prototypes.json"
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -20,6 +19,7 @@ from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.tables import ServiceNumber, services_by_name
 from ntgate.dispatch.types import Pointer, Scalar, SizedBy
 from ntgate.entry.routines import FIRST_ROUTINE, ROUTINES
+from ntgate.records import dataclass
 
 
 class DeclarationError(Exception):

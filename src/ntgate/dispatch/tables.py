@@ -7,9 +7,10 @@ win32u's in table 3.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from ntgate.records import dataclass
 
 DATA = Path(__file__).parent / "data"
 FILES = ("xp_sp3_nt.csv", "xp_sp3_win32k.csv", "table2.csv", "table3.csv")

@@ -9,11 +9,11 @@ which probe as NT does and raise AccessViolation.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_type_hints
 
 from ntgate.memory.user import UserMemory, UserPtr
+from ntgate.records import dataclass
 
 T = TypeVar("T")
 

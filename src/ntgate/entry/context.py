@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ntgate.layout import machine as m
 from ntgate.layout.ke import KPCR, KTHREAD, KTRAP_FRAME
 from ntgate.memory.kernel import KernelMemory
+from ntgate.records import dataclass
 
 SIZE = 0x2CC
 CONTEXT_I386 = 0x10000

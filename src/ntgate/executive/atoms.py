@@ -6,11 +6,11 @@ A number below c000h is an atom of itself, without a name in the table.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ntgate.errors import NtError
 from ntgate.executive.ob.names import upcase
 from ntgate.layout import ntstatus
+from ntgate.records import dataclass
 
 FIRST, LAST = 0xC000, 0xFFFF
 LONGEST_NAME = 255

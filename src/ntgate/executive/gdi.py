@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ntgate.memory.user import UserMemory
+from ntgate.records import dataclass
 
 ENTRIES, ENTRY_SIZE = 0x10000, 24
 TABLE_SIZE = ENTRIES * ENTRY_SIZE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ntgate.records import dataclass
 
 ENGLISH_US = 0x0409
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ntgate.executive.ke.wait import Waits
 from ntgate.executive.pool import Pool
@@ -16,6 +16,7 @@ from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import lists
 from ntgate.layout.ke import DISPATCHER_HEADER
 from ntgate.memory.kernel import KernelMemory
+from ntgate.records import dataclass
 
 FIRST_HANDLE, HANDLE_STEP = 0x10020, 2
 FIRST_ATOM, ATOMS = 0xC100, 0x3E00

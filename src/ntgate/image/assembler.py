@@ -16,10 +16,11 @@ import re
 import struct
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ntgate.layout.offsets import offset_of, size_of
 from ntgate.layout.type_table import UnknownType
+from ntgate.records import dataclass
 
 _CODE = re.compile(r'(?:"[^"]*"|[^;"])*')  # what stands before a comment
 _NUMBER = re.compile(r"(?<![\w.])([0-9][0-9A-Fa-f]*)[hH]\b")

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from uuid import UUID
+
+from ntgate.records import dataclass
 
 PAGE = 0x1000
 FILE_ALIGNMENT = 0x200

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from ntgate.records import dataclass
 
 _SECTION = struct.Struct("<8sIIIIIIHHI")
 _DIRECTORY_HEADER = 16  # bytes of an IMAGE_RESOURCE_DIRECTORY before its entries

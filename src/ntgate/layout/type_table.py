@@ -13,13 +13,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import translate
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ntgate.errors import UsageError
+from ntgate.records import dataclass
 
 TYPE_DATA = Path(__file__).parent / "data"
 MODULES_WITH_TYPES = {

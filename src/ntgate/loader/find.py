@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from ntgate.errors import UsageError
@@ -13,6 +12,7 @@ from ntgate.image.pe_view import exports_of
 from ntgate.loader.builtin.images import builtin_ntdll, builtin_program, program_names
 from ntgate.loader.programs import Program, load_program
 from ntgate.loader.userland import Userland
+from ntgate.records import dataclass
 
 SYSTEM32 = "C:\\WINDOWS\\system32"
 EXECUTABLE = ".exe"

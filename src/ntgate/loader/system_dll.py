@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ntgate.errors import NtError, UsageError
 from ntgate.executive.mm.files import SectionFile
@@ -16,6 +15,7 @@ from ntgate.loader.builtin.images import builtin_ntdll
 from ntgate.loader.mapping import ImageLoader
 from ntgate.loader.programs import Program, load_program
 from ntgate.loader.userland import Userland
+from ntgate.records import dataclass
 
 PAGE_READWRITE = 0x04
 # Where XP maps csrss's shared section, which there is none of here.

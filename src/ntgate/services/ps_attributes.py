@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ntgate.errors import NtError
 from ntgate.layout.ntstatus import STATUS_INVALID_PARAMETER
 from ntgate.memory.user import UserMemory
+from ntgate.records import dataclass
 
 PS_ATTRIBUTE_PARENT_PROCESS = 0x60000
 PS_ATTRIBUTE_DEBUG_PORT     = 0x60001

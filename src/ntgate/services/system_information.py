@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated
 
 from ntgate.dispatch.outcome import Outcome
@@ -21,6 +20,7 @@ from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KTHREAD
 from ntgate.layout.mm import EPROCESS_VM
+from ntgate.records import dataclass
 from ntgate.services import processor_topology as topology
 from ntgate.services import system_objects as objects
 from ntgate.services.system_processes import process_information

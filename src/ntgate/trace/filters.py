@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from ntgate.dispatch.tables import services_by_name
 from ntgate.errors import UsageError
+from ntgate.records import dataclass
 from ntgate.trace.families import family, family_names
 from ntgate.trace.places import Site
 

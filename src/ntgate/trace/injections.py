@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from ntgate.errors import UsageError
 from ntgate.layout import ntstatus
+from ntgate.records import dataclass
 from ntgate.trace.filters import parse_names
 
 USE = "use NAME,...:status=STATUS_ACCESS_DENIED:when=2"

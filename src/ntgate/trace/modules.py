@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import struct
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
+
+from ntgate.records import dataclass
 
 FARTHEST = 0x2000  # bytes behind an export that its name still tells something of
 ALIGNMENT = 16  # of functions, by most compilers

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ntgate.dispatch.named_types import named_types
 from ntgate.dispatch.prototypes import PrototypeParameter, prototypes
 from ntgate.dispatch.service import SERVICES, Parameter
 from ntgate.dispatch.tables import ServiceNumber
 from ntgate.dispatch.types import Scalar, UserStruct
+from ntgate.records import dataclass
 from ntgate.trace.scalars import scalar_type
 
 LENGTH_ENDINGS = ("Length", "Size", "NumberOfBytesToWrite", "NumberOfBytesToRead")

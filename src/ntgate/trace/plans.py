@@ -8,12 +8,13 @@ what neither says.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from ntgate.dispatch.named_types import Structure, TypeName, named_types
 from ntgate.dispatch.tables import ServiceNumber
 from ntgate.dispatch.types import UserStruct
+from ntgate.records import dataclass
 from ntgate.trace.argument_decoders import (
     Decode,
     View,

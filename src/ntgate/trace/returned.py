@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from ntgate.dispatch.named_types import named_types
 from ntgate.dispatch.tables import ServiceNumber
 from ntgate.layout.ntstatus import is_error
+from ntgate.records import dataclass
 from ntgate.trace.scalars import hexadecimal, scalar_type, status
 from ntgate.trace.values import Word, show
 

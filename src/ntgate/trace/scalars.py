@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 from ntgate.dispatch.named_types import Named, named_types
 from ntgate.layout.ntstatus import name_of
+from ntgate.records import dataclass
 from ntgate.trace.values import Word
 
 Show = Callable[[int], Any]

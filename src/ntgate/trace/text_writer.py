@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from ntgate.records import dataclass
 from ntgate.trace.output import Output
 from ntgate.trace.places import Site
 from ntgate.trace.plans import Input, Plan

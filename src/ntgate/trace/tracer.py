@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ntgate.dispatch.outcome import Outcome
@@ -17,6 +16,7 @@ from ntgate.layout.ntstatus import (
     STATUS_INFO_LENGTH_MISMATCH,
     STATUS_PENDING,
 )
+from ntgate.records import dataclass
 from ntgate.trace.argument_decoders import Decode, View
 from ntgate.trace.filters import Filter
 from ntgate.trace.injections import Injection

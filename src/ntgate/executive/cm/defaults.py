@@ -7,13 +7,13 @@ default.reg; the volatile ones always from hardware.reg.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ntgate.executive.cm import reg_text
 from ntgate.executive.cm.node import REG_SZ, utf16
 from ntgate.executive.cm.reg_import import RegFiles
 from ntgate.executive.cm.tree import KeyTree
+from ntgate.records import dataclass
 
 DEFAULT_REG = Path(__file__).with_name("default.reg")
 HARDWARE_REG = Path(__file__).with_name("hardware.reg")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ntgate.executive.ob.names import upcase
+from ntgate.records import dataclass
 
 # Value types, from winnt.h.
 REG_NONE                       = 0

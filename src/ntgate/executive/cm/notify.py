@@ -7,7 +7,7 @@ while nobody waits is kept for the next call.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ntgate.executive.cm.node import KeyNode
@@ -16,6 +16,7 @@ from ntgate.executive.ps import apc
 from ntgate.layout import lists, ntstatus
 from ntgate.layout.ke import DISPATCHER_HEADER
 from ntgate.memory.user import AccessViolation
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Thread

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ntgate.errors import UsageError
 from ntgate.executive.cm.node import (
@@ -33,6 +33,7 @@ from ntgate.executive.cm.node import (
     from_utf16,
     utf16,
 )
+from ntgate.records import dataclass
 
 HEADER = "Windows Registry Editor Version 5.00"
 HEADER_4 = "REGEDIT4"

@@ -9,12 +9,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from ntgate.errors import NtError
 from ntgate.executive.cm.node import Hive, KeyNode, from_utf16
 from ntgate.executive.cm.tree import DEEPEST, KEY_COST, QUOTA, VALUE_COST
 from ntgate.layout import ntstatus
+from ntgate.records import dataclass
 
 BASE_BLOCK_SIZE = 0x1000
 CHECKSUM_OFFSET = 0x1FC

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from ntgate.executive.ob import attributes as a
 from ntgate.layout import lists, ntstatus
 from ntgate.layout.cm import CM_KEY_BODY, KEY_BODY_TYPE
 from ntgate.layout.ob import HANDLE_TABLE
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.cm.reg_import import RegFiles

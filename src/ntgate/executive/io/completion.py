@@ -6,7 +6,6 @@ LIST_ENTRY, the packet's type, then key context, APC context, status and informa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
@@ -14,6 +13,7 @@ from ntgate.executive.ke.wait import QUEUE
 from ntgate.layout import lists
 from ntgate.layout.io import FILE_OBJECT, IO_COMPLETION_CONTEXT, KQUEUE
 from ntgate.layout.ntstatus import STATUS_INVALID_PARAMETER
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive

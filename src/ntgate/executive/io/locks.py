@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ntgate.errors import NtError
 from ntgate.layout.ntstatus import STATUS_FILE_LOCK_CONFLICT, STATUS_RANGE_NOT_LOCKED
+from ntgate.records import dataclass
 
 EVERYWHERE = 1 << 64
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
@@ -17,6 +16,7 @@ from ntgate.executive.io.share import ShareAccess
 from ntgate.executive.ob.names import upcase
 from ntgate.layout import ntstatus as s
 from ntgate.layout.io import FILE_OBJECT, FO_MAILSLOT
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.io.manager import Device, IoManager

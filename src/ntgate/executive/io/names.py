@@ -7,10 +7,10 @@ A path is what an open leaves for the volume: `\folder\file:stream:$DATA`.  Win3
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
 
 from ntgate.errors import NtError
 from ntgate.layout.ntstatus import STATUS_OBJECT_NAME_INVALID
+from ntgate.records import dataclass
 
 LONGEST_COMPONENT = 255  # UTF-16 units
 INVALID = frozenset('"*/:<>?|\\') | {chr(code) for code in range(32)}

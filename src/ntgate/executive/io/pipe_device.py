@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
@@ -15,6 +14,7 @@ from ntgate.executive.io.pipe import Instance, Pipe, PipeEnd, connect_client
 from ntgate.executive.ob.names import upcase
 from ntgate.layout import ntstatus as s
 from ntgate.layout.io import FILE_OBJECT
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.io.manager import Device, IoManager

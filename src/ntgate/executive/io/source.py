@@ -6,11 +6,11 @@ alone.  Every method raises NtError where the host can't do it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, Protocol
 
 from ntgate.executive.io.content import Content
+from ntgate.records import dataclass
 
 
 class Policy(Enum):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+
+from ntgate.records import dataclass
 
 ZONE = "Greenwich Standard Time"  # as in Control\\TimeZoneInformation
 NAME_BYTES = 64

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
 from ntgate.executive.lpc.messages import Message
 from ntgate.executive.mm.section import Section
 from ntgate.executive.mm.view import map_view, unmap_view
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Process

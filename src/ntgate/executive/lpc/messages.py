@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from ntgate.executive.ob.blocks import Blocks
 from ntgate.layout.lpc import LPCP_MESSAGE, PORT_MESSAGE
+from ntgate.records import dataclass
 
 LPC_REQUEST            = 1
 LPC_REPLY              = 2

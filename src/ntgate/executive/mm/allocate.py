@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.pages import prototype_entry
@@ -40,6 +38,7 @@ from ntgate.layout.ntstatus import (
     STATUS_NO_MEMORY,
     STATUS_SECTION_PROTECTION,
 )
+from ntgate.records import dataclass
 
 MEM_COMMIT      = 0x001000
 MEM_RESERVE     = 0x002000

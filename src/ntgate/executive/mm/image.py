@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from ntgate.errors import NtError
 from ntgate.executive.mm.files import SectionFile
@@ -27,6 +26,7 @@ from ntgate.layout.ntstatus import (
     STATUS_INVALID_IMAGE_WIN_16,
     STATUS_INVALID_IMAGE_WIN_64,
 )
+from ntgate.records import dataclass
 
 PAGE_SIZE = 0x1000
 SECTOR = 0x200

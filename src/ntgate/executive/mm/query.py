@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.pages import page_code
@@ -21,6 +19,7 @@ from ntgate.layout.ntstatus import (
     STATUS_INVALID_ADDRESS,
     STATUS_INVALID_PARAMETER,
 )
+from ntgate.records import dataclass
 
 MEM_COMMIT, MEM_RESERVE, MEM_FREE = 0x1000, 0x2000, 0x10000
 MEM_PRIVATE, MEM_MAPPED, MEM_IMAGE = 0x20000, 0x40000, 0x1000000

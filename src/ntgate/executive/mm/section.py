@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ntgate.errors import NtError
 from ntgate.executive.mm.files import SectionFile
 from ntgate.executive.mm.image import ImagePart, parse_image
@@ -27,6 +25,7 @@ from ntgate.layout.ntstatus import (
     STATUS_SECTION_NOT_EXTENDED,
     STATUS_SECTION_TOO_BIG,
 )
+from ntgate.records import dataclass
 
 SEC_BASED     = 0x0020_0000
 SEC_NO_CHANGE = 0x0040_0000

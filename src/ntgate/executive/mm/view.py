@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
@@ -49,6 +48,7 @@ from ntgate.layout.ntstatus import (
     STATUS_SECTION_PROTECTION,
     STATUS_SUCCESS,
 )
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.mm.section import Section

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ntgate.records import dataclass
 
 # OBJECT_ATTRIBUTES.Attributes, from ntdef.h.
 OBJ_PROTECT_CLOSE        = 0x001  # of handles only

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ntgate.errors import NtError
 from ntgate.executive.ob import attributes as a
@@ -14,6 +13,7 @@ from ntgate.executive.ob.types import ObjectType
 from ntgate.executive.pool import Pool
 from ntgate.layout import ntstatus
 from ntgate.memory.kernel import KernelMemory
+from ntgate.records import dataclass
 
 DOS_DEVICES = "\\??"
 MOST_LINKS = 32  # on one way: more is a circle

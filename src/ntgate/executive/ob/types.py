@@ -7,11 +7,11 @@ NtQueryObject(ObjectTypesInformation) is known to answer.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ntgate.executive.ob import attributes as a
 from ntgate.layout.ob import OBJECT_TYPE
 from ntgate.memory.kernel import KernelMemory
+from ntgate.records import dataclass
 
 PROTECTED_POOL = 0x8000_0000
 FILE_OBJECT_EVENT = 0x5C  # _FILE_OBJECT.Event

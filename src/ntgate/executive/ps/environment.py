@@ -7,11 +7,12 @@ in too.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ntgate.errors import NtError
 from ntgate.layout.ntstatus import STATUS_INVALID_PARAMETER
 from ntgate.memory.user import UserMemory
+from ntgate.records import dataclass
 
 PARAMETERS_SIZE = 0x298  # with EnvironmentSize at 290, which Wine's ntdll reads
 XP_PARAMETERS_SIZE = 0x290

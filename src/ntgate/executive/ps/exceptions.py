@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ntgate.entry.context import ALL, SIZE, TrapContext
@@ -13,6 +13,7 @@ from ntgate.layout import ntstatus
 from ntgate.layout.ke import KTRAP_FRAME
 from ntgate.layout.ps import EXCEPTION_RECORD, TEB
 from ntgate.memory.user import AccessViolation
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Thread

@@ -7,7 +7,6 @@ until it ends.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
@@ -17,6 +16,7 @@ from ntgate.layout import lists, ntstatus
 from ntgate.layout.machine import TICK_100NS
 from ntgate.layout.mm import EPROCESS_VM
 from ntgate.layout.ps import EJOB, EPROCESS
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive

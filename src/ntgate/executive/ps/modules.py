@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ntgate.executive.pool import Pool
 from ntgate.layout import lists
 from ntgate.layout.ps import LDR_DATA_TABLE_ENTRY
 from ntgate.memory.kernel import KernelMemory
+from ntgate.records import dataclass
 
 TAG = b"MmLd"
 UNICODE_STRING_LENGTH = 2

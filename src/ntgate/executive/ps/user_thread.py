@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ntgate.entry.context import FLOATING_POINT, FULL, SIZE
@@ -15,6 +14,7 @@ from ntgate.executive.ps.environment import TEB_SIZE, teb
 from ntgate.layout import machine as m
 from ntgate.layout.ps import TEB
 from ntgate.memory.user import AccessViolation, UserMemory
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.mm.space import ProcessSpace

@@ -7,7 +7,7 @@ ACE grants what no earlier ACE denied; a denying one denies what no earlier ACE 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ntgate.executive.ob import attributes as a
 from ntgate.executive.se import privileges as p
@@ -25,6 +25,7 @@ from ntgate.executive.se.descriptor import SE_DACL_PRESENT, Descriptor
 from ntgate.executive.se.sids import Sid
 from ntgate.executive.se.token import Token
 from ntgate.layout import ntstatus
+from ntgate.records import dataclass
 
 SPECIFIC_AND_STANDARD = 0x01FF_FFFF
 

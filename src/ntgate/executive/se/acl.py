@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ntgate.errors import NtError
 from ntgate.executive.se.sids import Sid, size_at
 from ntgate.layout import ntstatus
+from ntgate.records import dataclass
 
 ACL_REVISION, ACL_REVISION_DS = 2, 4
 HEADER_SIZE = 8

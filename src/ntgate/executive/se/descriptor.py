@@ -6,7 +6,7 @@ The form is winnt.h's SECURITY_DESCRIPTOR_RELATIVE: 20 bytes, then what its offs
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from ntgate.errors import NtError
@@ -18,6 +18,7 @@ from ntgate.executive.se.acl import (
 )
 from ntgate.executive.se.sids import Sid, size_at
 from ntgate.layout import ntstatus
+from ntgate.records import dataclass
 
 REVISION = 1
 HEADER = struct.Struct("<BBH4I")

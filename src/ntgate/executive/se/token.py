@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from ntgate.errors import NtError
@@ -20,6 +20,7 @@ from ntgate.executive.se.acl import Acl, parse_acl
 from ntgate.executive.se.sids import Sid
 from ntgate.layout import ntstatus
 from ntgate.layout.se import LUID_AND_ATTRIBUTES, SID_AND_ATTRIBUTES, TOKEN
+from ntgate.records import dataclass
 
 TokenPrimary, TokenImpersonation = 1, 2
 SecurityAnonymous, SecurityIdentification, SecurityImpersonation, SecurityDelegation = range(4)

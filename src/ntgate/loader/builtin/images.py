@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from ntgate.image.assembler import assemble
 from ntgate.image.pe_writer import CODE, DATA, PeWriter, Rsds
 from ntgate.layout import machine as m
 from ntgate.loader.userland.stubs import xp_stub
+from ntgate.records import dataclass
 
 FOLDER = Path(__file__).parent
 PROGRAM_BASE = 0x400000

@@ -5,9 +5,10 @@ an ntdll at the study's addresses, and a manifest with the entry points and the 
 the kernel needs.  `install` does it; `Userland.find` opens what it left, reading only the manifest.
 """
 
+from pathlib import Path
+
 from ntgate.loader.userland.cache import FileRecord, Manifest, Status, Userland, userland_root
 from ntgate.loader.userland.errors import UserlandError
-from ntgate.loader.userland.prepare import install
 from ntgate.loader.userland.progress import Progress
 from ntgate.loader.userland.tables import ServiceRow
 
@@ -22,3 +23,16 @@ __all__ = [
     "install",
     "userland_root",
 ]
+
+
+def install(
+    folder: Path | None = None,
+    *,
+    any_version: bool = False,
+    progress: Progress | None = None,
+    root: Path | None = None,
+) -> Userland:
+    """Prepare a userland and make it the one in use; see prepare.py, which a run has no need of."""
+    from ntgate.loader.userland.prepare import install
+
+    return install(folder, any_version=any_version, progress=progress, root=root)

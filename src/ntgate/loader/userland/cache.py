@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +27,7 @@ from ntgate.errors import UsageError
 from ntgate.loader.userland.errors import UserlandError
 from ntgate.loader.userland.strip import Symbol, decode_symbols
 from ntgate.loader.userland.tables import ServiceRow
+from ntgate.records import dataclass
 
 LAYOUT = 10
 MANIFEST = "manifest.json"

@@ -12,13 +12,13 @@ import re
 import shutil
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
 from ntgate.loader.userland.errors import UserlandError
 from ntgate.loader.userland.progress import Progress
 from ntgate.loader.userland.sources import Packages
+from ntgate.records import dataclass
 
 _ELSEWHERE = "name a folder with --from DIR (an installed Wine 8.0, or your own DLLs)"
 _POLL_SECONDS = 0.1

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatch
 
 from ntgate.image.resources import RT_MANIFEST, Resource
 from ntgate.loader.userland.inf import DIRECTORIES, SYSTEM32, WINDOWS, Inf
+from ntgate.records import dataclass
 
 INSTALL = ("PreInstall", "DefaultInstall.NT")
 WINSXS = WINDOWS + "\\WinSxS"

@@ -12,7 +12,6 @@ win32u keeps its place; its stubs have XP's win32k numbers, or numbers in table 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 import pefile
 
@@ -33,6 +32,7 @@ from ntgate.loader.userland.stubs import (
 )
 from ntgate.loader.userland.tables import ServiceRow, nt_numbering, win32k_numbering
 from ntgate.loader.userland.wrappers import Wrapper, find_wrappers
+from ntgate.records import dataclass
 
 SHIFT = 0x10000
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from ntgate.loader.userland.errors import UserlandError, WrongFolder
 from ntgate.loader.userland.relink import has_wine_8_0_stubs, is_wine
+from ntgate.records import dataclass
 
 # 16-bit modules and VxDs (.dll16, .vxd ...) can't run here.
 PE_SUFFIXES = frozenset(".dll .exe .sys .drv .ocx .cpl .acm .ax .com .ds .msstyles .tlb".split())

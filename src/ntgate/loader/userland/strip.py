@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
-
-import pefile
+from typing import TYPE_CHECKING
 
 from ntgate.image.pe_writer import image_checksum
 from ntgate.loader.userland.errors import UserlandError
+from ntgate.records import dataclass
+
+if TYPE_CHECKING:
+    import pefile
 
 MACHINE_I386 = 0x14C
 
@@ -36,6 +38,8 @@ class Stripped:
 
 def open_pe(data: bytes, name: str) -> pefile.PE:
     """The headers of a PE file. Raises UserlandError when it is none, or not for the i386."""
+    import pefile
+
     try:
         pe = pefile.PE(data=data, fast_load=True)
     except pefile.PEFormatError as error:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
-
-import pefile
+from typing import TYPE_CHECKING
 
 from ntgate.loader.userland.tables import read_csv
+from ntgate.records import dataclass
+
+if TYPE_CHECKING:
+    import pefile
 
 SLOT = 16
 SYSTEM_CALL = 0x7FFE0300  # SharedUserData!SystemCall

@@ -6,10 +6,12 @@ leaves empty: 2 for ntdll's, 3 for win32u's.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.resources import files
+from pathlib import Path
+
+from ntgate.records import dataclass
+
+PACKAGES = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,9 @@ def win32k_numbering() -> Numbering:
 
 def read_csv(package: str, name: str) -> Iterator[dict[str, str]]:
     """The rows of a table in the data folder of one of ntgate's packages, by column."""
-    text = (files("ntgate") / package / "data" / name).read_text(encoding="ascii")
+    import csv
+
+    text = (PACKAGES / package / "data" / name).read_text(encoding="ascii")
     return csv.DictReader(text.splitlines())
 
 

@@ -7,12 +7,12 @@ stays zero here, and call through it; all end with a `ret` that tells the bytes 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 import pefile
 from iced_x86 import Decoder, Mnemonic, Register
 
 from ntgate.loader.userland.stubs import SLOT
+from ntgate.records import dataclass
 
 _LONGEST = 0x200
 _PREFIX = b"Nt"
