@@ -19,6 +19,9 @@ from ntgate.machine import Machine
 
 SECRET = "SECRET of the host"
 ATTEMPTS = 59
+WAYS, ENDS = 17, 4  # junctions and symbolic links of the guest's making, and what is tried there
+CIRCLES = (8, 9, 10)
+CIRCLE = "c0000280"  # STATUS_REPARSE_POINT_NOT_RESOLVED
 SWAPS, MOMENT, LONG = 400, 0.0005, 0.3  # seconds
 LINKS = {
     "absolute": "{outside}/secret.txt",
@@ -105,8 +108,17 @@ def test_sixty_ways_out_are_refused(
         assert (f"c:\\work\\{name}" in told) == (name not in HARMLESS), name
     assert "c:\\work\\..\\outside\\secret.txt" in told
     assert {"\\\\localhost\\c$\\etc\\passwd", "\\??\\physicaldrive0"} <= told
-    made = policy is not Policy.READ_ONLY
-    assert any("reparse" in event.reason for event in denied) == made
+    through = [line.split() for line in lines if line.startswith("through ")]
+    assert len(through) == WAYS * ENDS
+    made = [line.split()[2] for line in lines if line.startswith("way ")]
+    if policy is Policy.COPY_ON_WRITE:
+        assert made == ["00000000"] * WAYS
+        assert {words[1] for words in through if CIRCLE in words} == {str(way) for way in CIRCLES}
+    else:
+        assert len(made) == WAYS and "00000000" not in made
+    # The host's folder itself gets none.
+    through_host = policy is Policy.WRITE_THROUGH
+    assert any("reparse" in event.reason for event in denied) == through_host
 
 
 def test_a_folder_that_becomes_a_link_while_it_is_opened(

@@ -68,18 +68,77 @@ static void attempt(PWSTR name, ACCESS_MASK access, ULONG disposition)
     NtClose(file);
 }
 
+/* Where a junction or a symbolic link of the guest's own making could lead to. */
+static const struct {
+    ULONG tag;
+    BOOLEAN relative;
+    PWSTR target;
+} ways[] = {
+    {TAG_JUNCTION, FALSE, L"\\??\\"},
+    {TAG_JUNCTION, FALSE, L"\\??\\C:\\work\\..\\outside"},
+    {TAG_JUNCTION, FALSE, L"\\??\\C:\\work\\folder"},
+    {TAG_JUNCTION, FALSE, L"\\??\\C:\\work\\up\\outside"},
+    {TAG_JUNCTION, FALSE, L"\\Device\\HarddiskVolume1\\work\\folder\\"},
+    {TAG_JUNCTION, FALSE, L"\\??\\UNC\\localhost\\c$\\etc"},
+    {TAG_JUNCTION, FALSE, L"\\??\\unix\\etc"},
+    {TAG_JUNCTION, FALSE, L"\\??\\Z:\\"},
+    {TAG_JUNCTION, FALSE, L"\\??\\C:\\work\\way8"}, /* itself */
+    {TAG_JUNCTION, FALSE, L"\\??\\C:\\work\\way10"}, /* the next one, which comes back */
+    {TAG_JUNCTION, FALSE, L"\\??\\C:\\work\\way9"},
+    {TAG_SYMLINK, FALSE, L"\\??\\C:\\work\\folder"},
+    {TAG_SYMLINK, TRUE, L"..\\..\\outside"},
+    {TAG_SYMLINK, TRUE, L"..\\..\\..\\..\\..\\..\\etc"},
+    {TAG_SYMLINK, TRUE, L"folder"},
+    {TAG_SYMLINK, TRUE, L".\\sub\\..\\up\\outside"},
+    {TAG_SYMLINK, TRUE, L"../outside"},
+};
+enum { WAYS = sizeof ways / sizeof *ways };
+
+static void append(PWSTR to, PWSTR text)
+{
+    ULONG end = wide_length(to), i = 0;
+    do
+        to[end + i] = text[i];
+    while (text[i++]);
+}
+
+static void make_ways(void)
+{
+    for (ULONG i = 0; i < WAYS; i++) {
+        WCHAR name[64] = W L"way", digits[3] = {(WCHAR)(i < 10 ? L'0' + i : L'1'),
+            (WCHAR)(i < 10 ? 0 : L'0' + i % 10), 0};
+        append(name, digits);
+        HANDLE folder = create(name, FILE_GENERIC_WRITE, FILE_OPEN_IF, FILE_SHARE_ALL,
+            FILE_DIRECTORY_FILE | SYNC);
+        print("way "), print_decimal(i), print(" ");
+        print_hex(folder ? set_link(folder, ways[i].tag, ways[i].target, ways[i].relative)
+            : opened);
+        NtClose(folder);
+        print("\n");
+    }
+}
+
+static void go_ways(void)
+{
+    static PWSTR ends[] = {L"", L"\\secret.txt", L"\\file", L"\\passwd"};
+    for (ULONG i = 0; i < WAYS; i++)
+        for (ULONG end = 0; end < sizeof ends / sizeof *ends; end++) {
+            WCHAR name[64] = W L"way", digits[3] = {(WCHAR)(i < 10 ? L'0' + i : L'1'),
+                (WCHAR)(i < 10 ? 0 : L'0' + i % 10), 0};
+            append(name, digits), append(name, ends[end]);
+            print("through "), print_decimal(i), print(" ");
+            attempt(name, FILE_GENERIC_READ, FILE_OPEN), print(" ");
+            attempt(name, FILE_GENERIC_READ | FILE_GENERIC_WRITE, FILE_OPEN_IF), print("\n");
+        }
+}
+
 static void make_links(void)
 {
-    static const UCHAR junction[] = {3, 0, 0, 0xa0, 20, 0, 0, 0, 0, 0, 8, 0, 10, 0, 0, 0,
-        '\\', 0, '?', 0, '?', 0, '\\', 0, 0, 0, 0, 0};
-    HANDLE file = create(W L"junction", FILE_GENERIC_WRITE, FILE_OPEN_IF, FILE_SHARE_ALL,
-        FILE_DIRECTORY_FILE | SYNC);
-    print("junction ");
-    print_hex(NtFsControlFile(file, NULL, NULL, NULL, &io, FSCTL_SET_REPARSE_POINT,
-        (PVOID)junction, sizeof junction, NULL, 0));
-    NtClose(file);
+    HANDLE file;
+    make_ways();
+    go_ways();
     file = create(W L"inside.txt", FILE_GENERIC_READ | DELETE, FILE_OPEN, FILE_SHARE_ALL, SYNC);
-    print("\nlink up "), print_hex(name_it(file, W L"..\\outside\\made", FALSE, FileLinkInformation));
+    print("link up "), print_hex(name_it(file, W L"..\\outside\\made", FALSE, FileLinkInformation));
     print("\nlink through "),
         print_hex(name_it(file, W L"folder\\made", FALSE, FileLinkInformation));
     print("\nrename up "), print_hex(name_it(file, W L"..\\made", TRUE, FileRenameInformation));

@@ -70,6 +70,10 @@ enum {
     FSCTL_PIPE_LISTEN = 0x110008,
     FSCTL_PIPE_PEEK = 0x11400c,
     FSCTL_SET_REPARSE_POINT = 0x900a4,
+    FSCTL_GET_REPARSE_POINT = 0x900a8,
+    FSCTL_DELETE_REPARSE_POINT = 0x900ac,
+    TAG_JUNCTION = (int)0xa0000003,
+    TAG_SYMLINK = (int)0xa000000c,
 };
 
 typedef struct {
@@ -217,6 +221,31 @@ INLINE NTSTATUS name_it(HANDLE file, PWSTR text, BOOLEAN replace, FILE_INFORMATI
 INLINE NTSTATUS mark_deleted(HANDLE file, BOOLEAN wanted)
 {
     return NtSetInformationFile(file, &io, &wanted, 1, FileDispositionInformation);
+}
+
+/* A junction's data or a symbolic link's, which has flags as well; the print name is empty. */
+typedef struct {
+    ULONG Tag;
+    USHORT DataLength, Reserved, SubstituteOffset, SubstituteLength, PrintOffset, PrintLength;
+    UCHAR Rest[256];
+} REPARSE_BUFFER;
+
+INLINE ULONG reparse_buffer(REPARSE_BUFFER *buffer, ULONG tag, PWSTR target, BOOLEAN relative)
+{
+    ULONG length = 2 * wide_length(target), flags = tag == (ULONG)TAG_SYMLINK ? 4 : 0;
+    *buffer = (REPARSE_BUFFER){tag, (USHORT)(8 + flags + length + 4), 0, 0, (USHORT)length,
+        (USHORT)(length + 2), 0, {relative}};
+    for (ULONG i = 0; i < length; i++)
+        buffer->Rest[flags + i] = ((const UCHAR *)target)[i];
+    return 16 + flags + length + 4;
+}
+
+INLINE NTSTATUS set_link(HANDLE file, ULONG tag, PWSTR target, BOOLEAN relative)
+{
+    REPARSE_BUFFER buffer;
+    ULONG length = reparse_buffer(&buffer, tag, target, relative);
+    return NtFsControlFile(file, NULL, NULL, NULL, &io, FSCTL_SET_REPARSE_POINT, &buffer, length,
+        NULL, 0);
 }
 
 INLINE BOOLEAN same_text(const WCHAR *text, ULONG bytes, PWSTR wanted)

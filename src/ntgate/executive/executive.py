@@ -12,10 +12,12 @@ from ntgate.executive.cm.registry import USER_SID
 from ntgate.executive.dbgk.reports import Reports
 from ntgate.executive.desktop import Desktops
 from ntgate.executive.events import Events
+from ntgate.executive.hard_errors import HardErrors
 from ntgate.executive.io.hive_files import VolumeHiveFiles
 from ntgate.executive.io.start import start_io
 from ntgate.executive.ke.clock import Clock
 from ntgate.executive.ke.keyed_events import KeyedEvents
+from ntgate.executive.ke.profiles import Profiles
 from ntgate.executive.ke.scheduler import Scheduler
 from ntgate.executive.ke.time_zone import TimeZone
 from ntgate.executive.ke.timers import Timers
@@ -27,6 +29,8 @@ from ntgate.executive.mm.manager import MemoryManager
 from ntgate.executive.ob import ObjectManager
 from ntgate.executive.pool import Pool
 from ntgate.executive.ps.manager import ProcessManager
+from ntgate.executive.ps.service_control import ServiceControl
+from ntgate.executive.ps.system_processes import SystemProcesses
 from ntgate.executive.se import Security
 from ntgate.executive.se.sids import parse
 from ntgate.executive.uuids import Uuids
@@ -61,7 +65,6 @@ class Executive:
         self.events = Events()
         self.clock = Clock(kernel)
         self.time_zone = TimeZone()
-        self.profile_interval = m.TICK_100NS  # of KeQueryIntervalProfile
         self.locale = Locale()
         self.atoms = AtomTable()
         self.debug_filters: dict[int, int] = {}  # by component: a bit for each level
@@ -77,11 +80,15 @@ class Executive:
         self.processes = ProcessManager(self, map_page)
         self.waits = Waits(self)
         self.debugging = Reports(self)
+        self.profiles = Profiles(self)
         self.timers = Timers(self)
         self.keyed_events = KeyedEvents(self)
         self.memory_conditions = MemoryConditions(self)
         self.windows = Windows(kernel, self.pool, self.waits)
         self.ports = Ports(self)
+        self.hard_errors = HardErrors(self)
+        self.system_processes = SystemProcesses(self)
+        self.service_control = ServiceControl(self)
         self.io = start_io(self)
         self.registry = Registry(
             self.objects, self.clock, self.events, VolumeHiveFiles(self.io)
@@ -89,5 +96,6 @@ class Executive:
         self.registry.check_access = self.security.check_key
         self.registry.new_security = self.security.new_key_security
         self.io.volume.guard = self.security
+        self.io.volume.new_object_id = self.uuids.new
         self.debugger = False  # a kernel debugger is attached
         cpu.timestamp = self.clock.timestamp

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from ntgate.executive.ke.clock import BOOT_SYSTEM_TIME, Clock
 
 SEED_SIZE = 6
@@ -9,6 +11,7 @@ RANGE = 10_000  # 100 ns units that one caller gets: a millisecond
 GREGORIAN = 5_748_192_000_000_000  # 100 ns units from 15 October 1582 to 1 January 1601
 MULTICAST = 0x01  # in the first byte of a node that is no network card's
 SEQUENCES = 0x4000
+VERSION_1, VARIANT = 0x1000, 0x80
 
 
 class Uuids:
@@ -28,6 +31,15 @@ class Uuids:
         first = max(now, self._next)
         self._next = first + RANGE
         return first, RANGE
+
+    def new(self) -> bytes:
+        """A UUID of version 1, as GUID structures have it."""
+        time, _count = self.allocate()
+        fields = struct.pack(
+            "<I2H2B", time & 0xFFFFFFFF, time >> 32 & 0xFFFF, time >> 48 & 0x0FFF | VERSION_1,
+            self.sequence >> 8 & 0x3F | VARIANT, self.sequence & 0xFF,
+        )  # fmt: skip
+        return fields + self.seed
 
     def set_seed(self, seed: bytes) -> None:
         self.seed = seed

@@ -23,7 +23,12 @@ from ntgate.executive.io.open_file import OpenFile
 from ntgate.executive.io.request import Request
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
-from ntgate.layout.io import FO_MAILSLOT, FO_NAMED_PIPE
+from ntgate.layout.io import (
+    FO_CACHE_SUPPORTED,
+    FO_MAILSLOT,
+    FO_NAMED_PIPE,
+    FO_NO_INTERMEDIATE_BUFFERING,
+)
 from ntgate.memory.user import AccessViolation
 from ntgate.services.file_fast import fast_read, fast_write
 from ntgate.services.file_request import (
@@ -56,6 +61,19 @@ def _place(file: OpenFile, byte_offset: InOpt[LARGE_INTEGER], *, synchronous: bo
     if offset < c.FILE_WRITE_TO_END_OF_FILE:
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     return offset
+
+
+def _routine(file: OpenFile, routine: int) -> int:
+    """No APC from a synchronous file that is in the cache: fast I/O knows none."""
+    return 0 if file.object.Flags & FO_CACHE_SUPPORTED else routine
+
+
+def _transferred(file: OpenFile, place: int) -> None:
+    """A synchronous file has given or taken bytes up to a place: it is in the cache now."""
+    view = file.object
+    view.CurrentByteOffset = place
+    if not view.Flags & FO_NO_INTERMEDIATE_BUFFERING:
+        view.Flags |= FO_CACHE_SUPPORTED
 
 
 def _is_append_only(caller: Thread, handle: int) -> bool:
@@ -103,11 +121,13 @@ def NtWriteFile(
     buffered = None if file.positioned else caller.memory.read(Buffer, Length)
     caller.memory.probe(Buffer, Length)
 
+    ApcRoutine = _routine(file, ApcRoutine)
+
     def write(request: Request) -> int | None:
         data = buffered if buffered is not None else _copied(caller, Buffer, Length)
         written = file.write(request, offset, data)
         if synchronous and written is not None and file.positioned:
-            file.object.CurrentByteOffset = offset + written
+            _transferred(file, offset + written)
         return written
 
     return start(caller, file, Event, ApcRoutine, ApcContext, IoStatusBlock, write, key=key)
@@ -143,10 +163,12 @@ def NtReadFile(
     key = Key.read() if Key else 0
     caller.memory.probe_for_write(Buffer, Length)
 
+    ApcRoutine = _routine(file, ApcRoutine)
+
     def read(request: Request) -> bytes | None:
         data = file.read(request, offset, Length)
-        if synchronous and data is not None and file.positioned:
-            file.object.CurrentByteOffset = offset + len(data)
+        if synchronous and data and file.positioned:
+            _transferred(file, offset + len(data))
         return data
 
     return start(

@@ -13,11 +13,12 @@ from ntgate.executive.io import constants as c
 from ntgate.executive.io import information_class as i
 from ntgate.executive.io.disk_file import DiskFile
 from ntgate.executive.io.disk_information import text
-from ntgate.executive.io.open_file import OpenFile
+from ntgate.executive.io.mailslot import MailslotRoot
+from ntgate.executive.io.open_file import IO_PRIORITY_NORMAL, OpenFile
 from ntgate.executive.io.pipe import PipeEnd
+from ntgate.executive.io.pipe_device import PipeRoot
 from ntgate.executive.ob.attributes import DELETE, SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
-from ntgate.executive.se.privileges import SE_MANAGE_VOLUME
 from ntgate.layout import io as layout
 from ntgate.layout import ntstatus
 from ntgate.services.file_request import FILE_INFORMATION_CLASS, answer, file_of
@@ -99,6 +100,8 @@ def _own(file: OpenFile, information_class: int) -> bytes | None:
     if information_class == i.FileIoCompletionNotificationInformation:
         told = [mode for flag, mode in _NOTIFICATIONS if view.Flags & flag]
         return struct.pack("<I", sum(told))
+    if information_class == i.FileIoPriorityHintInformation:
+        return struct.pack("<I", file.priority)
     return None
 
 
@@ -114,7 +117,7 @@ def _mode(file: OpenFile) -> int:
 
 
 def _device_information(file: OpenFile, information_class: int) -> bytes:
-    named = isinstance(file, DiskFile | PipeEnd)
+    named = isinstance(file, DiskFile | PipeEnd | PipeRoot | MailslotRoot)
     if information_class == i.FileNameInformation and not named:
         name = text(file.name)
         return struct.pack("<I", len(name)) + name
@@ -163,8 +166,8 @@ def NtSetInformationFile(
         _set_mode(file, struct.unpack_from("<I", data)[0])
     elif FileInformationClass == i.FileCompletionInformation:
         _set_completion(caller, file, *struct.unpack_from("<2I", data))
-    elif FileInformationClass == i.FileValidDataLengthInformation and not _manages_volumes(caller):
-        return ntstatus.STATUS_PRIVILEGE_NOT_HELD
+    elif FileInformationClass == i.FileIoPriorityHintInformation:
+        _set_priority(file, struct.unpack_from("<I", data)[0])
     elif FileInformationClass == i.FileIoCompletionNotificationInformation:
         _set_notification(file, struct.unpack_from("<I", data)[0])
     else:
@@ -174,12 +177,6 @@ def NtSetInformationFile(
             other = file_of(caller, root, 0) if root else None
         file.set(FileInformationClass, data, other)
     return answer(IoStatusBlock, 0)
-
-
-def _manages_volumes(caller: Thread) -> bool:
-    """Asked here; NTFS asks when the file is opened."""
-    token = caller.executive.security.effective(caller.ethread)
-    return token.has_privilege(SE_MANAGE_VOLUME)
 
 
 def _set_position(file: OpenFile, position: int) -> None:
@@ -206,6 +203,13 @@ def _set_mode(file: OpenFile, mode: int) -> None:
     ):
         flags = flags & ~flag | (flag if wanted else 0)
     file.object.Flags = flags
+
+
+def _set_priority(file: OpenFile, priority: int) -> None:
+    """There is no queue of requests here that it would change."""
+    if priority > IO_PRIORITY_NORMAL:
+        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+    file.priority = priority
 
 
 def _set_notification(file: OpenFile, modes: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.outcome import Outcome, Wait
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import (
     ACCESS_MASK,
@@ -24,13 +24,15 @@ from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io import disk_information
 from ntgate.executive.io.disk_file import DiskFile
+from ntgate.executive.io.extended_attributes import EaError, parse_full
 from ntgate.executive.io.open_file import Create
+from ntgate.executive.io.pipe_device import MissingPipe
 from ntgate.executive.ob import ObjectAttributes as Attributes
 from ntgate.executive.ob.attributes import DELETE, SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.services.capture import object_attributes
-from ntgate.services.file_request import FILE_OPTIONS
+from ntgate.services.file_request import FILE_OPTIONS, LARGEST_TRANSFER
 
 EaBytes = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("EaLength")]
 
@@ -93,7 +95,7 @@ def open_file(
     attributes: In[OBJECT_ATTRIBUTES],
     block: Out[IO_STATUS_BLOCK],
     create: Create,
-) -> int:
+) -> Outcome:
     """Open what OBJECT_ATTRIBUTES name; raises NtError."""
     handle.probe()
     block.probe()
@@ -101,13 +103,30 @@ def open_file(
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     io = caller.executive.io
     check_create(io.file_type.map_generic(create.access), create)
-    opened = io.open(caller.process.handles, object_attributes(caller, attributes), create)
+    try:
+        opened = io.open(caller.process.handles, object_attributes(caller, attributes), create)
+    except MissingPipe as error:
+        control = caller.executive.service_control
+        if not control.summon(caller, error.path):
+            raise
+        if control.wait(caller) is None:
+            return Wait(_open_again, (handle, attributes, block, create))
+        return open_file(caller, handle, attributes, block, create)
     handle.write(opened)
     block.write(IO_STATUS_BLOCK(0, create.information))
     return ntstatus.STATUS_SUCCESS
 
 
-@service(partial="extended attributes are ignored")
+def _open_again(
+    caller: Thread,
+    _status: int,
+    state: tuple[Out[HANDLE], In[OBJECT_ATTRIBUTES], Out[IO_STATUS_BLOCK], Create],
+) -> Outcome:
+    """Whoever makes the pipe is ready, or has ended."""
+    return open_file(caller, *state)
+
+
+@service()
 def NtCreateFile(
     caller: Thread,
     FileHandle: Out[HANDLE],
@@ -126,12 +145,21 @@ def NtCreateFile(
     allocation = AllocationSize.read() if AllocationSize else 0
     if allocation < 0:
         return ntstatus.STATUS_INVALID_PARAMETER
-    if EaBuffer and EaLength:
-        caller.memory.read(EaBuffer, EaLength)
     create = Create(
         "", DesiredAccess, ShareAccess, CreateDisposition, CreateOptions,
         FileAttributes & ~WIN32_FILE_FLAGS, allocation,
     )  # fmt: skip
+    if EaBuffer and EaLength:
+        if EaLength > LARGEST_TRANSFER:
+            return ntstatus.STATUS_INSUFFICIENT_RESOURCES
+        data = caller.memory.read(EaBuffer, EaLength)
+        FileHandle.probe()
+        IoStatusBlock.probe()
+        try:
+            create.eas = parse_full(data)
+        except EaError as error:
+            IoStatusBlock.write(IO_STATUS_BLOCK(error.status, error.offset))
+            return error.status
     return open_file(caller, FileHandle, ObjectAttributes, IoStatusBlock, create)
 
 

@@ -1,4 +1,4 @@
-"""File-system controls of the volume's files: object ids, reparse points, sparse ranges."""
+"""File-system controls of the volume's files: reparse points, compression, sparse ranges."""
 
 from __future__ import annotations
 
@@ -7,53 +7,48 @@ from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
+from ntgate.executive.io import notify, object_ids, reparse, volume_control
 from ntgate.executive.io.content import CLUSTER
+from ntgate.executive.io.disk_information import COMPRESSION_FORMAT_LZNT1
+from ntgate.executive.io.request import Request
+from ntgate.executive.io.source import Policy
+from ntgate.executive.io.tree import Directory
 from ntgate.layout import ntstatus as s
 
 if TYPE_CHECKING:
     from ntgate.executive.io.disk_file import DiskFile
 
-FSCTL_LOCK_VOLUME             = 0x090018
-FSCTL_UNLOCK_VOLUME           = 0x09001C
-FSCTL_IS_VOLUME_MOUNTED       = 0x090028
 FSCTL_GET_COMPRESSION         = 0x09003C
 FSCTL_SET_COMPRESSION         = 0x09C040
-FSCTL_GET_OBJECT_ID           = 0x09009C
 FSCTL_SET_REPARSE_POINT       = 0x0900A4
 FSCTL_GET_REPARSE_POINT       = 0x0900A8
 FSCTL_DELETE_REPARSE_POINT    = 0x0900AC
-FSCTL_CREATE_OR_GET_OBJECT_ID = 0x0900C0
 FSCTL_SET_SPARSE              = 0x0900C4
 FSCTL_SET_ZERO_DATA           = 0x0980C8
 FSCTL_QUERY_ALLOCATED_RANGES  = 0x0940CF
 
-FILE_ATTRIBUTE_SPARSE_FILE = 0x200
-OBJECT_ID_BUFFER = 0x40  # FILE_OBJECTID_BUFFER: the id and three birth ids of 16 bytes
+COMPRESSION_FORMAT_DEFAULT = 1
 RANGE = struct.Struct("<2q")  # FILE_ZERO_DATA_INFORMATION, FILE_ALLOCATED_RANGE_BUFFER
 ZERO_CHUNK = 0x100000
 
 
-def control(file: DiskFile, code: int, data: bytes, room: int) -> bytes:
+def control(file: DiskFile, request: Request, code: int, data: bytes, room: int) -> bytes:
     """NtFsControlFile; the answer fits into `room`.  Raises NtError."""
-    if code in (FSCTL_GET_OBJECT_ID, FSCTL_CREATE_OR_GET_OBJECT_ID):
-        return _object_id(file, room)
+    if code in object_ids.CONTROLS:
+        return object_ids.control(file, code, data, room)
+    of_volume = volume_control.control(file.volume, file.entry, code, room)
+    if of_volume is not None:
+        return of_volume
     if code == FSCTL_GET_REPARSE_POINT:
-        raise NtError(s.STATUS_NOT_A_REPARSE_POINT if room else s.STATUS_INVALID_USER_BUFFER)
-    if code == FSCTL_DELETE_REPARSE_POINT:
-        raise NtError(s.STATUS_NOT_A_REPARSE_POINT)
+        return _get_reparse(file, request, room)
     if code == FSCTL_SET_REPARSE_POINT:
-        file.volume.tell.denied(file.name, "a reparse point can't be made")
-        raise NtError(s.STATUS_ACCESS_DENIED)
-    if code in (FSCTL_IS_VOLUME_MOUNTED, FSCTL_LOCK_VOLUME, FSCTL_UNLOCK_VOLUME):
-        return b""
+        return _set_reparse(file, data)
+    if code == FSCTL_DELETE_REPARSE_POINT:
+        return _delete_reparse(file, data)
     if code == FSCTL_GET_COMPRESSION:
-        if room < 2:
-            raise NtError(s.STATUS_BUFFER_TOO_SMALL)
-        return bytes(2)
+        return _get_compression(file, room)
     if code == FSCTL_SET_COMPRESSION:
-        if len(data) < 2:
-            raise NtError(s.STATUS_INVALID_PARAMETER)
-        return b""
+        return _set_compression(file, data)
     if file.is_directory:
         raise NtError(s.STATUS_INVALID_PARAMETER)
     if code == FSCTL_SET_SPARSE:
@@ -61,17 +56,92 @@ def control(file: DiskFile, code: int, data: bytes, room: int) -> bytes:
     if code == FSCTL_SET_ZERO_DATA:
         return _zero(file, data)
     if code == FSCTL_QUERY_ALLOCATED_RANGES:
-        return _ranges(file, data, room)
+        return _ranges(file, data, request, room)
     raise NtError(s.STATUS_INVALID_DEVICE_REQUEST)
 
 
-def _object_id(file: DiskFile, room: int) -> bytes:
-    """The volume's serial number and the file's: two opens of one file agree."""
-    if room < OBJECT_ID_BUFFER:
+# Reparse points.
+
+
+def _get_reparse(file: DiskFile, request: Request, room: int) -> bytes:
+    if not room:
+        raise NtError(s.STATUS_INVALID_USER_BUFFER)
+    point = file.node.reparse
+    if point is None:
+        raise NtError(s.STATUS_NOT_A_REPARSE_POINT)
+    if room < point.header_size:
         raise NtError(s.STATUS_BUFFER_TOO_SMALL)
-    return struct.pack("<2Q", file.node.file_id, file.volume.serial).ljust(
-        OBJECT_ID_BUFFER, b"\0"
+    if room < len(point.buffer):
+        request.status = s.STATUS_BUFFER_OVERFLOW
+    return point.buffer[:room]
+
+
+def _set_reparse(file: DiskFile, data: bytes) -> bytes:
+    _check_writable(file)
+    point = reparse.parse(data)
+    node = file.node
+    node.check_writable()
+    if node.policy is Policy.WRITE_THROUGH:
+        file.volume.tell.denied(file.name, "a folder of the host's takes no reparse points")
+        raise NtError(s.STATUS_INVALID_DEVICE_REQUEST)
+    if file.entry.directory is None:
+        raise NtError(s.STATUS_INVALID_PARAMETER)
+    if point.tag == reparse.IO_REPARSE_TAG_MOUNT_POINT and not node.is_directory:
+        raise NtError(s.STATUS_NOT_A_DIRECTORY)
+    if isinstance(node, Directory) and node.children:
+        raise NtError(s.STATUS_DIRECTORY_NOT_EMPTY)
+    if node.eas:
+        raise NtError(s.STATUS_EAS_NOT_SUPPORTED)
+    if node.reparse is not None:
+        node.reparse.check_same(point)
+    node.reparse = point
+    return _told(file)
+
+
+def _delete_reparse(file: DiskFile, data: bytes) -> bytes:
+    _check_writable(file)
+    if file.node.reparse is None:
+        raise NtError(s.STATUS_NOT_A_REPARSE_POINT)
+    file.node.reparse.check_same(reparse.parse_deletion(data))
+    file.node.check_writable()
+    file.node.reparse = None
+    return _told(file)
+
+
+def _told(file: DiskFile) -> bytes:
+    """An attribute of the file has changed."""
+    file.node.metadata.change = file.volume.tree.now()
+    file.volume.notifier.report(
+        file.entry, notify.FILE_NOTIFY_CHANGE_ATTRIBUTES, notify.FILE_ACTION_MODIFIED
     )
+    return b""
+
+
+# Compression: the state is kept, and no data takes less room by it.
+
+
+def _get_compression(file: DiskFile, room: int) -> bytes:
+    if room < struct.calcsize("<H"):
+        raise NtError(s.STATUS_BUFFER_TOO_SMALL)
+    compressed = file.node.metadata.attributes & c.FILE_ATTRIBUTE_COMPRESSED
+    return struct.pack("<H", COMPRESSION_FORMAT_LZNT1 if compressed else 0)
+
+
+def _set_compression(file: DiskFile, data: bytes) -> bytes:
+    if len(data) < struct.calcsize("<H"):
+        raise NtError(s.STATUS_INVALID_PARAMETER)
+    (wanted,) = struct.unpack_from("<H", data)
+    if wanted not in (0, COMPRESSION_FORMAT_DEFAULT, COMPRESSION_FORMAT_LZNT1):
+        raise NtError(s.STATUS_INVALID_PARAMETER)
+    file.node.check_writable()
+    if wanted:
+        file.node.metadata.attributes |= c.FILE_ATTRIBUTE_COMPRESSED
+    else:
+        file.node.metadata.attributes &= ~c.FILE_ATTRIBUTE_COMPRESSED
+    return _told(file)
+
+
+# Sparse files.
 
 
 def _check_writable(file: DiskFile) -> None:
@@ -85,9 +155,9 @@ def _set_sparse(file: DiskFile, data: bytes) -> bytes:
     file.node.check_writable()
     metadata = file.node.metadata
     if not data or data[0]:
-        metadata.attributes |= FILE_ATTRIBUTE_SPARSE_FILE
+        metadata.attributes |= c.FILE_ATTRIBUTE_SPARSE_FILE
     else:
-        metadata.attributes &= ~FILE_ATTRIBUTE_SPARSE_FILE
+        metadata.attributes &= ~c.FILE_ATTRIBUTE_SPARSE_FILE
     return b""
 
 
@@ -107,7 +177,7 @@ def _zero(file: DiskFile, data: bytes) -> bytes:
     return b""
 
 
-def _ranges(file: DiskFile, data: bytes, room: int) -> bytes:
+def _ranges(file: DiskFile, data: bytes, request: Request, room: int) -> bytes:
     """What is not known to be zeros between an offset and a length, cluster by cluster."""
     if len(data) < RANGE.size:
         raise NtError(s.STATUS_INVALID_PARAMETER)
@@ -117,8 +187,8 @@ def _ranges(file: DiskFile, data: bytes, room: int) -> bytes:
     end = min(start + length, file.stream.size)
     if start >= end:
         return b""
-    if not file.node.metadata.attributes & FILE_ATTRIBUTE_SPARSE_FILE:
-        return _fit([(start, end)], room)
+    if not file.node.metadata.attributes & c.FILE_ATTRIBUTE_SPARSE_FILE:
+        return _fit([(start, end)], request, room)
     found: list[tuple[int, int]] = []
     position = start
     while position < end:
@@ -129,10 +199,13 @@ def _ranges(file: DiskFile, data: bytes, room: int) -> bytes:
             else:
                 found.append((position, following))
         position = following
-    return _fit(found, room)
+    return _fit(found, request, room)
 
 
-def _fit(ranges: list[tuple[int, int]], room: int) -> bytes:
-    if room < RANGE.size * len(ranges):
+def _fit(ranges: list[tuple[int, int]], request: Request, room: int) -> bytes:
+    fitting = room // RANGE.size
+    if ranges and not fitting:
         raise NtError(s.STATUS_BUFFER_TOO_SMALL)
-    return b"".join(RANGE.pack(start, end - start) for start, end in ranges)
+    if len(ranges) > fitting:
+        request.status = s.STATUS_BUFFER_OVERFLOW
+    return b"".join(RANGE.pack(start, end - start) for start, end in ranges[:fitting])

@@ -11,6 +11,7 @@ from ntgate.executive.io.locks import Lock
 from ntgate.executive.io.notify import (
     FILE_ACTION_MODIFIED,
     FILE_ACTION_REMOVED,
+    FILE_ACTION_REMOVED_STREAM,
     FILE_NOTIFY_CHANGE_DIR_NAME,
     FILE_NOTIFY_CHANGE_FILE_NAME,
     FILE_NOTIFY_CHANGE_LAST_WRITE,
@@ -49,6 +50,8 @@ class DiskFile(OpenFile):
         self.stream = stream
         self.scan: DirectoryScan | None = None
         self.watch: Watch | None = None
+        self.manages_volume = False  # who opened it held SeManageVolumePrivilege
+        self.next_ea = 0  # where a scan of its extended attributes goes on
         self._is_directory = node.is_directory and not stream.stream_name
         self.fast = self.synchronous and not self._is_directory
 
@@ -175,7 +178,7 @@ class DiskFile(OpenFile):
         return disk_information.query_volume(self.volume, information_class)
 
     def file_control(self, request: Request, code: int, data: bytes, room: int) -> bytes | None:
-        return disk_control.control(self, code, data, room)
+        return disk_control.control(self, request, code, data, room)
 
     # Directories.
 
@@ -233,6 +236,7 @@ class DiskFile(OpenFile):
         if not stream.opens and stream.delete_pending:
             node.streams.pop(stream.stream_name.upper(), None)
             stream.release()
+            self.volume.notifier.report_stream(entry, stream, FILE_ACTION_REMOVED_STREAM)
         if entry.delete_pending and not self._entry_is_open():
             self._delete()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
+from ntgate.executive.io import constants as c
 from ntgate.executive.io import information_class as i
 from ntgate.executive.io.content import CLUSTER
 from ntgate.executive.io.tree import Entry, Node, Stream
@@ -23,11 +24,18 @@ DIRECTORY_RECORD = struct.Struct("<2I6Q2I")  # FILE_DIRECTORY_INFORMATION up to 
 FILE_CASE_PRESERVED_NAMES    = 0x0002
 FILE_UNICODE_ON_DISK         = 0x0004
 FILE_SUPPORTS_SPARSE_FILES   = 0x0040
+FILE_PERSISTENT_ACLS         = 0x0008
+FILE_FILE_COMPRESSION        = 0x0010
+FILE_VOLUME_QUOTAS           = 0x0020
+FILE_SUPPORTS_REPARSE_POINTS = 0x0080
+FILE_SUPPORTS_OBJECT_IDS     = 0x1_0000
 FILE_NAMED_STREAMS           = 0x4_0000
 VOLUME_ATTRIBUTES = (
-    FILE_CASE_PRESERVED_NAMES | FILE_UNICODE_ON_DISK | FILE_SUPPORTS_SPARSE_FILES
-    | FILE_NAMED_STREAMS
+    FILE_CASE_PRESERVED_NAMES | FILE_UNICODE_ON_DISK | FILE_PERSISTENT_ACLS
+    | FILE_FILE_COMPRESSION | FILE_VOLUME_QUOTAS | FILE_SUPPORTS_SPARSE_FILES
+    | FILE_SUPPORTS_REPARSE_POINTS | FILE_SUPPORTS_OBJECT_IDS | FILE_NAMED_STREAMS
 )  # fmt: skip
+COMPRESSION_FORMAT_LZNT1 = 2
 
 
 def text(value: str) -> bytes:
@@ -76,8 +84,8 @@ def _internal(file: DiskFile) -> bytes:
     return struct.pack("<Q", file.node.file_id)
 
 
-def _ea(_file: DiskFile) -> bytes:
-    return bytes(4)
+def _ea(file: DiskFile) -> bytes:
+    return struct.pack("<I", file.node.ea_size)
 
 
 def _name(file: DiskFile) -> bytes:
@@ -104,7 +112,8 @@ def _network_open(file: DiskFile) -> bytes:
 
 
 def _attribute_tag(file: DiskFile) -> bytes:
-    return struct.pack("<2I", file.node.attributes, 0)
+    point = file.node.reparse
+    return struct.pack("<2I", file.node.attributes, point.tag if point is not None else 0)
 
 
 def _streams(file: DiskFile) -> bytes:
@@ -123,7 +132,11 @@ def _end_of_file(file: DiskFile) -> bytes:
 
 
 def _compression(file: DiskFile) -> bytes:
-    return struct.pack("<QH4Bxx", sizes(file.node, file.stream)[0], 0, 0, 0, 0, 0)
+    """FILE_COMPRESSION_INFORMATION: size, format, and the shifts of unit, chunk and cluster."""
+    allocated = sizes(file.node, file.stream)[0]
+    if not file.node.metadata.attributes & c.FILE_ATTRIBUTE_COMPRESSED:
+        return struct.pack("<QH6x", allocated, 0)
+    return struct.pack("<QH3B3x", allocated, COMPRESSION_FORMAT_LZNT1, 16, 12, 12)
 
 
 def chain(records: list[bytes]) -> bytes:
@@ -179,7 +192,8 @@ def directory_record(name: str, entry: Entry, information_class: int) -> bytes:
     )  # fmt: skip
     if information_class == i.FileDirectoryInformation:
         return record + encoded
-    record += bytes(4)  # EaSize
+    # EaSize, or the tag of a reparse point
+    record += struct.pack("<I", node.reparse.tag if node.reparse is not None else node.ea_size)
     if information_class == i.FileFullDirectoryInformation:
         return record + encoded
     if information_class == i.FileIdFullDirectoryInformation:

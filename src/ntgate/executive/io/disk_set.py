@@ -9,7 +9,8 @@ from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io import information_class as i
 from ntgate.executive.io import notify
-from ntgate.executive.io.names import check_new
+from ntgate.executive.io.content import CLUSTER, MemoryContent
+from ntgate.executive.io.names import check_new, parse_path
 from ntgate.executive.io.source import Policy
 from ntgate.executive.io.tree import Directory, Entry, Node, Stream
 from ntgate.executive.ob import attributes as a
@@ -45,10 +46,9 @@ def set_information(
     elif information_class == i.FileLinkInformation:
         _link(file, data, other)
     elif information_class == i.FileValidDataLengthInformation:
-        length = struct.unpack_from("<q", data)[0]
-        # There is no data here that isn't valid, so there is nothing to change.
-        if not 0 < length <= file.stream.size:
-            raise NtError(s.STATUS_INVALID_PARAMETER)
+        if not file.manages_volume:
+            raise NtError(s.STATUS_PRIVILEGE_NOT_HELD)
+        _file_stream(file).set_valid_length(struct.unpack_from("<q", data)[0])
     else:
         raise NtError(s.STATUS_INVALID_PARAMETER)
 
@@ -68,8 +68,8 @@ def _set_basic(file: DiskFile, data: bytes) -> None:
         if time not in UNCHANGED:
             setattr(metadata, member, time)
     if attributes:
-        directory = metadata.attributes & c.FILE_ATTRIBUTE_DIRECTORY
-        metadata.attributes = attributes & c.FILE_ATTRIBUTE_SETTABLE | directory
+        kept = metadata.attributes & c.FILE_ATTRIBUTE_OF_FILE
+        metadata.attributes = attributes & c.FILE_ATTRIBUTE_SETTABLE | kept
     if times[3] in UNCHANGED:
         metadata.change = node.tree.now()
     node.save_metadata()
@@ -92,13 +92,15 @@ def _set_end(file: DiskFile, size: int) -> None:
 
 
 def _set_allocation(file: DiskFile, size: int) -> None:
-    """More is only promised; less cuts the file."""
+    """Less cuts the file; more is promised, and there must be room for it."""
     stream = _file_stream(file)
     if size < 0:
         raise NtError(s.STATUS_INVALID_PARAMETER)
     if size < stream.size:
         _check_unmapped(file, stream)
         stream.set_size(size)
+    elif -(-(size - stream.size) // CLUSTER) > file.volume.tree.space.free:
+        raise NtError(s.STATUS_DISK_FULL)
 
 
 def _file_stream(file: DiskFile) -> Stream:
@@ -128,6 +130,8 @@ def _set_disposition(file: DiskFile, *, delete: bool) -> None:
         raise NtError(s.STATUS_DIRECTORY_NOT_EMPTY)
     entry.delete_pending = True
     file.object.DeletePending = 1
+    if isinstance(file.node, Directory):
+        file.volume.notifier.ends(file.node)
 
 
 def _check_deletable(file: DiskFile, node: Node) -> None:
@@ -190,6 +194,10 @@ def _on_volume(file: DiskFile, path: str) -> str:
 
 def _rename(file: DiskFile, data: bytes, other: OpenFile | None) -> None:
     entry = file.entry
+    stream_name = _new_stream_name(data)
+    if stream_name is not None:
+        _rename_stream(file, stream_name, replace=bool(data[0] & FILE_RENAME_REPLACE_IF_EXISTS))
+        return
     if file.stream.stream_name:
         raise NtError(s.STATUS_INVALID_PARAMETER)
     if entry.directory is None:
@@ -222,6 +230,39 @@ def _rename(file: DiskFile, data: bytes, other: OpenFile | None) -> None:
     file.opened_name = file.volume.opened_name(_new_path(file, data, other))
     file.node.metadata.change = volume.tree.now()
     volume.notifier.report(entry, changed, came)
+
+
+def _new_stream_name(data: bytes) -> str | None:
+    """The name of a stream, "" for the file's main one; None for the name of a file."""
+    (length,) = struct.unpack_from("<I", data, 8)
+    raw = data[RENAME_NAME_AT : RENAME_NAME_AT + length]
+    if not raw.startswith(b":\0") or len(raw) != length or length & 1:
+        return None
+    return parse_path(raw.decode("utf-16-le", "surrogatepass")).stream
+
+
+def _rename_stream(file: DiskFile, name: str, *, replace: bool) -> None:
+    """What has the new name gives way if it is empty and nobody has it open."""
+    node, stream = file.node, file.stream
+    if file.is_directory or (node.is_directory and not name):
+        raise NtError(s.STATUS_INVALID_PARAMETER)
+    node.check_writable()
+    there = node.streams.get(name.upper())
+    if there is not None and there is not stream:
+        if not replace or there.opens or there.size:
+            raise NtError(s.STATUS_OBJECT_NAME_COLLISION)
+        there.release()
+    main = "" in (name, stream.stream_name)
+    if main and (node.policy is Policy.WRITE_THROUGH or stream is there):
+        raise NtError(s.STATUS_INVALID_PARAMETER)  # the host's file has no other streams
+    stream.writable_content()
+    del node.streams[stream.stream_name.upper()]
+    if main and name:
+        node.streams[""] = Stream(node, "", MemoryContent(node.tree.space))
+    file.volume.notifier.report_stream(file.entry, stream, notify.FILE_ACTION_REMOVED_STREAM)
+    stream.stream_name = name
+    node.streams[name.upper()] = stream
+    file.volume.notifier.report_stream(file.entry, stream, notify.FILE_ACTION_ADDED_STREAM)
 
 
 def _link(file: DiskFile, data: bytes, other: OpenFile | None) -> None:

@@ -41,7 +41,8 @@ FileAttributeTagInformation    = 35
 FileIdBothDirectoryInformation = 37
 FileIdFullDirectoryInformation = 38
 FileValidDataLengthInformation = 39
-FileIoCompletionNotificationInformation = 41  # newer than XP, as the next two
+FileIoCompletionNotificationInformation = 41  # newer than XP, as the next ones
+FileIoPriorityHintInformation  = 43
 FileNormalizedNameInformation  = 48
 FileDispositionInformationEx   = 64
 FileRenameInformationEx        = 65
@@ -79,6 +80,7 @@ QUERY: dict[int, tuple[int, int]] = {
     FileNetworkOpenInformation:   (0x38, c.FILE_READ_ATTRIBUTES),
     FileAttributeTagInformation:  (0x08, c.FILE_READ_ATTRIBUTES),
     FileIoCompletionNotificationInformation: (0x04, 0),
+    FileIoPriorityHintInformation: (0x04, 0),
     FileNormalizedNameInformation: (0x08, 0),
 }  # fmt: skip
 
@@ -105,6 +107,7 @@ SET: dict[int, tuple[int, int]] = {
     FileCompletionInformation:    (0x08, 0),
     FileValidDataLengthInformation: (0x08, c.FILE_WRITE_DATA),
     FileIoCompletionNotificationInformation: (0x04, 0),
+    FileIoPriorityHintInformation: (0x04, 0),
 }  # fmt: skip
 
 DIRECTORY = frozenset({

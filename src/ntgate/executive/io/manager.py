@@ -7,14 +7,15 @@ r"""The I/O manager: drivers, devices, file objects, and opening by name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from ntgate.errors import NtError
 from ntgate.executive.events import PathDenied
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.completion import CompletionPorts
-from ntgate.executive.io.open_file import Create, Opener, OpenFile
+from ntgate.executive.io.open_file import MOST_REPARSES, Create, Opener, OpenFile
+from ntgate.executive.io.reparse import Reparse
 from ntgate.executive.io.request import Request
 from ntgate.executive.mm.section import Section, create_section, delete_section
 from ntgate.executive.ob import HandleClosing, ObjectAttributes
@@ -159,15 +160,24 @@ class IoManager:
 
     def open_object(self, attributes: ObjectAttributes, create: Create) -> OpenFile:
         """A new file object with one reference and no handle; `access` is granted already."""
-        device, create.path, create.related = self._find(attributes)
         create.security, create.quality = attributes.security, attributes.quality
+        for _ in range(MOST_REPARSES):
+            try:
+                return self._open_at(attributes, create)
+            except Reparse as onward:
+                attributes = replace(attributes, name=onward.path, root=0)
+        raise NtError(s.STATUS_REPARSE_POINT_NOT_RESOLVED)
+
+    def _open_at(self, attributes: ObjectAttributes, create: Create) -> OpenFile:
+        """Raises NtError, and Reparse where the name leads on."""
+        device, create.path, create.related = self._find(attributes)
         if create.makes_on not in (0, device.device_type):
             raise NtError(s.STATUS_OBJECT_NAME_INVALID)
         file = self._new_file(device, create)
         body = file.address
         try:
             opened = device.opener.open(create, file)
-        except NtError:
+        except (NtError, Reparse):
             self.objects.dereference(body)
             raise
         device.view.ReferenceCount += 1

@@ -6,17 +6,22 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ntgate.layout.ntstatus import STATUS_NOTIFY_ENUM_DIR, STATUS_SUCCESS
+from ntgate.layout.ntstatus import (
+    STATUS_DELETE_PENDING,
+    STATUS_NOTIFY_ENUM_DIR,
+    STATUS_SUCCESS,
+)
 
 if TYPE_CHECKING:
     from ntgate.executive.io.request import Request
-    from ntgate.executive.io.tree import Directory, Entry
+    from ntgate.executive.io.tree import Directory, Entry, Stream
 
 FILE_NOTIFY_CHANGE_FILE_NAME   = 0x001
 FILE_NOTIFY_CHANGE_DIR_NAME    = 0x002
 FILE_NOTIFY_CHANGE_ATTRIBUTES  = 0x004
 FILE_NOTIFY_CHANGE_SIZE        = 0x008
 FILE_NOTIFY_CHANGE_LAST_WRITE  = 0x010
+FILE_NOTIFY_CHANGE_EA          = 0x080
 FILE_NOTIFY_CHANGE_STREAM_NAME = 0x200
 FILE_NOTIFY_VALID_MASK         = 0xFFF
 
@@ -25,6 +30,8 @@ FILE_ACTION_REMOVED          = 2
 FILE_ACTION_MODIFIED         = 3
 FILE_ACTION_RENAMED_OLD_NAME = 4
 FILE_ACTION_RENAMED_NEW_NAME = 5
+FILE_ACTION_ADDED_STREAM     = 6
+FILE_ACTION_REMOVED_STREAM   = 7
 
 
 @dataclass(slots=True)
@@ -76,11 +83,15 @@ class Notifier:
     def __init__(self) -> None:
         self.watches: list[Watch] = []
 
-    def report(self, entry: Entry, changed: int, action: int) -> None:
+    def report_stream(self, entry: Entry, stream: Stream, action: int) -> None:
+        """A named stream comes or goes."""
+        self.report(entry, FILE_NOTIFY_CHANGE_STREAM_NAME, action, stream.suffix)
+
+    def report(self, entry: Entry, changed: int, action: int, suffix: str = "") -> None:
         """An entry has been changed, or goes: it is still in its directory."""
         if not self.watches:
             return
-        name, directory = entry.name, entry.directory
+        name, directory = entry.name + suffix, entry.directory
         near = True
         due = []
         while directory is not None:
@@ -100,6 +111,14 @@ class Notifier:
             near = False
         for watch in due:
             self.answer(watch)
+
+    def ends(self, directory: Directory) -> None:
+        """A directory is going to be deleted: nobody need wait for changes in it any more."""
+        for watch in self.watches:
+            if watch.directory is directory:
+                waiting, watch.waiting = watch.waiting, []
+                for request, _room in waiting:
+                    request.complete(STATUS_DELETE_PENDING)
 
     @staticmethod
     def answer(watch: Watch) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
+from ntgate.executive.io.extended_attributes import Ea
 from ntgate.executive.mm.files import SectionFile
 from ntgate.executive.ob.attributes import Quality
 from ntgate.layout.io import FILE_OBJECT, FO_SYNCHRONOUS_IO
@@ -20,6 +21,10 @@ from ntgate.layout.ntstatus import (
 if TYPE_CHECKING:
     from ntgate.executive.io.manager import Device
     from ntgate.executive.io.request import Request
+
+
+IO_PRIORITY_NORMAL = 2  # IO_PRIORITY_HINT
+MOST_REPARSES = 32  # of one open: more is a circle
 
 
 @dataclass(slots=True)
@@ -41,6 +46,7 @@ class Create:
     extra: object = None  # of a named pipe or mailslot: what its creation says
     makes_on: int = 0  # the type of device that such a thing is made on
     information: int = c.FILE_OPENED
+    eas: list[Ea] = field(default_factory=list)  # for a new or overwritten file
     maximum: bool = False  # MAXIMUM_ALLOWED was asked for as well
     security: bytes = b""  # a self-relative descriptor for a new file
     quality: Quality | None = None  # how a server may act as who opens its pipe
@@ -57,6 +63,12 @@ class FileGuard(Protocol):
     def check_file(self, descriptor: bytes, access: int) -> int:
         """The rights that the caller gets; raises STATUS_ACCESS_DENIED."""
 
+    def restores_files(self) -> bool:
+        """Whether the caller holds SeRestorePrivilege."""
+
+    def manages_volumes(self) -> bool:
+        """Whether the caller holds SeManageVolumePrivilege."""
+
     def new_file_security(self, explicit: bytes, parent: bytes, *, directory: bool) -> bytes:
         """The descriptor of a new file: given ones, and what its directory's hands down."""
 
@@ -65,7 +77,9 @@ class Opener(Protocol):
     """What a device does with an open."""
 
     def open(self, create: Create, file: FILE_OBJECT) -> OpenFile:
-        """Raises NtError; fills in the file object's Flags and sharing members."""
+        """Raises NtError, and Reparse where the path goes on elsewhere; fills in the file
+        object's Flags and sharing members.
+        """
 
 
 class OpenFile:
@@ -81,6 +95,7 @@ class OpenFile:
     fast = False  # synchronous and on a disk: services/file_fast.py
     is_directory = False
     security = b""  # a self-relative security descriptor; empty for the default
+    priority = IO_PRIORITY_NORMAL
 
     def __init__(self, file: FILE_OBJECT, device: Device, access: int) -> None:
         self.object = file

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ntgate.executive.ps import apc
 from ntgate.layout.io import (
     FILE_OBJECT,
+    FO_CACHE_SUPPORTED,
     FO_SKIP_COMPLETION_PORT,
     FO_SKIP_SET_EVENT,
     IO_TYPE_IRP,
@@ -146,9 +147,11 @@ class Request:
     def fail(self) -> int:
         """End a request with an error that its service returns.
 
-        Only who asked synchronously finds it in the status block as well, as after fast I/O.
+        Only who asked synchronously finds it in the status block as well, as after fast I/O,
+        which a disk's file has once it is in the cache.
         """
-        if self.synchronous:
+        cached = self.file.object.Flags & FO_CACHE_SUPPORTED
+        if self.synchronous and (cached or not self.file.positioned):
             self.apc_routine = 0
             self.finish(0)
         return self.status

@@ -7,17 +7,21 @@ source gave is looked at once and then lives here, except below a write-through 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from weakref import WeakValueDictionary
 
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.content import Content, MemoryContent, Space
+from ntgate.executive.io.extended_attributes import Eas
 from ntgate.executive.io.locks import LockTable
 from ntgate.executive.io.names import short_name
+from ntgate.executive.io.reparse import ReparsePoint
 from ntgate.executive.io.share import ShareAccess
 from ntgate.executive.io.source import FileSource, FolderSource, Metadata, Policy, Source
 from ntgate.executive.ob.names import upcase
-from ntgate.layout.ntstatus import STATUS_ACCESS_DENIED
+from ntgate.layout.ntstatus import STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER
 
+OBJECT_ID_SIZE = 16
 FIRST_FILE_ID = 0x0001_0000_0000_0005  # of the root on NTFS: sequence number and record 5
 
 
@@ -52,10 +56,14 @@ class Node:
     def __init__(self, tree: Tree, metadata: Metadata | None) -> None:
         self.tree = tree
         self.file_id = tree.next_file_id()
+        tree.nodes[self.file_id] = self
         self.entries: list[Entry] = []
         self.streams: dict[str, Stream] = {}
         self.opens = 0
         self.security = b""  # a self-relative security descriptor; empty for the default
+        self.eas: Eas | None = None
+        self.reparse: ReparsePoint | None = None
+        self.object_id = b""  # FILE_OBJECTID_BUFFER, once it has one
         self._metadata = metadata
 
     @property
@@ -74,9 +82,16 @@ class Node:
     def attributes(self) -> int:
         """As queries tell them: never 0."""
         found = self.metadata.attributes
+        if self.reparse is not None:
+            found |= c.FILE_ATTRIBUTE_REPARSE_POINT
         if self.is_directory:
             return found & ~c.FILE_ATTRIBUTE_NORMAL | c.FILE_ATTRIBUTE_DIRECTORY
         return found or c.FILE_ATTRIBUTE_NORMAL
+
+    @property
+    def ea_size(self) -> int:
+        """What FILE_EA_INFORMATION tells."""
+        return self.eas.size if self.eas is not None else 0
 
     def check_writable(self) -> None:
         """Raises STATUS_ACCESS_DENIED below a read-only mount."""
@@ -109,6 +124,7 @@ class Stream:
         self.opens = 0
         self.delete_pending = False
         self.changed = False  # since the last file object on it has gone
+        self._valid: int | None = None  # what was written of it, where that is not all
         self._content = content
 
     @property
@@ -142,18 +158,33 @@ class Stream:
             return self._content.allocated
         return -(-self.size // 0x1000) * 0x1000
 
+    @property
+    def valid_length(self) -> int:
+        """Bytes up to the last that was written, or declared valid; zeros follow."""
+        return self.size if self._valid is None else min(self._valid, self.size)
+
+    def set_valid_length(self, length: int) -> None:
+        """It only grows, within the size; raises STATUS_INVALID_PARAMETER."""
+        if not self.valid_length <= length <= self.size or not length:
+            raise NtError(STATUS_INVALID_PARAMETER)
+        self._valid = length if length < self.size else None
+
     def read(self, offset: int, size: int) -> bytes:
         content = self._content
         return (content if content is not None else self.content).read(offset, size)
 
     def write(self, offset: int, data: bytes) -> None:
         self.writable_content().write(offset, data)
+        if self._valid is not None and offset + len(data) > self._valid:
+            self._valid = offset + len(data)
         self.changed = True
         self.node.touch()
 
     def set_size(self, size: int) -> None:
         if size != self.size:
+            valid = min(self.valid_length, size)
             self.writable_content().set_size(size)
+            self._valid = valid if valid < size else None
             self.changed = True
             self.node.touch()
 
@@ -330,6 +361,8 @@ class Tree:
         self.space = space
         self.now = now
         self._last_id = FIRST_FILE_ID - 1
+        self.nodes: WeakValueDictionary[int, Node] = WeakValueDictionary()  # by file id
+        self.object_ids: dict[bytes, Node] = {}
         metadata = Metadata.at(now(), c.FILE_ATTRIBUTE_DIRECTORY | c.FILE_ATTRIBUTE_HIDDEN
                                | c.FILE_ATTRIBUTE_SYSTEM)  # fmt: skip
         self.root = Directory(self, None, metadata)
@@ -373,6 +406,7 @@ class Tree:
         """
         directory.check_writable()
         above = directory.source if directory.policy is Policy.WRITE_THROUGH else None
+        attributes |= directory.metadata.attributes & c.FILE_ATTRIBUTE_COMPRESSED
         metadata = Metadata.at(self.now(), attributes)
         node: Node
         if attributes & c.FILE_ATTRIBUTE_DIRECTORY:
@@ -426,6 +460,7 @@ class Tree:
 
     def release(self, node: Node) -> None:
         """A node without a name that nobody has open."""
+        self.object_ids.pop(node.object_id[:OBJECT_ID_SIZE], None)
         for stream in node.streams.values():
             stream.release()
 

@@ -2,6 +2,7 @@ r"""The volume behind C:: opening, creating, overwriting, as NTFS does it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,23 +10,32 @@ from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.content import MemoryContent
 from ntgate.executive.io.disk_file import DiskFile
+from ntgate.executive.io.extended_attributes import Eas
 from ntgate.executive.io.manager import Device
 from ntgate.executive.io.names import FilePath, check_new, parse_path
 from ntgate.executive.io.notify import (
     FILE_ACTION_ADDED,
+    FILE_ACTION_ADDED_STREAM,
     FILE_ACTION_MODIFIED,
     FILE_NOTIFY_CHANGE_DIR_NAME,
     FILE_NOTIFY_CHANGE_FILE_NAME,
     FILE_NOTIFY_CHANGE_SIZE,
     Notifier,
 )
-from ntgate.executive.io.open_file import Create, FileGuard, OpenFile
+from ntgate.executive.io.open_file import MOST_REPARSES, Create, FileGuard, OpenFile
+from ntgate.executive.io.reparse import Reparse
 from ntgate.executive.io.source import Policy
-from ntgate.executive.io.tree import Directory, Entry, Node, Stream, Tree
+from ntgate.executive.io.tree import OBJECT_ID_SIZE, Directory, Entry, Node, Stream, Tree
 from ntgate.executive.io.volume_file import VolumeFile
 from ntgate.executive.mm.manager import MemoryManager
 from ntgate.executive.ob import ObjectManager
-from ntgate.executive.ob.attributes import DELETE, MAXIMUM_ALLOWED, WRITE_DAC, WRITE_OWNER
+from ntgate.executive.ob.attributes import (
+    DELETE,
+    MAXIMUM_ALLOWED,
+    OBJ_CASE_INSENSITIVE,
+    WRITE_DAC,
+    WRITE_OWNER,
+)
 from ntgate.executive.ob.names import upcase
 from ntgate.layout import ntstatus as s
 from ntgate.layout.io import FILE_OBJECT, FO_DELETE_ON_CLOSE, FO_TEMPORARY_FILE
@@ -48,6 +58,15 @@ class _Place:
     name: str
     path: FilePath
     opened: str = ""
+
+
+def _eas_of(create: Create) -> Eas | None:
+    """Raises STATUS_EA_TOO_LARGE."""
+    if not create.eas:
+        return None
+    eas = Eas()
+    eas.change(create.eas)
+    return eas
 
 
 class Teller(Protocol):
@@ -74,6 +93,7 @@ class Volume:
         self.serial = 0x1CA1_D2B3  # any fixed number
         self.label = ""
         self.guard: FileGuard | None = None
+        self.new_object_id: Callable[[], bytes] = lambda: bytes(OBJECT_ID_SIZE)
 
     # Finding.
 
@@ -89,6 +109,8 @@ class Volume:
             entry, node, stream = self._open(create, place, place.entry)
         opened = DiskFile(file, self, create.access, entry, node, stream)
         opened.opened_name = place.opened
+        if create.access & c.FILE_WRITE_DATA and self.guard is not None:
+            opened.manages_volume = self.guard.manages_volumes()
         if create.options & c.FILE_DELETE_ON_CLOSE:
             file.Flags |= FO_DELETE_ON_CLOSE
         if create.attributes & c.FILE_ATTRIBUTE_TEMPORARY and create.information != c.FILE_OPENED:
@@ -105,7 +127,7 @@ class Volume:
 
     def find(self, path: str, related: OpenFile | None = None) -> Entry:
         """The entry of a path, without opening it; raises NtError."""
-        place = self._place(Create(path, 0, related=related))
+        place = self._settled(path, related)
         if place.entry is None:
             raise NtError(s.STATUS_OBJECT_NAME_NOT_FOUND)
         if place.path.directory and not place.entry.node.is_directory:
@@ -114,12 +136,25 @@ class Volume:
 
     def place_of(self, path: str, related: OpenFile | None) -> tuple[Directory, str, Entry | None]:
         """Directory, name, and the entry that is there, of a new name; raises NtError."""
-        place = self._place(Create(path, 0, related=related))
+        place = self._settled(path, related, c.FILE_OPEN_REPARSE_POINT)
         if not place.name or place.path.stream or place.path.directory:
             raise NtError(s.STATUS_OBJECT_NAME_INVALID)
         return place.directory, place.name, place.entry
 
+    def _settled(self, path: str, related: OpenFile | None, options: int = 0) -> _Place:
+        """Where a path leads that may go through reparse points, but not to another device."""
+        for _ in range(MOST_REPARSES):
+            try:
+                return self._place(Create(path, 0, options=options, related=related))
+            except Reparse as onward:
+                body, path = self.objects.lookup(onward.path, OBJ_CASE_INSENSITIVE)
+                related = None
+                if body != self.device.view.address:
+                    raise NtError(s.STATUS_NOT_SAME_DEVICE) from None
+        raise NtError(s.STATUS_REPARSE_POINT_NOT_RESOLVED)
+
     def _place(self, create: Create) -> _Place:
+        """Raises NtError, and Reparse where the path goes on elsewhere."""
         start: Entry = self.tree.root.entries[0]
         related = create.related
         if related is not None:
@@ -133,6 +168,8 @@ class Volume:
         opened: list[str] = []
         for number, name in enumerate(path.components):
             node = entry.node
+            if node.reparse is not None:
+                raise self._onward(entry, path, number)
             if not isinstance(node, Directory):
                 raise NtError(s.STATUS_OBJECT_PATH_NOT_FOUND)
             found = node.find(name)
@@ -145,9 +182,23 @@ class Volume:
                 raise NtError(s.STATUS_DELETE_PENDING)
             entry = found
             opened.append(found.name if upcase(found.name) == upcase(name) else name.upper())
+        collides = create.disposition == c.FILE_CREATE and not path.stream
+        stays = collides or create.options & c.FILE_OPEN_REPARSE_POINT
+        if entry.node.reparse is not None and not stays:
+            raise self._onward(entry, path, len(path.components))
         above = entry.directory or self.tree.root
         return _Place(entry, above, path.components[-1] if path.components else "", path,
                       self._opened(opened, path) if related is None else "")  # fmt: skip
+
+    def _onward(self, entry: Entry, path: FilePath, passed: int) -> Reparse:
+        """Through a reparse point, with what is left of the path behind `passed` components."""
+        point, above = entry.node.reparse, entry.directory
+        assert point is not None and above is not None
+        rest = "".join("\\" + name for name in path.components[passed:])
+        rest += f":{path.stream}" if path.stream else ""
+        rest += "\\" if path.directory else ""
+        folder = self.device.name + above.entries[0].path.rstrip("\\")
+        return Reparse(point.resolve(folder, rest))
 
     def _parse(self, path: str) -> FilePath:
         """Win32's `..` is ring 3's: one that arrives here would be a way up."""
@@ -177,19 +228,25 @@ class Volume:
             self.tell.denied(f"{path}\\{name}", reason)
 
     def _by_id(self, create: Create) -> _Place:
+        """By the file id or the object id that is the name, behind a backslash or not."""
         data = create.path.encode("utf-16-le", "surrogatepass")
-        if len(data) != FILE_ID_SIZE or create.disposition not in (c.FILE_OPEN, c.FILE_OPEN_IF):
+        if len(data) in (FILE_ID_SIZE + 2, OBJECT_ID_SIZE + 2):
+            data = data[2:]
+        tree = self.tree
+        if create.disposition not in (c.FILE_OPEN, c.FILE_OPEN_IF):
             raise NtError(s.STATUS_INVALID_PARAMETER)
-        wanted = int.from_bytes(data, "little")
-        waiting = [self.tree.root]
-        while waiting:
-            directory = waiting.pop()
-            for entry in [*directory.entries, *directory.loaded_entries()]:
-                if entry.node.file_id == wanted:
-                    return _Place(entry, directory, entry.name, FilePath(()))
-                if isinstance(entry.node, Directory) and entry.node is not directory:
-                    waiting.append(entry.node)
-        raise NtError(s.STATUS_INVALID_PARAMETER)
+        if len(data) == FILE_ID_SIZE:
+            node = tree.nodes.get(int.from_bytes(data, "little"))
+        elif len(data) == OBJECT_ID_SIZE:
+            node = tree.object_ids.get(data)
+        else:
+            raise NtError(s.STATUS_INVALID_PARAMETER)
+        if node is None or not node.entries:
+            raise NtError(s.STATUS_INVALID_PARAMETER)
+        entry = node.entries[0]
+        if node.reparse is not None and not create.options & c.FILE_OPEN_REPARSE_POINT:
+            raise self._onward(entry, FilePath(()), 0)
+        return _Place(entry, entry.directory or tree.root, entry.name, FilePath(()))
 
     # What is there.
 
@@ -198,6 +255,8 @@ class Volume:
     ) -> tuple[Entry, Node, Stream]:
         node = entry.node
         if create.disposition == c.FILE_CREATE and not place.path.stream:
+            if node.is_directory and create.options & c.FILE_NON_DIRECTORY_FILE:
+                raise NtError(s.STATUS_FILE_IS_A_DIRECTORY)
             raise NtError(s.STATUS_OBJECT_NAME_COLLISION)
         if entry.delete_pending:
             raise NtError(s.STATUS_DELETE_PENDING)
@@ -211,6 +270,11 @@ class Volume:
             raise NtError(s.STATUS_NOT_A_DIRECTORY if create.options & c.FILE_DIRECTORY_FILE
                           else s.STATUS_OBJECT_NAME_INVALID)  # fmt: skip
         self._check_access(create, node)
+        overwrites = create.disposition in OVERWRITES
+        if create.options & c.FILE_NO_EA_KNOWLEDGE and (
+            create.eas if overwrites else node.eas is not None and node.eas.needed
+        ):
+            raise NtError(s.STATUS_ACCESS_DENIED)
         stream = self._stream(create, node, place.path.stream)
         self._check_sharing(create, stream)
         if create.disposition in OVERWRITES and create.information == c.FILE_OPENED:
@@ -234,6 +298,8 @@ class Volume:
             create.information = c.FILE_CREATED
         content = MemoryContent(self.tree.space)
         node.streams[key] = stream = Stream(node, name, content)
+        if name and node.entries:
+            self.notifier.report_stream(node.entries[0], stream, FILE_ACTION_ADDED_STREAM)
         return stream
 
     def _check_access(self, create: Create, node: Node) -> None:
@@ -298,6 +364,7 @@ class Volume:
             wanted = create.attributes & c.FILE_ATTRIBUTE_SETTABLE | c.FILE_ATTRIBUTE_ARCHIVE
             kept = present if create.disposition != c.FILE_SUPERSEDE else 0
             node.metadata.attributes = wanted | kept & ~c.FILE_ATTRIBUTE_NORMAL
+            node.eas = _eas_of(create)
             for name, other in list(node.streams.items()):
                 if name and not other.opens:
                     other.release()
@@ -332,8 +399,12 @@ class Volume:
         above = place.directory.security
         if self.guard is not None and above:
             self.guard.check_file(above, c.FILE_APPEND_DATA if is_directory else c.FILE_WRITE_DATA)
+        if create.eas and create.options & c.FILE_NO_EA_KNOWLEDGE:
+            raise NtError(s.STATUS_ACCESS_DENIED)
+        eas = _eas_of(create)
         entry = self.tree.new_entry(place.directory, place.name, attributes | kind)
         node = entry.node
+        node.eas = eas
         if self.guard is not None and (create.security or above):
             node.security = self.guard.new_file_security(
                 create.security, above, directory=is_directory

@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
-from ntgate.executive.io import disk_information
+from ntgate.executive.io import disk_information, volume_control
 from ntgate.executive.io.content import CLUSTER
-from ntgate.executive.io.disk_control import (
-    FSCTL_IS_VOLUME_MOUNTED,
-    FSCTL_LOCK_VOLUME,
-    FSCTL_UNLOCK_VOLUME,
-)
 from ntgate.executive.io.open_file import OpenFile
 from ntgate.executive.io.request import Request
 from ntgate.layout import ntstatus as s
@@ -52,9 +47,10 @@ class VolumeFile(OpenFile):
         return disk_information.query_volume(self.volume, information_class)
 
     def file_control(self, request: Request, code: int, data: bytes, room: int) -> bytes | None:
-        if code in (FSCTL_IS_VOLUME_MOUNTED, FSCTL_LOCK_VOLUME, FSCTL_UNLOCK_VOLUME):
-            return b""
-        raise NtError(s.STATUS_INVALID_DEVICE_REQUEST)
+        answer = volume_control.control(self.volume, self.volume.tree.root.entries[0], code, room)
+        if answer is None:
+            raise NtError(s.STATUS_INVALID_DEVICE_REQUEST)
+        return answer
 
     def device_control(
         self, request: Request, code: int, data: bytes, room: int

@@ -234,6 +234,9 @@ class Handles(SymbolicLinks):
             if options & a.DUPLICATE_SAME_ACCESS:
                 access = found.granted_access
             elif self.type_of(found.body).map_generic(access) & ~found.granted_access:
+                if self.type_of(found.body).set_security is not None:
+                    # Nobody but the object's own manager could say whether it gives more.
+                    raise NtError(ntstatus.STATUS_ACCESS_DENIED)
                 access = (check or self.check_access)(found.body, access)
             else:
                 access = self.type_of(found.body).grant(access)

@@ -155,6 +155,12 @@ class Security:
         mapping = mapping_of(self.objects.types["File"])
         return assign(given, above, self.subject, mapping, container=directory).pack()
 
+    def restores_files(self) -> bool:
+        return self.subject.has_privilege(p.SE_RESTORE)
+
+    def manages_volumes(self) -> bool:
+        return self.subject.has_privilege(p.SE_MANAGE_VOLUME)
+
     def new_pipe_security(self, explicit: bytes) -> bytes:
         """The descriptor of a new pipe: the given one, or its maker's default."""
         given = parse_descriptor(explicit) if explicit else None
