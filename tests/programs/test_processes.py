@@ -28,3 +28,9 @@ def test_the_run_goes_on_until_the_last_process_has_ended(run: Runner) -> None:
     """As on a console: what a program has left running still writes there."""
     ended = run("cmd.exe", "/c", "start /b cmd.exe /c echo late")
     assert (ended.code, ended.output) == (0, "late\n")
+
+
+def test_the_function_that_wine_lacks_is_named(run: Runner, guest: Guest) -> None:
+    ended = run(guest("lacking_function"))
+    assert ended.errors.startswith("ntgate: unhandled exception 80000100 at kernelbase")
+    assert ended.errors.endswith(" (Wine has no some.dll!Function)\n")

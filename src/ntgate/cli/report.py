@@ -21,6 +21,7 @@ from ntgate.executive.events import (
     Unimplemented,
 )
 from ntgate.layout.ntstatus import STATUS_ACCESS_VIOLATION, name_of
+from ntgate.trace.peek import Peek
 from ntgate.trace.places import Places
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 ERROR = 0xC0000000  # and above: an exit status that is an NTSTATUS of an error
 ACCESSES = {0: "read of", 1: "write to", 8: "execution of"}
+EXCEPTION_WINE_STUB = 0x80000100  # of a function that Wine lacks: its DLL's name and its own
+LONGEST_NAME = 256
 
 
 class CallCounter:
@@ -59,6 +62,7 @@ class Report:
         self._modules = Places()
         self._missing: Counter[str] = Counter()
         self._last: dict[int, GuestException] = {}  # of each process
+        self._lacked: dict[int, str] = {}  # the function of such an exception
         self._written: dict[str, bool] = {}  # path: whether the host has it
         self._deleted: dict[str, bool] = {}
         self._denied: list[PathDenied] = []
@@ -112,6 +116,8 @@ class Report:
             complain(f"ntgate: hard error {_hard_error(event)}")
         elif isinstance(event, GuestException):
             self._last[event.pid] = event
+            if event.code == EXCEPTION_WINE_STUB:
+                self._lacked[event.pid] = self._names(event.parameters)
         elif isinstance(event, ModuleLoad):
             self._modules.process(event.pid).load(event.base, event.size, event.name, event.image)
         elif isinstance(event, ModuleUnload):
@@ -149,7 +155,16 @@ class Report:
             is_error = process.exit_status >= ERROR and " " in text
             return [f"the program ended with {text}"] if is_error else []
         place = self._modules.process(event.pid).place(event.address)
-        return [f"unhandled exception {_status(event.code)} at {place}{_access(event)}"]
+        said = f"unhandled exception {_status(event.code)} at {place}{_access(event)}"
+        lacked = self._lacked.get(event.pid) if event.code == EXCEPTION_WINE_STUB else ""
+        return [f"{said} (Wine has no {lacked})" if lacked else said]
+
+    def _names(self, parameters: tuple[int, ...]) -> str:
+        """A DLL and its function, as both are named in the memory of the thread that runs."""
+        peek = Peek(self._machine.executive.processes.current.memory)
+        names = [peek.available(address, LONGEST_NAME) for address in parameters]
+        texts = [name.partition(b"\0")[0].decode("latin-1") for name in names]
+        return "!".join(texts) if all(texts) and all(map(str.isprintable, texts)) else ""
 
     def _exception(self, process: Process) -> dict[str, object] | None:
         event = self._unhandled(process)
