@@ -55,13 +55,16 @@ class LiveMachine:
         self.stop_at_modules = False
         self.address_space: int | None = None
         self._module_mapped = False
+        self._before: tuple[int, bytes] | None = None  # the frame, when the event was told
         self._symbols = SymbolTable()
         self._directories: dict[int, int] = {}  # CR3 by process
         self._handles: dict[int, int | Watch] = {}
         self._next_handle = 1
         self.on_event: Callable[[GuestEvent], Reaction] = _only_second_chances
         self._event: GuestEvent | None = None  # that resume ends for
-        self._raised: tuple[int, bytes] | None = None  # its trap frame, as it was
+        # The trap frame of a first chance that resume ended for, and what the kernel has made of
+        # it.  Meanwhile it is again as the exception left it.
+        self._raised: tuple[int, bytes] | None = None
         self._exit: ProcessExit | None = None
         self._dead: Stop | None = None
         for image in machine.booted.images:
@@ -184,8 +187,11 @@ class LiveMachine:
     def resume(self, instructions: int | None = None) -> Stop:
         if self._dead is not None:
             return self._dead
+        if self._raised is not None:
+            self.machine.kernel.write(*self._raised)
         self._event = None
         self._raised = None
+        self._before = None
         self._module_mapped = False
         try:
             cause = self.machine.resume(instructions or 0)
@@ -197,6 +203,10 @@ class LiveMachine:
             event, raised = self._event, self._event.exception
             if raised is None:
                 return Stop(StopReason.EVENT, text=event.text, event=event)
+            if self._before is not None:
+                frame, before = self._before
+                self._raised = frame, self.machine.kernel.read(frame, len(before))
+                self.machine.kernel.write(frame, before)
             return Stop(StopReason.EXCEPTION, text=event.text, code=raised.code, event=event)
         if cause is Cause.EXIT:
             status = self._exit.status if self._exit is not None else 0
@@ -230,15 +240,15 @@ class LiveMachine:
         self.machine.request_stop()
 
     def answer_exception(self, handled: bool) -> None:
-        """`handled`: the thread goes on where the exception was raised, and sees nothing of it.
+        """`handled`: the thread goes on where the exception was raised, with what its registers
+        have been made, and sees nothing of it.
 
         Raises KdError where resume has not ended for a first chance of ring 3.
         """
         if self._raised is None:
             raise KdError("The last event is no first chance of an exception: use g")
         if handled:
-            frame, before = self._raised
-            self.machine.kernel.write(frame, before)
+            self._raised = None
 
     def add_breakpoint(self, address: int, access: Access = Access.EXECUTE, size: int = 1) -> int:
         handle, self._next_handle = self._next_handle, self._next_handle + 1
@@ -285,7 +295,7 @@ class LiveMachine:
             self._event = told
             if told.exception is not None and told.exception.first_chance:
                 frame = self._user_frame()
-                self._raised = frame, self.machine.kernel.read(frame, m.TRAP_FRAME_LENGTH)
+                self._before = frame, self.machine.kernel.read(frame, m.TRAP_FRAME_LENGTH)
             self.machine.request_stop()
 
     def _user_frame(self) -> int:
@@ -294,11 +304,12 @@ class LiveMachine:
         return thread.InitialStack - m.NPX_FRAME_LENGTH - m.TRAP_FRAME_LENGTH
 
     def _exception(self, event: GuestException) -> GuestEvent:
-        raw = self.machine.kernel.read(self._user_frame(), m.TRAP_FRAME_LENGTH)
+        frame = self._user_frame()
+        raw = self.machine.kernel.read(frame, m.TRAP_FRAME_LENGTH)
+        registers = saved_context.registers_of_trap_frame(raw, frame)
         raised = RaisedException(
-            event.code, event.address, event.parameters, event.first_chance,
-            saved_context.registers_of_trap_frame(raw, self._user_frame()),
-        )  # fmt: skip
+            event.code, event.address, event.parameters, event.first_chance, registers, frame
+        )
         return GuestEvent("", _describe(event), event.pid, event.tid, exception=raised)
 
     def _forget_modules(self, pid: int) -> None:

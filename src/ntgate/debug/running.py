@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from iced_x86 import Instruction, Mnemonic
 
-from ntgate.debug import peek
+from ntgate.debug import peek, saved_context
 from ntgate.debug.breakpoints import Breakpoint
 from ntgate.debug.commands import KdError
 from ntgate.debug.disasm import CodeLine, is_call
@@ -200,6 +200,16 @@ def _run_commands(session: Session, texts: Sequence[str]) -> Iterator[str]:
 
 
 def show_registers_of(session: Session, raised: RaisedException) -> None:
-    """Look at the registers of an exception; those of the processor need no help."""
-    if raised.registers["eip"] != session.machine.register("eip"):
-        session.target.use(raised.registers)
+    """Look at the registers of an exception; those of the processor need no help.
+
+    What is changed in them counts for `gh`.
+    """
+    if not raised.frame:
+        session.target.reset()
+        return
+
+    def store(name: str, value: int) -> None:
+        saved_context.store_in_trap_frame(session.machine, raised.frame, name, value)
+
+    now = saved_context.from_trap_frame(session.machine, raised.frame)
+    session.target.use(now, store if raised.first_chance else None)

@@ -70,6 +70,11 @@ def registers_of_trap_frame(raw: bytes, address: int) -> dict[str, int]:
     return saved
 
 
+def store_in_trap_frame(target: Target, address: int, name: str, value: int) -> None:
+    """Change a register in the KTRAP_FRAME at an address; raises Unreadable."""
+    target.write(address + _TRAP_FRAME[name], value.to_bytes(4, "little"))
+
+
 def error_code(target: Target, address: int) -> int:
     """The ErrCode in the KTRAP_FRAME at an address; raises Unreadable."""
     return _word(target.read(address, _TRAP_FRAME_SIZE), _ERR_CODE)

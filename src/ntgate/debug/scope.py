@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ntgate.debug.commands import KdError
 from ntgate.debug.symbols import SymbolTable
@@ -15,14 +15,18 @@ class Scope:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._saved: dict[str, int] | None = None
+        self._store: Callable[[str, int], None] | None = None
 
     @property
     def is_saved_context(self) -> bool:
         return self._saved is not None
 
-    def use(self, registers: Mapping[str, int]) -> None:
-        """Show these registers instead of the processor's."""
+    def use(
+        self, registers: Mapping[str, int], store: Callable[[str, int], None] | None = None
+    ) -> None:
+        """Show these registers instead of the processor's; `store` changes one of them."""
         self._saved = dict(registers)
+        self._store = store
 
     def reset(self) -> None:
         self._saved = None
@@ -57,8 +61,12 @@ class Scope:
         return self._target.register(name)
 
     def set_register(self, name: str, value: int) -> None:
-        """Raises KdError for a register of the saved context: it is only a view."""
+        """Raises KdError for a register of a saved context that is only a view."""
         if self._saved is not None and name in self._saved:
+            if self._store is not None:
+                self._store(name, value)
+                self._saved[name] = value
+                return
             raise KdError(f"{name} is that of a saved context, see .trap; `.trap` goes back")
         self._target.set_register(name, value)
 

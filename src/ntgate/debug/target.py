@@ -54,13 +54,17 @@ class Reaction(Enum):
 
 @dataclass(frozen=True)
 class RaisedException:
-    """An exception of ring 3; `registers` are those at the instruction that raised it."""
+    """An exception of ring 3; `registers` are those at the instruction that raised it.
+
+    `frame` is the KTRAP_FRAME that has them; 0 of a break instruction, which raises nothing.
+    """
 
     code: int
     address: int
     parameters: tuple[int, ...]
     first_chance: bool
     registers: Mapping[str, int]
+    frame: int = 0
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,11 @@ class Clock:
         """100 ns units since 1601, as of the last tick."""
         return self.boot_time + self.interrupt_time
 
+    @property
+    def tick_count(self) -> int:
+        """KeTickCount's low part, as SharedUserData.TickCountLow has it."""
+        return FIRST_TICKS + self.ticks
+
     def precise(self) -> int:
         """Interrupt time that moves on a little with each look, never past the next tick."""
         self._reads = min(self._reads + READ_COST, m.TICK_100NS - 1)
@@ -114,7 +119,7 @@ class Clock:
 
     def _publish(self) -> None:
         shared = self._shared
-        shared.TickCountLow = FIRST_TICKS + self.ticks
+        shared.TickCountLow = self.tick_count
         shared.InterruptTime.set(self.interrupt_time)
         shared.SystemTime.set(self.system_time)
         # In milliseconds, which is what Wine's GetTickCount takes it for.

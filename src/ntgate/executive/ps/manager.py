@@ -302,7 +302,7 @@ class ProcessManager(Rundown):
         tcb.Alertable = int(alertable)
         thread.wait_status = ntstatus.STATUS_SUCCESS
         clock = self.executive.clock
-        tcb.WaitTime = clock.ticks
+        tcb.WaitTime = clock.tick_count
         if timeout is not None:
             thread.timer = clock.set_timer(
                 clock.due_time(timeout), lambda: self._timeout(thread)
