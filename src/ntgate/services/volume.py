@@ -8,15 +8,19 @@ from typing import Annotated
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, IO_STATUS_BLOCK, ULONG, Out, Scalar, SizedBy
+from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io import information_class as i
 from ntgate.executive.io.disk_file import DiskFile
 from ntgate.executive.io.open_file import OpenFile
+from ntgate.executive.io.volume import Volume
+from ntgate.executive.io.volume_file import VolumeFile
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.services.file_request import FSINFOCLASS, answer, file_of
 
 LONGEST_LABEL = 64  # bytes
+OBJECT_ID_BUFFER = 0x40
 
 QueryBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length", "out")]
 SetBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length")]
@@ -66,7 +70,7 @@ def _device(file: OpenFile) -> tuple[int, int]:
     return device.device_type, device.characteristics
 
 
-@service(partial="the label only")
+@service()
 def NtSetVolumeInformationFile(
     caller: Thread,
     FileHandle: HANDLE,
@@ -75,20 +79,30 @@ def NtSetVolumeInformationFile(
     Length: ULONG,
     FileSystemInformationClass: FSINFOCLASS,
 ) -> Outcome:
-    """Change a volume's label."""
-    if FileSystemInformationClass != i.FileFsLabelInformation:
+    """Change a volume's label, its quota control, or its object id."""
+    known = i.SET_VOLUME.get(FileSystemInformationClass)
+    if known is None:
         return ntstatus.STATUS_INVALID_INFO_CLASS
-    if Length < struct.calcsize("<I"):
+    if Length < known:
         return ntstatus.STATUS_INFO_LENGTH_MISMATCH
     IoStatusBlock.probe()
     data = caller.memory.read(FileSystemInformation, Length)
     file = file_of(caller, FileHandle, c.FILE_WRITE_DATA)
-    (length,) = struct.unpack_from("<I", data)
-    if length > Length - 4 or length & 1:
-        return ntstatus.STATUS_INVALID_PARAMETER
-    if length > LONGEST_LABEL:
-        return ntstatus.STATUS_INVALID_VOLUME_LABEL
-    if not isinstance(file, DiskFile):
+    if not isinstance(file, DiskFile | VolumeFile):
         return ntstatus.STATUS_INVALID_DEVICE_REQUEST
-    file.volume.label = data[4 : 4 + length].decode("utf-16-le", "surrogatepass")
+    if FileSystemInformationClass == i.FileFsLabelInformation:
+        _set_label(file.volume, data)
+    elif FileSystemInformationClass == i.FileFsControlInformation:
+        file.volume.quotas.set_control(data)
+    else:
+        file.volume.object_id = data[:OBJECT_ID_BUFFER]
     return answer(IoStatusBlock, 0)
+
+
+def _set_label(volume: Volume, data: bytes) -> None:
+    (length,) = struct.unpack_from("<I", data)
+    if length > len(data) - 4 or length & 1:
+        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+    if length > LONGEST_LABEL:
+        raise NtError(ntstatus.STATUS_INVALID_VOLUME_LABEL)
+    volume.label = data[4 : 4 + length].decode("utf-16-le", "surrogatepass")

@@ -235,7 +235,9 @@ def query_volume(volume: Volume, information_class: int) -> bytes:
         name = text("NTFS")
         return struct.pack("<3I", VOLUME_ATTRIBUTES, 255, len(name)) + name
     if information_class == i.FileFsControlInformation:
-        return struct.pack("<5QIxxxx", 0, 0, 0, (1 << 64) - 1, (1 << 64) - 1, 0)
+        return volume.quotas.control
     if information_class == i.FileFsObjectIdInformation:
-        raise NtError(s.STATUS_OBJECT_NAME_NOT_FOUND)
+        if not volume.object_id:
+            raise NtError(s.STATUS_OBJECT_NAME_NOT_FOUND)
+        return volume.object_id
     raise NtError(s.STATUS_INVALID_INFO_CLASS)

@@ -115,6 +115,13 @@ DIRECTORY = frozenset({
     FileNamesInformation, FileIdBothDirectoryInformation, FileIdFullDirectoryInformation,
 })  # fmt: skip
 
+# The least Length of a change of the volume.
+SET_VOLUME: dict[int, int] = {
+    FileFsLabelInformation: 0x04,
+    FileFsControlInformation: 0x30,
+    FileFsObjectIdInformation: 0x40,
+}
+
 # The least Length of a volume query, and whether its end may be cut off.
 QUERY_VOLUME: dict[int, tuple[int, bool]] = {
     FileFsVolumeInformation:    (0x18, True),

@@ -96,6 +96,7 @@ class OpenFile:
     is_directory = False
     security = b""  # a self-relative security descriptor; empty for the default
     priority = IO_PRIORITY_NORMAL
+    next_quota = 0  # where a scan of the volume's quotas goes on
 
     def __init__(self, file: FILE_OBJECT, device: Device, access: int) -> None:
         self.object = file

@@ -23,6 +23,7 @@ from ntgate.executive.io.notify import (
     Notifier,
 )
 from ntgate.executive.io.open_file import MOST_REPARSES, Create, FileGuard, OpenFile
+from ntgate.executive.io.quotas import Quotas
 from ntgate.executive.io.reparse import Reparse
 from ntgate.executive.io.source import Policy
 from ntgate.executive.io.tree import OBJECT_ID_SIZE, Directory, Entry, Node, Stream, Tree
@@ -92,6 +93,8 @@ class Volume:
         self.notifier = Notifier()
         self.serial = 0x1CA1_D2B3  # any fixed number
         self.label = ""
+        self.object_id = b""  # FILE_FS_OBJECTID_INFORMATION, once it has one
+        self.quotas = Quotas()
         self.guard: FileGuard | None = None
         self.new_object_id: Callable[[], bytes] = lambda: bytes(OBJECT_ID_SIZE)
 
