@@ -25,12 +25,14 @@ from ntgate.trace.parameters import described_parameters
 from ntgate.trace.peek import Peek, Unreadable
 from ntgate.trace.plans import Planner
 from ntgate.trace.scalars import scalar_type
+from ntgate.trace.special_decoders import special_decoders
 from ntgate.trace.structures import StructureDecoder, fixed_decoder
 from ntgate.trace.values import Bytes, show
 
 BASE = 0x10000
 TIME = 116444736000000000  # 1970
-MORE_TYPES = {"STRING", "SID", "TEXT", "BYTES", "DATA"}
+MORE_TYPES = {"STRING", "SID", "GUID", "TEXT", "BYTES", "DATA"}
+MORE_TYPES |= special_decoders(StructureDecoder(32), with_names=False).keys()
 
 
 class Memory(Peek):
@@ -64,6 +66,8 @@ def test_every_type_that_the_data_files_name_is_there() -> None:
     used = [kind for each in types.structures.values() for _name, kind in each.members]
     used += [row.content for rows in types.classes.values() for row in rows.values() if row.content]
     used += types.parameters.values()
+    for row in types.controls.values():
+        used += [kind for kind in (row.given, row.answered) if kind is not None]
     for kind in used:
         known = kind.name in types.structures or kind.name in MORE_TYPES
         assert known or scalar_type(kind.name) is not None, kind

@@ -23,7 +23,7 @@ EXAMPLES: list[tuple[Event, str, str]] = [
      "{code=STATUS_ACCESS_VIOLATION, address=0x401010, access=write, target=0x0, chance=first}"),
     (events.GuestException(8, 12, 0xE06D7363, 0x401010, (1, 2), False), "exception",
      "{code=0xe06d7363, address=0x401010, parameters=[0x1, 0x2], chance=second}"),
-    (events.DebugPrint(8, 12, "text\n"), "debug print", '{text="text<U+000A>"}'),
+    (events.DebugPrint(8, 12, "text\n"), "debug print", '{text="text<LF>"}'),
     (events.Unimplemented(8, 12, "NtUserFoo", 0x1234), "unimplemented service",
      '{name="NtUserFoo", number=4660}'),
     (events.FileChange(8, 12, "written", "C:\\a", False), "file written", '{path="C:\\a"}'),

@@ -49,7 +49,7 @@ def test_quoted_text_is_one_printable_line(text: str) -> None:
 
 
 def test_a_path_is_quoted_as_it_is() -> None:
-    assert quote("\\??\\C:\\new\u2028\n") == '"\\??\\C:\\new<U+2028><U+000A>"'
+    assert quote("\\??\\C:\\new\u2028\n") == '"\\??\\C:\\new<U+2028><LF>"'
 
 
 @given(values)

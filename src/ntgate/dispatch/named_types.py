@@ -1,5 +1,5 @@
-"""The names of values and the members of structures, read from data/values.txt and
-data/information.txt.
+"""The names of values and the members of structures, read from the text files of
+data/.
 
 A declaration says that a parameter is a ULONG or a pointer; these tables say which flags, which
 enumeration, and what lies behind a pointer for each information class.  They describe, and
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ntgate.records import dataclass
 
-FILES = ("values.txt", "information.txt")
+FILES = ("values.txt", "information.txt", "win32k.txt", "control_codes.txt")
 DATA = Path(__file__).parent / "data"
 _TYPE = re.compile(r"(\w+)(?::(\d))?(?:\[(\*|\w+)(?:/(\d+))?(?:@(\w+))?\])?")
 
@@ -70,12 +70,20 @@ class InformationClass:
     chain: bool
 
 
+@dataclass(frozen=True)
+class Control:
+    """What goes in and comes out with one control code; None for nothing that is known."""
+
+    given: TypeName | None
+    answered: TypeName | None
+
+
 @dataclass
 class NamedTypes:
     """Everything that the data files declare, by name.
 
     parameters: what a parameter is, by "Service.Parameter" and by "Parameter".
-    returns: what a service of win32k answers with, by its name.
+    returns: what a service of win32k answers with, by its name.  controls: by control code.
     """
 
     values: dict[str, Named] = field(default_factory=dict)
@@ -83,6 +91,7 @@ class NamedTypes:
     classes: dict[str, dict[int, InformationClass]] = field(default_factory=dict)
     parameters: dict[str, TypeName] = field(default_factory=dict)
     returns: dict[str, str] = field(default_factory=dict)
+    controls: dict[int, Control] = field(default_factory=dict)
 
     def of_parameter(self, service: str, parameter: str) -> TypeName | None:
         """What the tables say of a parameter, beside its declared type."""
@@ -114,10 +123,14 @@ def read(text: str, types: NamedTypes) -> None:
             types.classes[name] = dict(map(_class_row, rows))
         elif kind == "param":
             types.parameters[name] = type_name(rest[0])
+        elif kind == "control":
+            codes = {row[1]: row[0] for row in types.values["CONTROL_CODE"].rows}
+            told = [type_name(word) if word != "-" else None for word in [*rest, "-"]]
+            types.controls[codes[name]] = Control(told[0], told[1])
         elif kind == "returns":
             types.returns.update(dict.fromkeys(" ".join(rows).split(), name))
         else:
-            raise DataError(f"{heading!r}: no flags, enum, struct, class, param or returns")
+            raise DataError(f"{heading!r}: no kind of block")
 
 
 def type_name(text: str) -> TypeName:

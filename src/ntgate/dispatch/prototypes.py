@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ntgate.records import dataclass
 
-FILE = Path(__file__).parent / "data" / "nt_prototypes.json"
+DATA = Path(__file__).parent / "data"
+FILES = ("nt_prototypes.json", "win32k_prototypes.json")
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class PrototypeParameter:
 @cache
 def prototypes() -> dict[str, tuple[PrototypeParameter, ...]]:
     """By the name of the service."""
-    rows = json.loads(FILE.read_text(encoding="ascii"))
     return {
         name: tuple(PrototypeParameter(*parameter) for parameter in parameters)
-        for name, parameters in rows.items()
+        for file in FILES
+        for name, parameters in json.loads((DATA / file).read_text(encoding="ascii")).items()
     }

@@ -8,12 +8,11 @@ from typing import Any
 
 from ntgate.dispatch.named_types import InformationClass
 from ntgate.trace.peek import LONGEST_STRING, Peek
-from ntgate.trace.scalars import PSEUDO_HANDLES, ScalarType, flags, hexadecimal
+from ntgate.trace.scalars import PSEUDO_HANDLES, ScalarType
 from ntgate.trace.structures import CODES, StructureDecoder
 from ntgate.trace.values import Bytes, Clipped, Word
 
 MOST_ELEMENTS = 64  # MAXIMUM_WAIT_OBJECTS
-OBJECT_ATTRIBUTES = struct.Struct("<6I")
 
 
 class View:
@@ -73,29 +72,6 @@ def array_decoder(element: Decode, count: int) -> Decode:
 
 def unicode_string_decoder(view: View, word: int) -> Any:
     return view.peek.unicode_string(word) if word else None
-
-
-def object_attributes_decoder(handle: Decode) -> Decode:
-    """What of OBJECT_ATTRIBUTES is set."""
-
-    def decode(view: View, word: int) -> Any:
-        if not word:
-            return None
-        fields = OBJECT_ATTRIBUTES.unpack(view.peek.read(word, OBJECT_ATTRIBUTES.size))
-        _length, root, name, attributes, security, quality = fields
-        shown: dict[str, Any] = {}
-        if root:
-            shown["RootDirectory"] = handle(view, root)
-        if name:
-            shown["ObjectName"] = view.peek.unicode_string(name)
-        shown["Attributes"] = flags(attributes, "OBJECT_FLAGS")
-        if security:
-            shown["SecurityDescriptor"] = hexadecimal(security)
-        if quality:
-            shown["SecurityQualityOfService"] = hexadecimal(quality)
-        return shown
-
-    return decode
 
 
 def sized_buffer(decoder: StructureDecoder, size: Size) -> Decode:

@@ -21,7 +21,6 @@ from ntgate.trace.argument_decoders import (
     array_decoder,
     class_buffer,
     handle_decoder,
-    object_attributes_decoder,
     pointer_decoder,
     registry_data_decoder,
     sized_buffer,
@@ -31,12 +30,18 @@ from ntgate.trace.argument_decoders import (
 from ntgate.trace.parameters import Described, described_parameters, length_index
 from ntgate.trace.returned import NTSTATUS, Returned, returned
 from ntgate.trace.scalars import ScalarType, Show, boolean, handle, hexadecimal, scalar_type, status
+from ntgate.trace.special_decoders import (
+    control_buffer,
+    object_attributes_decoder,
+    special_decoders,
+)
 from ntgate.trace.structures import FixedDecoder, StructureDecoder, fixed_decoder
 
 KINDS: dict[str, Show] = {
     "handle": handle, "status": status, "boolean": boolean, "pointer": hexadecimal,
     "hex": hexadecimal,
 }  # fmt: skip
+OWN_TYPES = ("GUI_HANDLE", "BOOL", "COLORREF", "LRESULT")  # that declarations call otherwise
 RETURNED_LENGTHS = (
     "ReturnLength", "ResultLength", "ReturnedLength", "NumberOfBytesRead", "NumberOfBytesWritten",
 )  # fmt: skip
@@ -79,6 +84,7 @@ class Planner:
         self._decoder = decoder
         self._with_names = with_names
         self._types = named_types()
+        self._special = special_decoders(decoder, with_names=with_names)
         self._plans: dict[str, Plan] = {}
 
     def plan(self, number: ServiceNumber) -> Plan:
@@ -102,7 +108,11 @@ class Planner:
     def _add(self, plan: Plan, service: str, parameters: list[Described], index: int) -> None:
         parameter = parameters[index]
         decode = self._buffer_decoder(service, parameters, index)
-        if decode is None and parameter.is_pointer:
+        given = self._types.of_parameter(service, parameter.name)
+        if given is not None and given.name in self._special:
+            decode = self._special[given.name]
+        leads = given is not None and given.name in self._types.structures
+        if decode is None and (parameter.is_pointer or leads):
             decode = self._pointer_decoder(plan, service, parameter, index)
         if decode is None:
             show, decode = self._scalar_decoder(service, parameter)
@@ -110,7 +120,9 @@ class Planner:
             if decode is not None:
                 plan.decoded.append((index, decode))
             return
-        if "in" in parameter.direction:
+        # A UNICODE_STRING that is written to gives only room.
+        gives = parameter.type_name != "UNICODE_STRING" or parameter.direction == "in"
+        if "in" in parameter.direction and gives:
             plan.inputs.append(Input(parameter.name, None, decode))
             plan.decoded.append((index, decode))
             plan.given.add(index)
@@ -148,7 +160,7 @@ class Planner:
             if found is not None:
                 return found
         declared = parameter.scalar
-        is_named = parameter.type_name in (*self._types.values, *self._types.classes)
+        is_named = parameter.type_name in (*self._types.values, *self._types.classes, *OWN_TYPES)
         if declared is None or is_named:
             return scalar_type(parameter.type_name) or ScalarType(4, False, hexadecimal)
         return ScalarType(declared.size, declared.signed, KINDS.get(declared.kind))
@@ -159,9 +171,8 @@ class Planner:
         if parameter.type_name == "UNICODE_STRING":
             return unicode_string_decoder
         if parameter.type_name == "OBJECT_ATTRIBUTES":
-            return object_attributes_decoder(
-                handle_decoder(with_names=self._with_names, pseudo=False)
-            )
+            handles = handle_decoder(with_names=self._with_names, pseudo=False)
+            return object_attributes_decoder(handles, self._decoder)
         structure = self._structure(service, parameter)
         if structure is not None:
             quick = self._fixed(parameter, structure)
@@ -200,6 +211,7 @@ class Planner:
         if given is not None and given.count:
             one = handle_decoder(with_names=self._with_names, pseudo=True)
             return array_decoder(one, names[given.count])
+        code = names.get("IoControlCode", names.get("FsControlCode"))
         by_class = names.get(parameter.name + "Class")
         length = length_index(parameters, index)
         if length is None:
@@ -207,6 +219,9 @@ class Planner:
                 return text_pointer(decoder.string_limit)
             return None
         size = _written(parameters, length) if parameter.direction == "out" else _given(length)
+        if code is not None:
+            is_given = parameter.name == "InputBuffer"
+            return control_buffer(decoder, self._types.controls, code, size, given=is_given)
         if by_class is not None:
             rows = self._types.classes.get(parameters[by_class].type_name)
             if rows is not None:

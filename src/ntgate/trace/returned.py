@@ -36,7 +36,7 @@ NTSTATUS = Returned("NTSTATUS", status, is_error)
 
 
 def returned(number: ServiceNumber) -> Returned:
-    """By the rows of dispatch/data/values.txt; by its table where it has none."""
+    """By the rows of dispatch/data/win32k.txt; by its table where it has none."""
     name = named_types().returns.get(number.name)
     if name is None:
         if not number.number & WIN32K or number.name.startswith("NtGdiDdDDI"):
@@ -54,8 +54,6 @@ def returned_type(name: str) -> Returned:
     failed = _is_zero if fails else _never
     if name == "VOID":
         return Returned(name, _void, _never)
-    if name == "BOOL":
-        return Returned(name, _bool, failed)
     if name == "HANDLE":
         return Returned(name, _handle, failed)
     scalar = scalar_type(name)
@@ -72,10 +70,6 @@ def returned_type(name: str) -> Returned:
 
 def _is_zero(word: int) -> bool:
     return not word
-
-
-def _bool(word: int) -> Any:
-    return word if word > 1 else bool(word)
 
 
 def _handle(word: int) -> Any:

@@ -94,6 +94,10 @@ def boolean(value: int) -> bool:
     return value & 0xFF != 0
 
 
+def long_boolean(value: int) -> Any:
+    return value if value > 1 else value == 1
+
+
 @cache
 def status(value: int) -> Word:
     """By name, in hexadecimal where there is none."""
@@ -169,6 +173,13 @@ _BASE = {
     "LCID": ScalarType(4, False, hexadecimal),
     "LANGID": ScalarType(2, False, hexadecimal),
     "LUID": ScalarType(8, False, hexadecimal),
+    # Of win32k.
+    "BOOL": ScalarType(4, False, long_boolean),
+    "GUI_HANDLE": ScalarType(4, False, hexadecimal),
+    "COLORREF": ScalarType(4, False, hexadecimal),
+    "ATOM": ScalarType(2, False, hexadecimal),
+    "LRESULT": ScalarType(4, False, hexadecimal),
+    "SHORT": ScalarType(2, True, None),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from ntgate.dispatch.named_types import InformationClass, Structure, TypeName, named_types
 from ntgate.trace.peek import Peek, Unreadable
@@ -63,11 +64,18 @@ class StructureDecoder:
         kind = described.content
         if kind is None:
             return self.buffer(peek, address, length)
+        if described.chain:
+            data = peek.available(address, min(length, MOST_LOOKED_AT))
+            if not data:
+                raise Unreadable
+            return self._chain(kind, data, peek)
+        return self.content(kind, peek, address, length)
+
+    def content(self, kind: TypeName, peek: Peek, address: int, length: int) -> Any:
+        """A buffer that holds one type, or with the count `*` many.  Raises Unreadable."""
         data = peek.available(address, min(length, MOST_LOOKED_AT))
         if not data:
             raise Unreadable
-        if described.chain:
-            return self._chain(kind, data, peek)
         try:
             return self._value(kind, data, 0, 0, {}, peek)[0]
         except Ended:
@@ -141,7 +149,7 @@ class StructureDecoder:
         if kind.name in ("TEXT", "BYTES", "DATA"):
             return self._sized(kind, data, at, start, numbers)
         if kind.count:
-            count = int(kind.count) if kind.count.isdigit() else numbers[kind.count]
+            count = _count(kind.count, numbers)
             element = TypeName(kind.name, kind.size)
             values = []
             for _ in range(count):
@@ -154,6 +162,11 @@ class StructureDecoder:
                     break
                 values.append(value)
             return values, at
+        if kind.name == "GUID":
+            at += -(at - start) % 4
+            if at + 16 > len(data):
+                raise Ended
+            return Word(f"{{{UUID(bytes_le=data[at : at + 16])}}}"), at + 16
         if kind.name in POINTERS:
             size, reader = POINTERS[kind.name]
             at += -(at - start) % 4
@@ -189,7 +202,10 @@ class StructureDecoder:
         chunk = data[begin : begin + room]
         end = max(at, begin) + (kind.room or length)
         if kind.name == "TEXT":
-            return chunk[: len(chunk) & ~1].decode("utf-16-le", "surrogatepass"), end
+            text = chunk[: len(chunk) & ~1].decode("utf-16-le", "surrogatepass")
+            if kind.count == "*" and len(text) > self.string_limit:
+                return Clipped(text[: self.string_limit]), end
+            return text, end
         if kind.name == "DATA":
             return self.registry_data(numbers["Type"], chunk, length), end
         return Bytes(chunk[: self.string_limit], more=length > self.string_limit), end
@@ -199,12 +215,18 @@ class StructureDecoder:
         for _name, kind in structure.members:
             if kind.name in self.types.structures:
                 most = max(most, self._alignment(self.types.structures[kind.name]))
-            elif kind.name in POINTERS:
+            elif kind.name in POINTERS or kind.name == "GUID":
                 most = max(most, 4)
             else:
                 scalar = scalar_type(kind.name, kind.size)
                 most = max(most, scalar.size if scalar is not None else 1)
         return most
+
+
+def _count(text: str, numbers: dict[str, int]) -> int:
+    if text == "*":
+        return MOST_LOOKED_AT
+    return int(text) if text.isdigit() else numbers[text]
 
 
 def _pointed(peek: Peek, reader: str, data: bytes) -> Any:

@@ -18,6 +18,7 @@ _BYTES = [
     _ESCAPES.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}")
     for byte in range(256)
 ]
+_CONTROLS = {"\r": "<CR>", "\n": "<LF>", "\t": "<TAB>", "\0": "<NUL>"}
 _TEXT_BYTES = frozenset(range(0x20, 0x7F)) | {0x09, 0x0A, 0x0D}
 
 
@@ -69,11 +70,12 @@ def is_wide(data: bytes) -> bool:
 
 def quote(text: str) -> str:
     """Text in quotes, on one line.  A backslash is itself, as in paths; what can't be printed
-    is <U+....>.
+    is <CR>, <LF>, <TAB>, <NUL> or <U+....>.
     """
     if not text.isprintable():
         text = "".join(
-            char if char.isprintable() else f"<U+{ord(char):04X}>" for char in text
+            char if char.isprintable() else _CONTROLS.get(char) or f"<U+{ord(char):04X}>"
+            for char in text
         )
     return f'"{text}"'
 
