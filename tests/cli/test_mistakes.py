@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ def ntgate(words: Sequence[str], folder: Path, redirect: str = "") -> tuple[int,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 
+COM_DESCRIPTOR = 24 + 96 + 14 * 8  # its data directory, from the signature on
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -40,6 +43,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "library.dll").write_bytes(builtin_ntdll().file)
     (tmp_path / "cut.exe").write_bytes(native[:0x180])
     (tmp_path / "dos.exe").write_bytes(native[:0x3C] + bytes(0x40))
+    descriptor = header + COM_DESCRIPTOR
+    managed = native[:descriptor] + struct.pack("<2I", 0x2000, 72) + native[descriptor + 8 :]
+    (tmp_path / "managed.exe").write_bytes(managed)
     (tmp_path / "short.exe").write_bytes(native[:0x1C])
     (tmp_path / "old.exe").write_bytes(native[:header] + b"NE" + bytes(0x40))
     (tmp_path / "vxd.exe").write_bytes(native[:header] + b"LE" + bytes(0x40))
@@ -64,6 +70,7 @@ def folder(tmp_path: Path) -> Path:
         (["run", "wide.exe"], "not a 32-bit x86 program: it is 64-bit (x86-64)"),
         (["run", "dos.exe"], "dos.exe is a DOS program"),
         (["run", "short.exe"], "short.exe is a DOS program"),
+        (["run", "managed.exe"], "managed.exe is a .NET program"),
         (["run", "old.exe"], "old.exe is a 16-bit Windows program"),
         (["run", "vxd.exe"], "vxd.exe is an OS/2 program or a VxD"),
         (["run", "lines.bat"], "lines.bat is a batch file: `cmd.exe /c lines.bat` runs it"),

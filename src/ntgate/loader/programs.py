@@ -14,6 +14,7 @@ IMAGE_FILE_DLL = 0x2000
 SUBSYSTEMS = {1: "native", 2: "GUI", 3: "console"}
 MACHINES = {0x8664: "64-bit (x86-64)", 0xAA64: "64-bit (ARM64)", 0x200: "64-bit (Itanium)"}
 KERNEL_MODULES = frozenset(("ntoskrnl.exe", "hal.dll", "win32k.sys", "ndis.sys"))
+COM_DESCRIPTOR = "IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR"
 E_LFANEW = 0x3C
 
 
@@ -53,6 +54,10 @@ def load_program(name: str, file: bytes) -> Program:
     if image.FILE_HEADER.Characteristics & IMAGE_FILE_DLL:
         raise UsageError(f"{name} is a DLL, not a program: rundll32.exe calls a function of one")
     optional = image.OPTIONAL_HEADER
+    if any(
+        entry.name == COM_DESCRIPTOR and entry.VirtualAddress for entry in optional.DATA_DIRECTORY
+    ):
+        raise UsageError(f"{name} is a .NET program: the machine has no .NET runtime")
     program = Program(
         name,
         file,
