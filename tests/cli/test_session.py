@@ -171,6 +171,22 @@ def test_ctrl_c_ends_a_trace_with_all_of_it_written(
     assert json.loads(report.read_text())["ended"] == "interrupted"
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_is_in_the_exit_code(
+    folder: Path, program: str, number: signal.Signals, code: int
+) -> None:
+    running = subprocess.Popen(
+        [*ENTRY, "run", program, "l"], cwd=folder, env=ENVIRONMENT, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert running.stdout is not None
+    while "of the host" not in running.stdout.readline():
+        assert running.poll() is None
+    running.send_signal(number)
+    running.communicate(timeout=60)
+    assert running.returncode == code
+
+
 def test_a_program_that_waits_for_what_cannot_come(run: Ntgate) -> None:
     done = run([], "s")
     assert done.returncode == 125

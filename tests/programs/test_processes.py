@@ -24,6 +24,12 @@ def test_what_children_print_and_their_exit_codes(run: Runner) -> None:
     assert run("cmd.exe", "/c", words).output == "3\n"
 
 
+@pytest.mark.parametrize(("status", "code"), [(0, 0), (300, 44), (256, 1), (0x10000, 1), (-1, 255)])
+def test_a_failure_is_one_for_the_host(run: Runner, status: int, code: int) -> None:
+    """Whose exit codes have 8 bits."""
+    assert run("cmd.exe", "/c", f"exit {status}").code == code
+
+
 def test_the_run_goes_on_until_the_last_process_has_ended(run: Runner) -> None:
     """As on a console: what a program has left running still writes there."""
     ended = run("cmd.exe", "/c", "start /b cmd.exe /c echo late")

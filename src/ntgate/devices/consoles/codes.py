@@ -69,6 +69,7 @@ FILL_DATA = struct.Struct("<5i2H")  # where, what, count, whether it wraps, char
 # What moves, where to, what may change, and the cell that fills what is left.
 SCROLL_DATA = struct.Struct("<4h2h4h2H")
 REGION = struct.Struct("<4h")
+TITLE_SIZE = 8  # of the answer with an empty title: its length, room for a character, padding
 CONTROL_EVENT = struct.Struct("<iI")  # the event and the group of processes
 CTRL_C_EVENT, CTRL_BREAK_EVENT = 0, 1
 
@@ -76,7 +77,9 @@ CTRL_C_EVENT, CTRL_BREAK_EVENT = 0, 1
 # and control keys.
 INPUT_RECORD = struct.Struct("<HxxI4HI")
 BUFFER_SIZE_RECORD = struct.Struct("<Hxx2h12x")
-KEY_EVENT, WINDOW_BUFFER_SIZE_EVENT = 1, 4
+MOUSE_RECORD = struct.Struct("<Hxx2h3I")  # where, buttons, control keys, what happened
+KEY_EVENT, MOUSE_EVENT, WINDOW_BUFFER_SIZE_EVENT = 1, 2, 4
+MOUSE_MOVED = 0x01
 LEFT_ALT_PRESSED, LEFT_CTRL_PRESSED, SHIFT_PRESSED = 0x02, 0x08, 0x10
 ALT_PRESSED, CTRL_PRESSED = 0x03, 0x0C
 ENHANCED_KEY = 0x100

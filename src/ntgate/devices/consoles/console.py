@@ -27,6 +27,7 @@ OEM_CODE_PAGE = 437
 UTF_8 = 65001
 BUFFER_LINES = 300  # XP's screen buffer, of which a window of 25 lines is seen
 COLUMNS, LINES = 80, 25
+LARGEST_WINDOW = (128, 60)  # on a screen of 1024 by 768, in cells of 8 by 12
 MOST_CELLS = 0x7FFF  # in a line, and lines
 TAG_EVENT = b"ConE"
 
@@ -65,6 +66,7 @@ class Console:
         self.input = ConsoleInput(self)
         self.begun = False
         self.active = ScreenOutput(self, ScreenBuffer(COLUMNS, BUFFER_LINES))
+        self._outputs = [self.active]  # the newest last
 
     def begin(
         self, display: Display, title: str, size: tuple[int, int] | None, attributes: int | None
@@ -82,7 +84,8 @@ class Console:
         buffer.window = Rect(0, 0, width - 1, height - 1)
         buffer.display = display
         self.active = ScreenOutput(self, buffer)
-        self.active.largest = (width, height)
+        self.active.largest = display.size or LARGEST_WINDOW
+        self._outputs = [self.active]
 
     # Who is attached, and who has a file open.
 
@@ -149,10 +152,21 @@ class Console:
         old = self.active.buffer
         output = ScreenOutput(self, ScreenBuffer(old.width, old.height, GREY_ON_BLACK))
         output.like(self.active)
+        self._outputs.append(output)
         return output
+
+    def close_output(self, output: ScreenOutput) -> None:
+        """The last file of one is closed: another one is shown, if that was; the first one stays
+        as long as the console.
+        """
+        if output in self._outputs[1:]:
+            self._outputs.remove(output)
+            if output is self.active and not self.gone:
+                self.activate(self._outputs[-1])
 
     def activate(self, output: ScreenOutput) -> None:
         if output is not self.active:
+            self.display.deactivate(self.active.buffer)
             self.active.buffer.display = None
             self.active = output
             output.buffer.display = self.display
@@ -191,9 +205,10 @@ class Console:
             need(len(data) == c.SET_INPUT_INFO_DATA.size and not room)
             self._set_code_pages(*c.SET_INPUT_INFO_DATA.unpack(data)[:3])
         elif code == c.GET_TITLE:
-            need(not data and room >= 2 * c.ULONG.size)
-            text = self.title.encode("utf-16-le", "surrogatepass")
-            return (c.ULONG.pack(len(self.title)) + text).ljust(2 * c.ULONG.size, b"\0")[:room]
+            need(not data and room >= c.TITLE_SIZE)
+            text = self.title.encode("utf-16-le", "surrogatepass")[: room - c.TITLE_SIZE & ~1]
+            answer = c.ULONG.pack(len(self.title)) + text
+            return answer.ljust(c.TITLE_SIZE + len(text), b"\0")
         elif code == c.SET_TITLE:
             need(len(data) % 2 == 0 and not room)
             self.title = units(data)

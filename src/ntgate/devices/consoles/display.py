@@ -39,8 +39,11 @@ class Display:
     def sync(self, x: int, y: int) -> None:
         """The cursor is there, and whoever looks may see all."""
 
+    def deactivate(self, buffer: ScreenBuffer) -> None:
+        """A screen buffer is shown no more."""
+
     def activate(self, buffer: ScreenBuffer) -> None:
-        """Another screen buffer is shown."""
+        """Another one is shown."""
 
     def finish(self) -> None:
         """The console goes."""
@@ -56,6 +59,7 @@ class LineDisplay(Display):
         self._write = write
         self._buffer: ScreenBuffer | None = None
         self._lines: set[int] = set()
+        self._shown: list[ScreenBuffer] = []  # those that have been active
 
     def stream(self, text: str) -> None:
         self._tell(text)
@@ -68,10 +72,16 @@ class LineDisplay(Display):
     def scroll(self) -> None:
         self._lines = {line - 1 for line in self._lines if line}
 
-    def activate(self, buffer: ScreenBuffer) -> None:
+    def deactivate(self, buffer: ScreenBuffer) -> None:
         self.finish()
+        if buffer not in self._shown:
+            self._shown.append(buffer)
+
+    def activate(self, buffer: ScreenBuffer) -> None:
+        """What stands in one that was shown before has been told."""
         self._buffer = buffer
-        self._lines = {y for y in range(buffer.height) if buffer.row(y).strip()}
+        if buffer not in self._shown:
+            self._lines = {y for y in range(buffer.height) if buffer.row(y).strip()}
 
     def finish(self) -> None:
         if self._buffer is not None:

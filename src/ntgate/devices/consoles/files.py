@@ -40,6 +40,15 @@ class ConsoleFile(OpenFile):
         except NtError:
             raise NtError(s.STATUS_ACCESS_DENIED) from None
 
+    def read(self, request: Request, offset: int, size: int) -> bytes | None:
+        raise NtError(s.STATUS_OBJECT_TYPE_MISMATCH)
+
+    def write(self, request: Request, offset: int, data: bytes) -> int | None:
+        raise NtError(s.STATUS_OBJECT_TYPE_MISMATCH)
+
+    def flush(self, request: Request) -> int | None:
+        raise NtError(s.STATUS_OBJECT_TYPE_MISMATCH)
+
     def query(self, information_class: int) -> bytes:
         raise NtError(s.STATUS_INVALID_DEVICE_REQUEST)
 
@@ -117,6 +126,7 @@ class BoundOutput(CurrentOutput):
     ) -> None:
         super().__init__(file, driver, access)
         self._output = output
+        output.files += 1
         output.console.hold()
 
     def console_for(self, process: Process) -> Console:
@@ -127,6 +137,11 @@ class BoundOutput(CurrentOutput):
     def output_for(self, process: Process) -> ScreenOutput:
         self.console_for(process)
         return self._output
+
+    def cleanup(self) -> None:
+        self._output.files -= 1
+        if not self._output.files:
+            self._output.console.close_output(self._output)
 
     def close(self) -> None:
         self._output.console.release()

@@ -62,12 +62,18 @@ class ConsoleInput:
     # Records.
 
     def put(self, records: Iterable[bytes]) -> None:
-        """Keys and other events come; a processed Ctrl-C goes to the programs instead."""
+        """Keys and other events come; a processed Ctrl-C goes to the programs instead.
+
+        A move of the mouse that comes alone takes the place of one that nobody has seen.
+        """
+        records = list(records)
         for record in records:
             if self.mode & c.ENABLE_PROCESSED_INPUT and _is_ctrl_c(record):
                 if _is_down(record):
                     self._console.send(c.CTRL_C_EVENT, 0)
                 continue
+            if len(records) == 1 and self.records and _same_move(self.records[-1], record):
+                self.records.pop()
             self.records.append(record)
         self._serve()
         self._console.tell_input()
@@ -241,6 +247,13 @@ class ConsoleInput:
         else:
             raise NtError(s.STATUS_INVALID_HANDLE)
         return b""
+
+
+def _same_move(before: bytes, record: bytes) -> bool:
+    """Whether both are moves of the mouse with the same buttons and keys."""
+    first, second = c.MOUSE_RECORD.unpack(before), c.MOUSE_RECORD.unpack(record)
+    return first[0] == c.MOUSE_EVENT and second[5] == c.MOUSE_MOVED and (
+        first[0], *first[3:]) == (second[0], *second[3:])
 
 
 def _is_down(record: bytes) -> bool:

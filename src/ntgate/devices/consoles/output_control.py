@@ -44,6 +44,7 @@ class ScreenOutput:
         self.font, self.face = RASTER_FONT, FACE_NAME
         self._decoder: IncrementalDecoder | None = None
         self._code_page = ""
+        self.files = 0  # open on it
 
     def like(self, other: ScreenOutput) -> None:
         """Look like a console's active one, as a new one does."""

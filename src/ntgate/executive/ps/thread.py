@@ -62,6 +62,7 @@ class Process:
         self.image_path = ""  # NT path, \\Device\\...
         self.image_name = ""
         self.command_line = ""
+        self.ignores_ctrl_c = False  # see control_event.py
         self.group = self.pid  # the id of the process that leads those which get Ctrl-C together
 
     @property
