@@ -131,6 +131,33 @@ def test_gates_outside_of_ntdll(tmp_path: Path, guest: BuildGuest) -> None:
     assert {row["gate_at"] for row in every if not row["direct"]} == {"ntdll+0xe4f2"}
 
 
+EVASIONS = {
+    "0x7000": r"<DIRECT sysenter 0x\w+ at 0x\w+>",  # a sysenter of its own, in private memory
+    "0x7010": r"<INDIRECT sysenter 0x\w+ through ntdll!KiFastSystemCall\+0x2>",  # a stub's copy
+    "0x7020": r"<DIRECT int2e evasive_calls\+0x\w+ at evasive_calls\+0x\w+>",
+    "0x7030": r"<INDIRECT sysenter evasive_calls\+0x\w+ through ntdll!KiFastSystemCall\+0x2>",
+    "0x7040": r"<INDIRECT sysenter evasive_calls\+0x\w+ through ntdll!NtDeleteKey\+0xc>",
+    "0x7050": r"<INDIRECT sysenter evasive_calls\+0x\w+ through ntdll@\w+!NtClose\+0xc>",
+    "0x7060": r"<UNCALLED sysenter ntdll!KiFastSystemCallRet>",
+    "0x7070": r"<sysenter evasive_calls\+0x\w+>",
+}
+
+
+def test_every_way_past_the_stubs_is_marked(tmp_path: Path, guest: BuildGuest) -> None:
+    program = guest("evasive_calls")
+    lines = trace(tmp_path, program, "-e", "NtClose", "-e", "event=none")
+    shown = dict(re.findall(r"^NtClose\(Handle=(0x70\w+)\) = \w+ (<.*>)$", "\n".join(lines), re.M))
+    assert shown.keys() == EVASIONS.keys()
+    for handle, expected in EVASIONS.items():
+        assert re.fullmatch(expected, shown[handle]), (handle, shown[handle])
+    marked = rows(trace(tmp_path, program, "--format", "jsonl", "-e", "event=none",
+                        "-e", "%direct,%indirect"))  # fmt: skip
+    told = {row["args"]["Handle"]: row for row in marked}
+    assert told.keys() == EVASIONS.keys() - {"0x7070"}
+    assert told["0x7040"]["indirect"] and told["0x7040"]["through"] == "ntdll!NtDeleteKey+0xc"
+    assert told["0x7060"]["uncalled"] and not told["0x7060"]["direct"]
+
+
 def test_json_lines_are_in_the_order_of_completion(
     tmp_path: Path, guest: BuildGuest
 ) -> None:

@@ -39,7 +39,7 @@ class Filter:
         if not self.gates:
             return True
         return (site.direct and "direct" in self.gates) or (
-            site.indirect and "indirect" in self.gates
+            (site.indirect or site.uncalled) and "indirect" in self.gates
         )
 
     @property

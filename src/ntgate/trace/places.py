@@ -117,11 +117,13 @@ class ProcessPlaces:
             through = ""
         else:
             place, through = self._through(at, returns_to, caller, number)
+        direct, symbol, uncalled = at not in self.stub_gates, "", False
+        if place:
+            uncalled = not direct and not self.is_return_address(place, peek)
+            symbol = self.symbol(place) if uncalled else self.returns_to(place)
         site = Site(
-            gate, self.place(at), at not in self.stub_gates, self.place(place) if place else "",
-            self.returns_to(place) if place else "", through,
-            at in self.stub_gates and bool(place) and not self.is_return_address(place, peek),
-            place,
+            gate, self.place(at), direct, self.place(place) if place else "", symbol, through,
+            uncalled, place,
         )  # fmt: skip
         if all(self.module_at(address) for address in (at, place)):
             self.sites[key] = site  # no other code may come there
