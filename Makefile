@@ -22,6 +22,7 @@ test: $(STAMP)-test ## run the tests; ARGS="-k name" goes to pytest
 check: $(STAMP)-dev ## ruff, mypy --strict, the house's rules, generated docs up to date
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict src
+	$(BIN)/mypy --strict --platform win32 --cache-dir .mypy_cache/win32 src
 	$(BIN)/python -m pytest -q tests/test_import_direction.py
 	$(BIN)/python -m ntgate.tools.generate_docs --check
 

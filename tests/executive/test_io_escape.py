@@ -90,10 +90,15 @@ def run(
     return bytes(console.output).decode("ascii"), denied
 
 
+@pytest.mark.parametrize("by_path", [False, True], ids=["descriptors", "paths"])
 @pytest.mark.parametrize("policy", list(Policy), ids=lambda policy: str(policy.value))
 def test_sixty_ways_out_are_refused(
-    guest: Callable[[str], Path], lent: Path, policy: Policy
-) -> None:
+    guest: Callable[[str], Path], lent: Path, policy: Policy, by_path: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """By descriptors, and by paths as on hosts without openat(2)."""
+    if by_path:
+        monkeypatch.setattr(os, "supports_dir_fd", set())
     outside = lent.parent / "outside"
     before = state_of(outside)
     output, denied = run(guest("file_escape"), lent, policy)

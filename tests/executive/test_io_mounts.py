@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ntgate.devices.console import MemoryDevice
+from ntgate.devices.host_walk import DescriptorRoot, PathRoot, open_root
 from ntgate.devices.mounts import Mount, Mounts
 from ntgate.executive.events import Event, FileChange
 from ntgate.executive.io.source import Policy
@@ -18,8 +19,12 @@ from ntgate.machine import Machine
 Lent = Callable[[Policy], "tuple[str, list[FileChange]]"]
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> Path:
+@pytest.fixture(params=[DescriptorRoot, PathRoot])
+def host(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """By descriptors, and by paths as on hosts without openat(2)."""
+    if request.param is PathRoot:
+        monkeypatch.setattr(os, "supports_dir_fd", set())
+    assert type(open_root(str(tmp_path))) is request.param
     folder = tmp_path / "files"
     folder.mkdir()
     return folder

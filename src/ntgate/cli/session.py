@@ -98,7 +98,7 @@ class SessionOptions:
 def open_output(path: Path) -> TextIO:
     """A text file to write; raises UsageError."""
     try:
-        return path.open("w", encoding="utf-8")
+        return path.open("w", encoding="utf-8", newline="\n")
     except OSError as error:
         raise UsageError(f"can't write {path}: {error.strerror}") from None
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import select
-import sys
 from functools import cached_property
 from typing import BinaryIO
 
 from ntgate.devices.host_errors import nt_error
+from ntgate.devices.host_input import has_input
 from ntgate.devices.terminal import KeyMode, terminal_size
 from ntgate.errors import NtError
 from ntgate.layout.ntstatus import STATUS_PIPE_BROKEN, STATUS_UNSUCCESSFUL
@@ -71,7 +71,7 @@ class StreamDevice:
         if not self._rest and not self.is_terminal:
             return self._read(size)
         if not self._rest:
-            self._rest = self._read(size).replace(b"\n", b"\r\n")
+            self._rest = self._read(size).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         data, self._rest = self._rest[:size], self._rest[size:]
         return data
 
@@ -107,12 +107,7 @@ class StreamDevice:
 
     def is_ready(self) -> bool:
         """Whether a read would not wait."""
-        if self._rest or sys.platform == "win32":
-            return True
-        try:
-            return bool(select.select([self._stream], [], [], 0)[0])
-        except (OSError, io.UnsupportedOperation):
-            return True
+        return bool(self._rest) or has_input(self._stream)
 
 
 class MemoryDevice:

@@ -139,7 +139,7 @@ class DescriptorRoot:
 
     def set_mode(self, path: Path, mode: int) -> None:
         with self._opened(path) as descriptor:
-            os.fchmod(descriptor, mode)
+            os.chmod(descriptor, mode)
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[int]:
@@ -261,6 +261,11 @@ class PathRoot:
 
     def _resolve(self, path: Path) -> str:
         place = os.path.realpath(os.path.join(self._real, *path))
-        if os.path.commonpath([place, self._real]) != self._real:
+        real, found = os.path.normcase(self._real), os.path.normcase(place)
+        try:
+            is_below = os.path.commonpath([real, found]) == real
+        except ValueError:  # another drive of Windows
+            is_below = False
+        if not is_below:
             raise LeadsOut(place)
         return place

@@ -8,46 +8,53 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-if sys.platform != "win32":
+if sys.platform == "win32":
+
+    class KeyMode:
+        """A console of Windows gives whole lines."""
+
+        def __init__(self, descriptor: int) -> None:
+            pass
+
+        def enter(self, *, signals: bool) -> bool:
+            return False
+
+else:
     import termios
 
     # What a console does itself: echo, lines, and the characters that edit them.
     _LOCAL = termios.ECHO | termios.ICANON | termios.IEXTEN
     _INPUT = termios.ICRNL | termios.IXON
 
+    class KeyMode:
+        """Puts a terminal into the mode in which each key counts, until the host's process ends."""
 
-class KeyMode:
-    """Puts a terminal into the mode in which each key counts, until the host's process ends."""
+        def __init__(self, descriptor: int) -> None:
+            self._descriptor = descriptor
+            self._signals: bool | None = None  # as it is set; None: not yet
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._signals: bool | None = None  # as it is set; None: not yet
-
-    def enter(self, *, signals: bool) -> bool:
-        """False where that can't be done.  signals: Ctrl-C interrupts the host's process."""
-        if sys.platform == "win32":
-            return False
-        if signals == self._signals:
+        def enter(self, *, signals: bool) -> bool:
+            """False where that can't be done.  signals: Ctrl-C interrupts the host's process."""
+            if signals == self._signals:
+                return True
+            try:
+                mode = termios.tcgetattr(self._descriptor)
+                if self._signals is None:
+                    before = [*mode[:6], [*mode[6]]]
+                    atexit.register(self._restore, before)
+                mode[0] &= ~_INPUT
+                mode[3] = mode[3] & ~(_LOCAL | termios.ISIG) | (termios.ISIG if signals else 0)
+                mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
+                # Ctrl-Z and Ctrl-\ are keys of a program's in any case.
+                disabled = bytes([os.fpathconf(self._descriptor, "PC_VDISABLE") & 0xFF])
+                mode[6][termios.VSUSP] = mode[6][termios.VQUIT] = disabled
+                termios.tcsetattr(self._descriptor, termios.TCSANOW, mode)
+            except (OSError, termios.error):
+                return False
+            self._signals = signals
             return True
-        try:
-            mode = termios.tcgetattr(self._descriptor)
-            if self._signals is None:
-                before = [*mode[:6], [*mode[6]]]
-                atexit.register(self._restore, before)
-            mode[0] &= ~_INPUT
-            mode[3] = mode[3] & ~(_LOCAL | termios.ISIG) | (termios.ISIG if signals else 0)
-            mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
-            # Ctrl-Z and Ctrl-\ are keys of a program's in any case.
-            disabled = bytes([os.fpathconf(self._descriptor, "PC_VDISABLE") & 0xFF])
-            mode[6][termios.VSUSP] = mode[6][termios.VQUIT] = disabled
-            termios.tcsetattr(self._descriptor, termios.TCSANOW, mode)
-        except (OSError, termios.error):
-            return False
-        self._signals = signals
-        return True
 
-    def _restore(self, mode: list[Any]) -> None:
-        if sys.platform != "win32":
+        def _restore(self, mode: list[Any]) -> None:
             with suppress(termios.error):  # a terminal that is gone
                 termios.tcsetattr(self._descriptor, termios.TCSADRAIN, mode)
 
