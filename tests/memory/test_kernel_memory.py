@@ -10,7 +10,7 @@ from small_memory import DIRECT, SmallMemory
 from ntgate.cpu.mmu import PageFault
 from ntgate.memory.kernel import DIRECT_BASE
 from ntgate.memory.paging import kernel_entry
-from ntgate.memory.structs import Struct, bits, embed, i32, pointer, raw, u8, u16, u32, u64
+from ntgate.memory.structs import Struct, bits, embed, pointer, raw, u8, u16, u32, u64
 
 MAPPED = 0xE1000000  # three pages, in frames that don't touch
 
@@ -24,7 +24,6 @@ class SAMPLE(Struct, size=0x30):
     Byte = u8(0x01)
     Word = u16(0x02)
     Long = u32(0x04)
-    Status = i32(0x08)
     Low = bits(0x0C, 0, 4)
     Flag = bits(0x0C, 4)
     High = bits(0x0C, 20, 12)
@@ -93,7 +92,6 @@ def test_a_hole_is_a_page_fault(memory: SmallMemory) -> None:
 def test_members_read_and_change_the_guest(memory: SmallMemory, address: int) -> None:
     view = SAMPLE(memory.kernel, address)
     view.Byte, view.Word, view.Long = 0x101, 0x12345, 0x1_9ABCDEF0
-    view.Status = -5
     view.Low, view.Flag, view.High = 0x1F, 1, 0xABC
     view.Time = 0x0123456789ABCDEF
     view.Name = b"kernel"
@@ -104,7 +102,7 @@ def test_members_read_and_change_the_guest(memory: SmallMemory, address: int) ->
         ["00014523 f0debc9a fbffffff 1f00c0ab 00000000 efcdab89 67452301 6b65726e 65000000"]
         + [link.to_bytes(4, "little").hex() for link in links]
     )
-    assert (view.Byte, view.Word, view.Long, view.Status) == (1, 0x2345, 0x9ABCDEF0, -5)
+    assert (view.Byte, view.Word, view.Long) == (1, 0x2345, 0x9ABCDEF0)
     assert (view.Low, view.Flag, view.High) == (0xF, 1, 0xABC)
     assert (view.Time, view.Name) == (0x0123456789ABCDEF, b"kerne")
     assert view.Next == view.Links
@@ -126,7 +124,7 @@ def test_views_compare_by_what_they_show(memory: SmallMemory) -> None:
 def test_members_of_a_class() -> None:
     assert SAMPLE.Long.offset == 4
     assert list(SAMPLE.members()) == (
-        "Byte Word Long Status Low Flag High Time Name Links Next".split()
+        "Byte Word Long Low Flag High Time Name Links Next".split()
     )
 
 

@@ -58,25 +58,6 @@ def segment_descriptor(base: int, limit: int, access: int, *, flags: int = 0xC) 
     return low | high << 32
 
 
-@dataclass(frozen=True)
-class Gate:
-    selector: int
-    offset: int
-    type: int
-    dpl: int
-    present: bool
-
-
-def parse_gate(low: int, high: int) -> Gate:
-    return Gate(
-        selector=low >> 16,
-        offset=low & 0xFFFF | high & 0xFFFF0000,
-        type=high >> 8 & 0x1F,
-        dpl=high >> 13 & 3,
-        present=bool(high & PRESENT),
-    )
-
-
 def gate_descriptor(selector: int, offset: int, kind: int, dpl: int) -> int:
     """A present gate as a qword."""
     low = offset & 0xFFFF | selector << 16

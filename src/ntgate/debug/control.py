@@ -74,13 +74,13 @@ def condition(session: Session, args: Arguments) -> Iterable[str]:
     yield from session.run(chosen or "")
 
 
-def take_block(args: Arguments) -> str:
-    """The commands in the braces that come next."""
+def take_block(args: Arguments, opener: str = "{", closer: str = "}") -> str:
+    """The commands in the braces, or what stands in the brackets, that come next."""
     depth = 0
     for position, letter in enumerate(args.rest):
-        depth += {"{": 1, "}": -1}.get(letter, 0)
+        depth += {opener: 1, closer: -1}.get(letter, 0)
         if depth <= 0:
-            if letter != "}":
+            if letter != closer:
                 break
             body, args.rest = args.rest[1:position], args.rest[position + 1 :].lstrip()
             return body

@@ -51,16 +51,7 @@ def for_loop(session: Session, args: Arguments) -> Iterable[str]:
 
 
 def _parenthesis(args: Arguments) -> str:
-    """What stands in the round brackets that come next."""
-    depth = 0
-    for position, letter in enumerate(args.rest):
-        depth += {"(": 1, ")": -1}.get(letter, 0)
-        if depth <= 0:
-            if letter != ")":
-                break
-            inner, args.rest = args.rest[1:position], args.rest[position + 1 :].lstrip()
-            return inner
-    raise args.mistake()
+    return take_block(args, "(", ")")
 
 
 def _loop(session: Session, condition: str, body: str, step: str) -> Iterator[str]:

@@ -93,12 +93,6 @@ class HANDLE_TABLE(Struct, size=0x44):
     StrictFIFO           = bits(0x40, 0)
 
 
-class HANDLE_TABLE_ENTRY(Struct, size=0x08):
-    Object             = u32(0x00)
-    GrantedAccess      = u32(0x04)
-    NextFreeTableEntry = u32(0x04)
-
-
 class OBJECT_DIRECTORY_ENTRY(Struct, size=0x08):
     ChainLink = u32(0x00)
     Object    = u32(0x04)

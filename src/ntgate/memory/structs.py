@@ -123,23 +123,6 @@ class u32(Member):
             memory.set_u32(address, value)
 
 
-class i32(Member):
-    size = 4
-
-    @overload
-    def __get__(self, view: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, view: Struct, owner: type) -> int: ...
-    def __get__(self, view: Struct | None, owner: type) -> Self | int:
-        if view is None:
-            return self
-        value = view.memory.u32(view.address + self.offset)
-        return value - (1 << 32) if value >> 31 else value
-
-    def __set__(self, view: Struct, value: int) -> None:
-        view.memory.set_u32(view.address + self.offset, value)
-
-
 class u64(Member):
     size = 8
 

@@ -143,12 +143,6 @@ class Handles(SymbolicLinks):
         self.dereference(body)
         return body
 
-    def reference_by_pointer(self, body: int, kind: ObjectType | None) -> None:
-        """Raises STATUS_OBJECT_TYPE_MISMATCH."""
-        if kind is not None and self.type_of(body) is not kind:
-            raise NtError(ntstatus.STATUS_OBJECT_TYPE_MISMATCH)
-        self.reference(body)
-
     def query_handle(self, table: int, handle: int, *, kernel: bool = False) -> Handle:
         """What a handle stands for, without a reference; raises STATUS_INVALID_HANDLE."""
         pseudo = {CURRENT_PROCESS: self.current_process, CURRENT_THREAD: self.current_thread}

@@ -72,13 +72,6 @@ class Objects:
             raise NtError(ntstatus.STATUS_OBJECT_TYPE_MISMATCH)
         return found
 
-    def type_at(self, address: int) -> ObjectType:
-        """The type of an OBJECT_TYPE's address; STATUS_OBJECT_TYPE_MISMATCH where it is none."""
-        found = self._types_by_address.get(address)
-        if found is None:
-            raise NtError(ntstatus.STATUS_OBJECT_TYPE_MISMATCH)
-        return found
-
     def dispatcher_object(self, body: int) -> int:
         """Address of the DISPATCHER_HEADER that a wait on the object waits for."""
         kind = self.type_of(body)
