@@ -55,6 +55,15 @@ KdDebuggerNotPresent:
         .byte   1
 KdBreakPending:
         .byte   0                               ; break when the next thread starts
+        .balign 4, 0
+ExpDefaultErrorPort:
+        .long   0
+ExpDefaultErrorPortProcess:
+        .long   0
+KiProfileListHead:
+        .long   KiProfileListHead, KiProfileListHead
+KiProfileInterval:
+        .long   156250                          ; 100 ns
         .balign 16, 0
 
 ; The tasks of vectors 2 and 8.  boot fills in CR3.

@@ -65,6 +65,15 @@ class DebugPrint(Event):
 
 
 @dataclass(frozen=True)
+class HardError(Event):
+    """A hard error that was answered without a hard error port."""
+
+    status: int
+    parameters: tuple[int | str, ...]
+    response: int  # HARDERROR_RESPONSE
+
+
+@dataclass(frozen=True)
 class Unimplemented(Event):
     """A call of a service that has no function; it got STATUS_NOT_IMPLEMENTED."""
 

@@ -58,6 +58,8 @@ def KeUpdateSystemTime(caller: Thread, TrapFrame: int) -> Outcome:
     user = bool(frame.SegCs & 1)
     switch = caller.executive.scheduler.clock_tick(user=user)
     caller.executive.memory_conditions.update()
+    if caller.executive.profiles.started:
+        caller.executive.profiles.sample(caller, frame)
     if user and caller.process.eprocess.Job:
         charge_time(caller.process)
     return int(switch or caller.ethread.Terminated)

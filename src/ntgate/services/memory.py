@@ -95,16 +95,6 @@ def NtAllocateVirtualMemoryEx(
 
 
 @service()
-def NtAllocateUserPhysicalPages(
-    caller: Thread, ProcessHandle: HANDLE, NumberOfPages: InOut[ULONG], UserPfnArray: PVOID
-) -> Outcome:
-    """Needs SeLockMemoryPrivilege, which no account of a new system has."""
-    NumberOfPages.read()
-    _process(caller, ProcessHandle, PROCESS_VM_OPERATION)
-    return ntstatus.STATUS_PRIVILEGE_NOT_HELD
-
-
-@service()
 def NtFreeVirtualMemory(
     caller: Thread,
     ProcessHandle: HANDLE,

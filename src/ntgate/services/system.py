@@ -1,21 +1,16 @@
-"""The clock, its resolution, and the profile interrupt."""
+"""The clock and its resolution."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
-from ntgate.dispatch.types import BOOLEAN, LARGE_INTEGER, ULONG, In, Out, OutOpt, Scalar
+from ntgate.dispatch.types import BOOLEAN, LARGE_INTEGER, ULONG, In, Out, OutOpt
 from ntgate.executive.ke.clock import PERFORMANCE_FREQUENCY
 from ntgate.executive.ps.thread import Thread
-from ntgate.executive.se.privileges import SE_SYSTEM_PROFILE, SE_SYSTEMTIME
+from ntgate.executive.se.privileges import SE_SYSTEMTIME
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.services.ps_information import demand
-
-KPROFILE_SOURCE = Annotated[int, Scalar("KPROFILE_SOURCE")]
-ProfileTime, ProfileAlignmentFixup = 0, 1
 
 
 @service()
@@ -77,27 +72,4 @@ def NtSetSystemTime(
     previous = clock.precise_system_time()
     clock.set_system_time(new)
     PreviousTime.write(previous)
-    return ntstatus.STATUS_SUCCESS
-
-
-@service()
-def NtQueryIntervalProfile(
-    caller: Thread, ProfileSource: KPROFILE_SOURCE, Interval: Out[ULONG]
-) -> Outcome:
-    """100 ns units between two profile interrupts; 0 for what the machine can't count."""
-    if ProfileSource == ProfileTime:
-        Interval.write(caller.executive.profile_interval)
-    else:
-        Interval.write(int(ProfileSource == ProfileAlignmentFixup))
-    return ntstatus.STATUS_SUCCESS
-
-
-@service()
-def NtSetIntervalProfile(
-    caller: Thread, Interval: ULONG, Source: KPROFILE_SOURCE
-) -> Outcome:
-    """For the holder of SeSystemProfilePrivilege."""
-    demand(caller, SE_SYSTEM_PROFILE)
-    if Source == ProfileTime:
-        caller.executive.profile_interval = min(max(Interval, 1221), 1_000_000)
     return ntstatus.STATUS_SUCCESS

@@ -10,6 +10,7 @@ from ntgate.executive.mm.vad import (
     MEM_COMMIT_FLAG,
     NO_CHANGE,
     TAG_SPLIT,
+    USER_PHYSICAL_PAGES,
     Vad,
 )
 from ntgate.layout.machine import MM_HIGHEST_USER_ADDRESS
@@ -51,6 +52,8 @@ def free(space: ProcessSpace, base: int, size: int, free_type: int) -> tuple[int
         raise NtError(STATUS_UNABLE_TO_DELETE_SECTION)
     if vad.flags & NO_CHANGE:
         raise NtError(STATUS_INVALID_PAGE_PROTECTION)
+    if vad.flags & USER_PHYSICAL_PAGES:
+        _check_physical(vad, first, last, size, free_type)
     if not size:
         if first != vad.first:
             raise NtError(STATUS_FREE_VM_NOT_AT_BASE)
@@ -60,6 +63,14 @@ def free(space: ProcessSpace, base: int, size: int, free_type: int) -> tuple[int
     else:
         _release(space, vad, first, last)
     return first << 12, (last - first + 1) << 12
+
+
+def _check_physical(vad: Vad, first: int, last: int, size: int, free_type: int) -> None:
+    """A MEM_PHYSICAL allocation has nothing committed, and is released as a whole."""
+    if free_type == MEM_DECOMMIT:
+        raise NtError(STATUS_MEMORY_NOT_ALLOCATED)
+    if size and (first, last) != (vad.first, vad.last):
+        raise NtError(STATUS_FREE_VM_NOT_AT_BASE)
 
 
 def _decommit(space: ProcessSpace, vad: Vad, first: int, last: int) -> None:

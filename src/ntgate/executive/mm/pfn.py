@@ -81,6 +81,9 @@ class PfnDatabase:
         i = self._base + frame * _DWORDS + 3
         self._dwords[i] = self._dwords[i] & ~MODIFIED | modified
 
+    def pte_address(self, frame: int) -> int:
+        return int(self._dwords[self._base + frame * _DWORDS + 1])
+
     def move_pte(self, frame: int, pte_address: int, pte_frame: int) -> None:
         """Its PTE is somewhere else now."""
         i = self._base + frame * _DWORDS

@@ -199,6 +199,10 @@ class ProcessSpace:
         manager = self.manager
         manager.pfn.describe(frame, pte.pte_address(vpn << 12), index >> 9, pte.demand_zero(code))
         self._qwords[index] = pte.valid_entry(frame, code, ran=False, written=written)
+        self.count_private()
+
+    def count_private(self) -> None:
+        """A PTE has become valid, of a page that is the process's own."""
         self._dwords[self._private_pages] += 1
         self.count_valid()
 

@@ -16,6 +16,7 @@ from ntgate.executive.mm.allocate import (
     find_free,
 )
 from ntgate.executive.mm.free import delete_private
+from ntgate.executive.mm.physical import release_all
 from ntgate.executive.mm.protection import (
     COPY_CODES,
     is_compatible,
@@ -210,6 +211,7 @@ def delete_all(space: ProcessSpace) -> None:
     for node in space.vads:
         vad = space.vad(node)
         (delete_private if vad.is_private else _delete_view)(space, vad)
+    release_all(space)
 
 
 def are_mapped_files_the_same(space: ProcessSpace, one: int, other: int) -> int:

@@ -1,0 +1,53 @@
+"""Hard errors, profiles and physical pages, with the privileges that they need and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gate.guest_run import GuestRun
+from ntgate.errors import GuestBugCheck
+from ntgate.executive.events import HardError
+from ntgate.executive.se.privileges import SE_LOCK_MEMORY, SE_PRIVILEGE_ENABLED, SE_TCB
+from ntgate.layout.se import LUID_AND_ATTRIBUTES
+
+GRANTED = (SE_TCB, SE_LOCK_MEMORY)  # in place of as many that the program does not need
+
+
+def make_privileged(run: GuestRun) -> None:
+    """Enable all privileges in the token of a program that has not begun yet, and edit in more."""
+    executive = run.machine.executive
+    token = executive.security.primary(run.process.eprocess)
+    for index in range(len(token.privileges)):
+        token.set_privilege(index, SE_PRIVILEGE_ENABLED)
+    for index, luid in enumerate(GRANTED):
+        executive.kernel.set_u64(token.view.Privileges + index * LUID_AND_ATTRIBUTES.SIZE, luid)
+
+
+def test_a_privileged_program(guest: Callable[[str], Path]) -> None:
+    run = GuestRun(guest("machine_services"))
+    make_privileged(run)
+    before = run.machine.executive.mm.committed
+    assert run.finish() == "passed\n"
+    assert run.machine.executive.mm.committed < before
+    errors = [event for event in run.events if isinstance(event, HardError)]
+    assert [(error.status, error.parameters, error.response) for error in errors] == [
+        (0xC0000135, ("some.dll", 0x1234), 6),
+        (0xC0000135, ("some.dll",), 2),
+        (0xC0000135, (), 5),
+        (0xC0000135, (), 6),
+    ]
+
+
+def test_a_program_without_privileges(guest: Callable[[str], Path]) -> None:
+    assert GuestRun(guest("machine_services"), arguments=["refused"]).finish() == "passed\n"
+
+
+def test_an_error_that_shuts_down_is_a_bugcheck(guest: Callable[[str], Path]) -> None:
+    run = GuestRun(guest("machine_services"), arguments=["shutdown"])
+    make_privileged(run)
+    with pytest.raises(GuestBugCheck, match="0x0000004C \\(0xC0000420") as caught:
+        run.machine.run()
+    assert "machine_services.exe" in str(caught.value.state)
