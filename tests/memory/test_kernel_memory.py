@@ -99,7 +99,7 @@ def test_members_read_and_change_the_guest(memory: SmallMemory, address: int) ->
     view.Next = LIST_ENTRY(memory.kernel, address + 0x24)
     links = (address, address + 4, address + 0x24)
     assert memory.kernel.read(address, SAMPLE.SIZE).hex(" ", -4) == " ".join(
-        ["00014523 f0debc9a fbffffff 1f00c0ab 00000000 efcdab89 67452301 6b65726e 65000000"]
+        ["00014523 f0debc9a 00000000 1f00c0ab 00000000 efcdab89 67452301 6b65726e 65000000"]
         + [link.to_bytes(4, "little").hex() for link in links]
     )
     assert (view.Byte, view.Word, view.Long) == (1, 0x2345, 0x9ABCDEF0)

@@ -16,6 +16,12 @@ SOURCE = Path(ntgate.__file__).parent.parent
 ENTRY = "from ntgate.cli import main; main()"
 
 
+def environment() -> dict[str, str]:
+    """With the package, whether it is installed or not."""
+    search = os.pathsep.join(filter(None, (str(SOURCE), os.environ.get("PYTHONPATH", ""))))
+    return os.environ | {"PYTHONPATH": search}
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a program left behind; the texts with \\n alone at each line's end."""
@@ -50,12 +56,11 @@ class Runner:
             found = self.userland.file(program)
             assert found is not None, program
             program = found
-        search = os.pathsep.join(filter(None, (str(SOURCE), os.environ.get("PYTHONPATH", ""))))
         done = subprocess.run(
             [sys.executable, "-c", ENTRY, "run", *options, str(program), *arguments],
             input=typed.replace("\n", "\r\n").encode("cp1252"),
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": search},
+            env=environment(),
             capture_output=True,
             timeout=seconds,
             check=False,

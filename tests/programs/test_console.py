@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from program_run import Runner
+from program_run import Runner, environment
 
 from ntgate.loader.userland import Userland
 
@@ -80,15 +80,6 @@ class Terminal:
         os.close(self._theirs)
         os.close(self._ours)
         return Seen(self._running.returncode, self._sent)
-
-
-def environment() -> dict[str, str]:
-    """With the package, whether it is installed or not."""
-    import ntgate
-
-    source = Path(ntgate.__file__).parent.parent
-    search = os.pathsep.join(filter(None, (str(source), os.environ.get("PYTHONPATH", ""))))
-    return os.environ | {"PYTHONPATH": search}
 
 
 @pytest.mark.usefixtures("userland")
