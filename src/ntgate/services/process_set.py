@@ -27,6 +27,8 @@ TOKEN_ASSIGN_PRIMARY = 0x0001
 ProcessAccessToken, ProcessUserModeIOPL, ProcessEnableAlignmentFaultFixup = 9, 16, 17
 ProcessForegroundInformation, ProcessPagePriority = 25, 39
 ProcessThreadStackAllocation, ProcessPowerThrottlingState = 41, 77
+ProcessWineMakeProcessSystem = 1000
+SYNCHRONIZE = 0x0010_0000
 MEM_RESERVE = 0x2000
 REALTIME_CLASS, LOWEST_REALTIME, HIGHEST_PRIORITY = 4, 16, 31
 DISABLE, ENABLE, PERMANENT = 1, 2, 8  # MEM_EXECUTE_OPTION_*
@@ -166,6 +168,19 @@ def _allocate_stack(caller: Thread, handle: int, address: int, length: int) -> i
     return ntstatus.STATUS_SUCCESS
 
 
+def _make_system(caller: Thread, handle: int, address: int, length: int) -> int:
+    """A handle to the event that ends it when the programs that are waited for have ended."""
+    if length != 4:
+        return ntstatus.STATUS_INFO_LENGTH_MISMATCH
+    process = process_of(caller, handle, PROCESS_SET_INFORMATION)
+    caller.memory.probe_for_write(address, length)
+    executive = caller.executive
+    event = executive.system_processes.join(process)
+    opened = executive.objects.create_handle(caller.process.handles, event, SYNCHRONIZE)
+    caller.memory.set_u32(address, opened)
+    return ntstatus.STATUS_SUCCESS
+
+
 # The length of each class, and what it does.
 CHANGES: dict[int, tuple[int, Change]] = {
     query.ProcessQuotaLimits: (query.QUOTA_LIMITS.size, _quota_limits),
@@ -196,6 +211,8 @@ def NtSetInformationProcess(
     """Change priorities, affinity, limits, error mode, token or execution options."""
     if ProcessInformationClass == ProcessThreadStackAllocation:
         return _allocate_stack(caller, DeviceHandle, ProcessInformation, Length)
+    if ProcessInformationClass == ProcessWineMakeProcessSystem:
+        return _make_system(caller, DeviceHandle, ProcessInformation, Length)
     if ProcessInformationClass not in CHANGES:
         return ntstatus.STATUS_INVALID_INFO_CLASS
     size, change = CHANGES[ProcessInformationClass]

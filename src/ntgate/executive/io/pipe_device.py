@@ -44,6 +44,14 @@ _CONFIGURATIONS = {
 }
 
 
+class MissingPipe(NtError):
+    """There is no pipe of that name; `path` begins with a backslash."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(s.STATUS_OBJECT_NAME_NOT_FOUND)
+        self.path = path
+
+
 @dataclass(frozen=True, slots=True)
 class NewPipe:
     """What NtCreateNamedPipeFile says besides a create; `timeout` in NT's relative form."""
@@ -117,7 +125,7 @@ class PipeDevice:
             return PipeRoot(file, self, create.access, is_directory=bool(path) or inherited)
         pipe = self._pipes.get(self._key(path))
         if pipe is None or not pipe.instances:
-            raise NtError(s.STATUS_OBJECT_NAME_NOT_FOUND)
+            raise MissingPipe(path if path.startswith("\\") else "\\" + path)
         if create.disposition == c.FILE_CREATE:
             raise NtError(s.STATUS_OBJECT_NAME_COLLISION)
         return self._connect(pipe, create, file)
