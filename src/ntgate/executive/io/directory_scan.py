@@ -34,7 +34,11 @@ class DirectoryScan:
     def restart(self) -> None:
         entry, directory = self._entry, self._entry.node
         assert isinstance(directory, Directory)
-        names = [(child.name, child) for child in directory.sorted_entries()]
+        if self.pattern.plain:
+            only = directory.find(self.pattern.plain)
+            names = [(only.name, only)] if only is not None else []
+        else:
+            names = [(child.name, child) for child in directory.sorted_entries()]
         if entry.directory is not None:
             names[:0] = [(".", entry), ("..", entry.directory.entries[0])]
         matches = self.pattern.matches

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
+from operator import attrgetter
 
 from ntgate.errors import NtError
 from ntgate.layout.ntstatus import STATUS_FILE_LOCK_CONFLICT, STATUS_RANGE_NOT_LOCKED
 from ntgate.records import dataclass
 
-EVERYWHERE = 1 << 64
+_start = attrgetter("start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +43,35 @@ class Waiter:
 
 
 class LockTable:
-    """The locks of one stream, and those that wait for one to go."""
+    """The locks of one stream, by where they start, and those that wait for one to go."""
 
-    __slots__ = ("locks", "waiters")
+    __slots__ = ("_longest", "locks", "waiters")
 
     def __init__(self) -> None:
         self.locks: list[Lock] = []
         self.waiters: list[Waiter] = []
+        self._longest = 0  # bytes of a lock that there has been since there was none
+
+    def _near(self, start: int, end: int) -> list[Lock]:
+        """Those that may overlap with a range."""
+        first = bisect_left(self.locks, start - self._longest, key=_start)
+        return self.locks[first : bisect_left(self.locks, end, key=_start)]
+
+    def _hold(self, lock: Lock) -> None:
+        length = lock.end - lock.start
+        self._longest = max(self._longest, length) if self.locks else length
+        insort(self.locks, lock, key=_start)
 
     def try_lock(self, wanted: Lock) -> bool:
         """Shared locks go with shared ones and their owner's exclusive ones, exclusive ones with
         none.  Empty ranges clash with nothing.
         """
-        for held in self.locks:
+        for held in self._near(wanted.start, wanted.end):
             if not held.overlaps(wanted.start, wanted.end):
                 continue
             if wanted.exclusive or (held.exclusive and not held.has_owner_of(wanted)):
                 return False
-        self.locks.append(wanted)
+        self._hold(wanted)
         return True
 
     def wait(self, wanted: Lock, granted: Callable[[], None]) -> Waiter:
@@ -71,14 +84,17 @@ class LockTable:
 
         Raises STATUS_RANGE_NOT_LOCKED.
         """
-        for held in sorted(self.locks, key=lambda lock: not lock.exclusive):
-            if (held.start, held.end) == (wanted.start, wanted.end) and held.is_owned_by(
-                wanted.file, wanted.process, wanted.key
-            ):
-                self.locks.remove(held)
-                self._grant()
-                return
-        raise NtError(STATUS_RANGE_NOT_LOCKED)
+        first = bisect_left(self.locks, wanted.start, key=_start)
+        last = bisect_right(self.locks, wanted.start, key=_start)
+        fitting = [
+            number
+            for number in range(first, last)
+            if self.locks[number].end == wanted.end and self.locks[number].has_owner_of(wanted)
+        ]
+        if not fitting:
+            raise NtError(STATUS_RANGE_NOT_LOCKED)
+        del self.locks[min(fitting, key=lambda number: not self.locks[number].exclusive)]
+        self._grant()
 
     def unlock_all(self, file: int, process: int | None = None) -> None:
         """A process, or with None everybody, closes the file object."""
@@ -98,7 +114,7 @@ class LockTable:
 
         Reading passes everybody's shared locks and one's own; writing only one's own exclusive.
         """
-        for held in self.locks:
+        for held in self._near(offset, offset + size):
             if held.overlaps(offset, offset + size):
                 own = held.is_owned_by(file, process, key)
                 if not ((own and held.exclusive) or (not held.exclusive and not write)):

@@ -42,13 +42,13 @@ class Pattern:
     def __init__(self, text: str) -> None:
         self._text = upcase(text)
         self.everything = self._text == "*"
-        self._plain = WILD.isdisjoint(self._text)
+        self.plain = self._text if WILD.isdisjoint(self._text) else ""  # the one name that fits
 
     def matches(self, name: str) -> bool:
         if self.everything:
             return True
         name = upcase(name)
-        return name == self._text if self._plain else _match(self._text, name)
+        return name == self._text if self.plain else _match(self._text, name)
 
 
 def _match(pattern: str, name: str) -> bool:
