@@ -1,4 +1,4 @@
-/* Hard errors without a port, profiles, physical pages: for a program that has all the
+/* Hard errors without a port, profiles, physical pages, what a kernel debugger may: for a program that has all the
  * privileges.  Without them each is refused, which the argument "refused" checks.
  */
 #include "nt_memory.h"
@@ -27,6 +27,10 @@ NTSYSAPI NTSTATUS NTAPI NtAllocateUserPhysicalPages(HANDLE, ULONG *, ULONG *);
 NTSYSAPI NTSTATUS NTAPI NtFreeUserPhysicalPages(HANDLE, ULONG *, ULONG *);
 NTSYSAPI NTSTATUS NTAPI NtMapUserPhysicalPages(PVOID, ULONG, ULONG *);
 NTSYSAPI NTSTATUS NTAPI NtMapUserPhysicalPagesScatter(PVOID *, ULONG, ULONG *);
+NTSYSAPI NTSTATUS NTAPI NtSystemDebugControl(ULONG, PVOID, ULONG, PVOID, ULONG, ULONG *);
+NTSYSAPI NTSTATUS NTAPI NtTraceEvent(HANDLE, ULONG, ULONG, PVOID);
+NTSYSAPI NTSTATUS NTAPI NtSetSystemInformation(ULONG, PVOID, ULONG);
+NTSYSAPI NTSTATUS NTAPI NtQuerySystemTime(PLARGE_INTEGER);
 
 static ULONG response, buckets[64];
 
@@ -205,8 +209,98 @@ static void physical_pages(void)
     CHECK_EQUAL(*(UCHAR *)base, 'a'); /* mapped when the process ends */
 }
 
+static NTSTATUS debug(ULONG command, ULONG address, PVOID buffer, ULONG bytes, ULONG *done)
+{
+    ULONG virtual[3] = {address, (ULONG)buffer, bytes};
+    ULONG physical[4] = {address, 0, (ULONG)buffer, bytes};
+    *done = 77;
+    if (command < 10)
+        return NtSystemDebugControl(command, virtual, sizeof virtual, NULL, 0, done);
+    return NtSystemDebugControl(command, physical, sizeof physical, NULL, 0, done);
+}
+
+static void debug_control(void)
+{
+    ULONG done, word, mark = 0x12345678, frame, count = 1, msr[4] = {0x176, 0, 0, 0};
+    ULONG version[10];
+
+    CHECK_EQUAL(debug(8, 0x804d8000, &word, 4, &done), STATUS_SUCCESS); /* nt's MZ */
+    CHECK_EQUAL(done, 4);
+    CHECK_EQUAL(word & 0xffff, 0x5a4d);
+    CHECK_EQUAL(debug(9, 0x80042000 + 0x1c, &mark, 0, &done), STATUS_SUCCESS);
+    CHECK_EQUAL(debug(8, 0xffdf0320, &word, 4, &done), STATUS_SUCCESS);
+    CHECK_EQUAL(debug(8, (ULONG)&mark, &word, 4, &done), STATUS_SUCCESS);
+    CHECK_EQUAL(word, mark);
+    CHECK_EQUAL(debug(8, 0xc8000000, &word, 4, &done), (NTSTATUS)0xc0000001);
+    CHECK_EQUAL(done, 0);
+    CHECK_EQUAL(debug(8, 0x804d8000, (PVOID)0x80000000, 4, &done), STATUS_ACCESS_VIOLATION);
+    CHECK_EQUAL(debug(8, 0x804d8000, (PVOID)0x10, 4, &done), (NTSTATUS)0xc0000001);
+    CHECK_EQUAL(debug(8, 0xfffffffe, &word, 4, &done), STATUS_INVALID_PARAMETER);
+    CHECK_EQUAL(debug(8, 0x804d8000, &word, 0x7fffffff, &done), STATUS_INVALID_PARAMETER);
+    CHECK_EQUAL(NtSystemDebugControl(8, &word, 4, NULL, 0, NULL), STATUS_INFO_LENGTH_MISMATCH);
+    CHECK_EQUAL(NtSystemDebugControl(8, (PVOID)0x10, 12, NULL, 0, NULL), STATUS_ACCESS_VIOLATION);
+    CHECK_EQUAL(NtSystemDebugControl(0x7777, NULL, 0, NULL, 0, NULL), (NTSTATUS)0xc0000003);
+
+    /* A page that the process owns, written by its physical address. */
+    CHECK_EQUAL(NtAllocateUserPhysicalPages(NtCurrentProcess(), &count, &frame), STATUS_SUCCESS);
+    CHECK_EQUAL(allocate(NULL, PAGE, MEM_RESERVE | MEM_PHYSICAL, PAGE_READWRITE), 0);
+    CHECK_EQUAL(NtMapUserPhysicalPages(base, 1, &frame), STATUS_SUCCESS);
+    CHECK_EQUAL(debug(11, frame * PAGE + 8, &mark, 4, &done), STATUS_SUCCESS);
+    CHECK_EQUAL(((ULONG *)base)[2], mark);
+    ((ULONG *)base)[2] = 0x87654321;
+    CHECK_EQUAL(debug(10, frame * PAGE + 8, &word, 4, &done), STATUS_SUCCESS);
+    CHECK_EQUAL(word, 0x87654321);
+    CHECK_EQUAL(debug(10, 0xfffff000, &word, 4, &done), (NTSTATUS)0xc0000001);
+
+    CHECK_EQUAL(NtSystemDebugControl(16, msr, sizeof msr, msr, sizeof msr, &done), STATUS_SUCCESS);
+    CHECK(msr[2] > 0x804d8000 && !msr[3]);
+    msr[0] = 0x12345;
+    CHECK_EQUAL(NtSystemDebugControl(16, msr, sizeof msr, msr, sizeof msr, &done),
+                STATUS_ACCESS_VIOLATION);
+    CHECK_EQUAL(NtSystemDebugControl(7, NULL, 0, version, sizeof version, &done), STATUS_SUCCESS);
+    CHECK_EQUAL(version[0] >> 16, 2600);
+    CHECK_EQUAL(version[4], 0x804d8000);
+}
+
+static void system_settings(void)
+{
+    ULONG adjust[2] = {156250 * 2, 0}, told[3], session[3] = {0, 0, 0}, length;
+    LARGE_INTEGER before, wait = {.QuadPart = -3125000}, after;
+    static UCHAR event[0x30];
+
+    CHECK_EQUAL(NtSetSystemInformation(28, adjust, 7), STATUS_INFO_LENGTH_MISMATCH);
+    CHECK_EQUAL(NtSetSystemInformation(28, (PVOID)0x10, 8), STATUS_ACCESS_VIOLATION);
+    CHECK_EQUAL(NtSetSystemInformation(28, adjust, 8), STATUS_SUCCESS);
+    CHECK_EQUAL(NtQuerySystemInformation(28, told, 12, NULL), STATUS_SUCCESS);
+    CHECK_EQUAL(told[0], 156250 * 2);
+    CHECK_EQUAL(told[2] & 0xff, 0);
+    NtQuerySystemTime(&before);
+    NtDelayExecution(FALSE, &wait);
+    NtQuerySystemTime(&after);
+    CHECK((ULONG)(after.QuadPart - before.QuadPart) > 5500000); /* twice as fast */
+    adjust[1] = 1;
+    CHECK_EQUAL(NtSetSystemInformation(28, adjust, 8), STATUS_SUCCESS);
+    CHECK_EQUAL(NtQuerySystemInformation(28, told, 12, NULL), STATUS_SUCCESS);
+    CHECK_EQUAL(told[0], 156250);
+
+    CHECK_EQUAL(NtQuerySystemInformation(53, session, 12, &length), STATUS_INFO_LENGTH_MISMATCH);
+    CHECK(length > 0x200);
+    CHECK_EQUAL(allocate(NULL, length, MEM_COMMIT, PAGE_READWRITE), 0);
+    session[1] = length, session[2] = (ULONG)base;
+    CHECK_EQUAL(NtQuerySystemInformation(53, session, 12, &length), STATUS_SUCCESS);
+    CHECK_EQUAL(((ULONG *)base)[0x44 / 4], 0); /* the idle process */
+    session[2] = 0x80000000;
+    CHECK_EQUAL(NtQuerySystemInformation(53, session, 12, &length), STATUS_ACCESS_VIOLATION);
+
+    CHECK_EQUAL(NtTraceEvent(NULL, 1, sizeof event, event), STATUS_INVALID_HANDLE);
+    CHECK_EQUAL(NtTraceEvent(NULL, 1, sizeof event, (PVOID)0x10), STATUS_ACCESS_VIOLATION);
+    CHECK_EQUAL(NtTraceEvent(NULL, 0, sizeof event, event), STATUS_INVALID_PARAMETER);
+}
+
 static void refused(void)
 {
+    CHECK_EQUAL(NtSystemDebugControl(8, NULL, 0, NULL, 0, NULL), STATUS_PRIVILEGE_NOT_HELD);
+    CHECK_EQUAL(NtSetSystemInformation(28, buckets, 8), STATUS_PRIVILEGE_NOT_HELD);
     ULONG count = 1, frame;
     HANDLE made;
     CHECK_EQUAL(error(0x40000000, 0, 0, NULL, OptionShutdownSystem), STATUS_PRIVILEGE_NOT_HELD);
@@ -229,6 +323,8 @@ void start(void)
         hard_errors();
         profiles();
         physical_pages();
+        debug_control();
+        system_settings();
     }
     finish();
 }

@@ -12,3 +12,7 @@ def test_hidden_windows_messages_and_stock_objects(
     run: Runner, guest: Callable[[str], Path]
 ) -> None:
     assert run(guest("windows")).lines() == ["passed"]
+
+
+def test_waits_for_objects_and_messages(run: Runner, guest: Callable[[str], Path]) -> None:
+    assert run(guest("message_waits")).lines() == ["passed"]

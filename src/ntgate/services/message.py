@@ -11,7 +11,7 @@ from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PVOID, ULONG, Scalar
 from ntgate.errors import NtError
 from ntgate.executive.events import Unimplemented
-from ntgate.executive.ke.wait import WAIT_ANY
+from ntgate.executive.ke.wait import WAIT_ALL, WAIT_ANY
 from ntgate.executive.ob.attributes import SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.windows import Message, MessageQueue, MessageTimer, Sent, Window
@@ -235,11 +235,14 @@ def NtUserGetQueueStatus(caller: Thread, flags: ULONG) -> Outcome:
     return found << 16 | found
 
 
-@service(partial="MWMO_WAITALL waits for any")
+@service()
 def NtUserMsgWaitForMultipleObjectsEx(
     caller: Thread, count: ULONG, handles: PVOID, timeout: MILLISECONDS, mask: ULONG, flags: ULONG
 ) -> Outcome:
-    """Wait for objects or messages of these kinds; count for a message."""
+    """Wait for objects or messages of these kinds; count for a message.
+
+    With MWMO_WAITALL for all of them at once, and a message too.
+    """
     if count > MOST_HANDLES:
         fail(caller, ERROR_INVALID_PARAMETER)
         return WAIT_FAILED
@@ -251,7 +254,10 @@ def NtUserMsgWaitForMultipleObjectsEx(
         return WAIT_FAILED
     now = caller.executive.clock.system_time
     due = None if timeout == FOREVER else now + timeout * MILLISECOND
-    return _msg_wait(caller, None, (bodies, due, mask, bool(flags & MWMO_ALERTABLE)))
+    state = (bodies, due, mask, bool(flags & MWMO_ALERTABLE))
+    if flags & MWMO_WAITALL:
+        return _msg_wait_all(caller, None, (*state, False))
+    return _msg_wait(caller, None, state)
 
 
 def _msg_wait(caller: Thread, status: int | None, state: Any) -> Outcome:
@@ -276,6 +282,35 @@ def _msg_wait(caller: Thread, status: int | None, state: Any) -> Outcome:
         if status is None:
             executive.waits.keep(caller, bodies)
             return Wait(_msg_wait, state)
+
+
+def _msg_wait_all(caller: Thread, status: int | None, state: Any) -> Outcome:
+    """First for a message, which stays in the queue, then for the objects."""
+    bodies, due, mask, alertable, for_objects = state
+    executive = caller.executive
+    queue = executive.windows.queue(caller)
+    while True:
+        executive.waits.release(caller)
+        is_over = for_objects or status not in (ntstatus.STATUS_SUCCESS, ntstatus.STATUS_TIMEOUT)
+        if status is not None and is_over:
+            return status
+        now = executive.clock.system_time
+        for_objects = bool(_status_of(caller, queue) & mask)
+        if for_objects:
+            if not bodies:
+                return ntstatus.STATUS_SUCCESS
+            headers = [executive.objects.dispatcher_object(body) for body in bodies]
+            timeout = None if due is None else min(0, now - due)
+            status = executive.waits.begin(
+                caller, headers, WAIT_ALL, timeout, alertable=alertable
+            )
+        elif due is not None and due <= now:
+            return ntstatus.STATUS_TIMEOUT
+        else:
+            status = _wait(caller, queue, due, alertable=alertable)
+        if status is None:
+            executive.waits.keep(caller, bodies)
+            return Wait(_msg_wait_all, (bodies, due, mask, alertable, for_objects))
 
 
 @service()

@@ -16,6 +16,7 @@ from ntgate.dispatch.types import ULONG, OutOpt, Scalar, SizedBy
 from ntgate.executive.executive import Executive
 from ntgate.executive.ke.time_zone import ZONE_BYTES, TimeZone
 from ntgate.executive.ps.thread import Thread
+from ntgate.executive.se.privileges import SE_SYSTEMTIME
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KTHREAD
@@ -23,6 +24,7 @@ from ntgate.layout.mm import EPROCESS_VM
 from ntgate.records import dataclass
 from ntgate.services import processor_topology as topology
 from ntgate.services import system_objects as objects
+from ntgate.services.ps_information import demand
 from ntgate.services.system_processes import process_information
 
 PROCESSORS = 1
@@ -32,10 +34,15 @@ INTERRUPT_RECORD = 24
 PERFORMANCE_BYTES = 0x138
 REGISTRY_QUOTA = 0x0200_0000
 I386, KERNEL_USER_NATIVE_PROCESS = 0x014C, 0xF0000
+DPC_BEHAVIOR = (4, 3, 20, 20)  # queue depth, least rate, threshold and ideal rate of XP
 FEATURE_BITS = 0xA001_3FFF  # what the registry calls FeatureSet: SSE2, PAE, NX
 
 SystemTimeAdjustmentInformation = 28
+SET_TIME_ADJUSTMENT = 8
 SystemCurrentTimeZoneInformation = 44
+SystemSessionProcessesInformation = 53
+SESSION_PROCESSES = 0x0C
+THE_SESSION = 0
 SystemLogicalProcessorInformationEx = 107
 SystemCpuSetInformation = 175
 SystemSupportedProcessorArchitectures = 181
@@ -117,8 +124,15 @@ def _interrupts(executive: Executive, _address: int) -> bytes:
     return executive.random.randbytes(INTERRUPT_RECORD * PROCESSORS)
 
 
-def _time_adjustment(_executive: Executive, _address: int) -> bytes:
-    return struct.pack("<2IBxxx", m.TICK_100NS, m.TICK_100NS, 1)
+def _time_adjustment(executive: Executive, _address: int) -> bytes:
+    clock = executive.clock
+    adjustment = clock.adjustment if clock.is_adjusted else m.TICK_100NS
+    return struct.pack("<2IBxxx", adjustment, m.TICK_100NS, not clock.is_adjusted)
+
+
+def _numa_memory(executive: Executive, _address: int) -> bytes:
+    """SYSTEM_NUMA_INFORMATION: one node, and the bytes that it has free."""
+    return struct.pack("<2I16Q", 0, 0, executive.mm.frames.available * PAGE, *bytes(15))
 
 
 def _kernel_debugger(executive: Executive, _address: int) -> bytes:
@@ -158,6 +172,7 @@ ROWS: dict[int, Row] = {
     21: Row(_cache),
     23: Row(_interrupts),
     SystemTimeAdjustmentInformation: Row(_time_adjustment, EXACT),
+    24: _words(0, *DPC_BEHAVIOR),
     33: _words(0, 0, 0, 0),
     35: Row(_kernel_debugger),
     36: Row(_context_switches),
@@ -168,6 +183,7 @@ ROWS: dict[int, Row] = {
     55: Row(lambda _executive, _at: struct.pack("<2IQ", 0, 0, topology.ONLY_PROCESSOR)),
     57: Row(lambda executive, at: process_information(executive, at, extended=True)),
     58: _words(64),
+    60: Row(_numa_memory),
     62: Row(_basic, EXACT),
     63: Row(_processor),
     64: Row(lambda executive, _at: objects.handle_information_ex(executive)),
@@ -177,7 +193,7 @@ ROWS: dict[int, Row] = {
 }
 
 
-@service(partial="nothing of pools, caches, verifier and sessions")
+@service(partial="nothing of pools, lookaside lists and the verifier")
 def NtQuerySystemInformation(
     caller: Thread,
     SystemInformationClass: SYSTEM_INFORMATION_CLASS,
@@ -187,6 +203,8 @@ def NtQuerySystemInformation(
 ) -> Outcome:
     """Processors, memory, time, processes, images, handles."""
     ReturnLength.probe()
+    if SystemInformationClass == SystemSessionProcessesInformation:
+        return _session_processes(caller, SystemInformation, SystemInformationLength, ReturnLength)
     row = ROWS.get(SystemInformationClass)
     if row is None:
         ReturnLength.write(0)
@@ -197,6 +215,24 @@ def NtQuerySystemInformation(
         data = data[:SystemInformationLength]
     return _give(caller, data, SystemInformation, SystemInformationLength, ReturnLength,
                  exact=row.length != AT_LEAST)  # fmt: skip
+
+
+def _session_processes(
+    caller: Thread, address: int, length: int, returned: OutOpt[ULONG]
+) -> int:
+    """SYSTEM_SESSION_PROCESS_INFORMATION: SessionId, SizeOfBuf, and where the records go."""
+    if length < SESSION_PROCESSES:
+        return ntstatus.STATUS_INFO_LENGTH_MISMATCH
+    session, size, buffer = struct.unpack("<3I", caller.memory.read(address, SESSION_PROCESSES))
+    caller.memory.probe_for_write(buffer, size)
+    data = b""
+    if session == THE_SESSION:
+        data = process_information(caller.executive, buffer, extended=False)
+    returned.write(len(data))
+    if size < len(data):
+        return ntstatus.STATUS_INFO_LENGTH_MISMATCH
+    caller.memory.write(buffer, data)
+    return ntstatus.STATUS_SUCCESS
 
 
 def _give(
@@ -242,14 +278,30 @@ def NtQuerySystemInformationEx(
     return status
 
 
-@service(partial="the time zone only")
+def _set_time_adjustment(caller: Thread, address: int, length: int) -> int:
+    """SYSTEM_SET_TIME_ADJUST_INFORMATION: TimeAdjustment, Enable (true: the clock's own)."""
+    if length != SET_TIME_ADJUSTMENT:
+        return ntstatus.STATUS_INFO_LENGTH_MISMATCH
+    adjustment, own = struct.unpack("<IBxxx", caller.memory.read(address, SET_TIME_ADJUSTMENT))
+    demand(caller, SE_SYSTEMTIME)
+    if not own and not adjustment:
+        return ntstatus.STATUS_INVALID_PARAMETER_2
+    clock = caller.executive.clock
+    clock.is_adjusted = not own
+    clock.adjustment = m.TICK_100NS if own else adjustment
+    return ntstatus.STATUS_SUCCESS
+
+
+@service(partial="the time zone and the clock's adjustment only")
 def NtSetSystemInformation(
     caller: Thread,
     SystemInformationClass: SYSTEM_INFORMATION_CLASS,
     SystemInformation: Given,
     SystemInformationLength: ULONG,
 ) -> Outcome:
-    """Set the time zone."""
+    """Set the time zone, or how far the system time goes with each tick."""
+    if SystemInformationClass == SystemTimeAdjustmentInformation:
+        return _set_time_adjustment(caller, SystemInformation, SystemInformationLength)
     if SystemInformationClass != SystemCurrentTimeZoneInformation:
         return ntstatus.STATUS_INVALID_INFO_CLASS
     if SystemInformationLength != ZONE_BYTES:

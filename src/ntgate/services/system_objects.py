@@ -25,7 +25,7 @@ def module_information_ex(executive: Executive) -> bytes:
     for index, module in enumerate(executive.processes.modules.all()):
         record = _module(index, module) + struct.pack("<3I", 0, 0, module.base)
         out += struct.pack("<Hxx", len(record) + 4) + record
-    return out + bytes(4)
+    return out + bytes(2)
 
 
 def _module(index: int, module: LoadedModule) -> bytes:

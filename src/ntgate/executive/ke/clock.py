@@ -29,6 +29,8 @@ class Clock:
         self.interrupt_time = 0
         self.boot_time = BOOT_SYSTEM_TIME  # system time at interrupt time 0
         self.ticks = 0
+        self.adjustment = m.TICK_100NS  # of the system time at each tick, while it is on
+        self.is_adjusted = False
         self._reads = 0
         self._order = count()
         self._timers: list[tuple[int, int, Expired]] = []
@@ -72,6 +74,8 @@ class Clock:
         """Let time pass, and expire timers in their order."""
         self.ticks += ticks
         self.interrupt_time += ticks * m.TICK_100NS
+        if self.is_adjusted:
+            self.boot_time += ticks * (self.adjustment - m.TICK_100NS)
         self._reads = 0
         self._publish()
         while self._timers and self._timers[0][0] <= self.interrupt_time:
