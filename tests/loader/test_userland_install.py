@@ -12,6 +12,7 @@ import pytest
 
 from ntgate.loader.userland import Userland, UserlandError, install, userland_root
 from ntgate.loader.userland.cache import LAYOUT, Manifest
+from ntgate.loader.userland.provided import PROVIDED
 from ntgate.loader.userland.stubs import xp_stub
 
 
@@ -54,15 +55,16 @@ def test_what_is_installed_is_found_again(wine: Path, root: Path) -> None:
     assert found is not None
     assert (found.place, found.manifest) == (installed.place, installed.manifest)
     assert steps.titles == ["preparing the DLLs", "making the registry"]
-    assert steps.done == len(list(found.names)) + len(fake_wine.NLS) - 1  # one is provided
+    prepared = len(list(found.names)) - len(PROVIDED)
+    assert steps.done == prepared + len(fake_wine.NLS)
     assert folders(root) == [found.place.name]
 
 
 def test_what_is_in_it(wine: Path, root: Path) -> None:
     userland = install(wine, root=root)
     assert set(userland.names) == {
-        "bcryptprimitives.dll", "kernel32.dll", "kernelbase.dll", "ntdll.dll", "stdole2.tlb",
-        "upper.dll", "win32u.dll",
+        *PROVIDED, "kernel32.dll", "kernelbase.dll", "ntdll.dll", "stdole2.tlb", "upper.dll",
+        "win32u.dll",
     }  # fmt: skip
     assert set(userland.nls_names) == set(fake_wine.NLS)
     ntdll = userland.file("NtDll.dll")

@@ -41,5 +41,11 @@ def test_the_programs_are_what_their_sources_make(name: str, tmp_path: Path) -> 
 
 def test_only_stubs_are_replaced() -> None:
     assert replacement("findstr.exe", b"MZ, and it works") == b"MZ, and it works"
-    assert replacement("fc.exe", b"MZ...stub:...") == b"MZ...stub:..."
+    assert replacement("net.exe", b"MZ...stub:...") == b"MZ...stub:..."
     assert replacement("tool.h", b"stub:") == b"stub:"
+
+
+def test_wine_s_find_is_replaced_and_no_other() -> None:
+    assert replacement("find.exe", b"MZ...Wine builtin DLL...").startswith(b"MZ\x78")
+    assert replacement("find.exe", b"MZ, of Windows") == b"MZ, of Windows"
+    assert replacement("cmd.exe", b"MZ...Wine builtin DLL...") == b"MZ...Wine builtin DLL..."

@@ -1,6 +1,7 @@
-"""The userland's own commands: cmd.exe, reg.exe, find, xcopy.
+"""The userland's own commands: cmd.exe, reg.exe, find, sort, xcopy.
 
-Wine 8.0's findstr and where print nothing, wherever they run.
+Wine 8.0's findstr, where and fc print nothing, wherever they run, its find takes no options, and
+sort and more are missing.
 """
 
 from __future__ import annotations
@@ -79,6 +80,55 @@ def test_find(run: Runner) -> None:
     ran = run("cmd.exe", "/c", "do.bat")
     assert ran.output.split() == ["----------", "LIST.TXT", "Apple", "----------", "LIST.TXT"]
     assert ran.code == 1
+
+
+def test_find_s_options(run: Runner) -> None:
+    (run.folder / "list.txt").write_bytes(b"pear\r\nApple\r\n\r\nplum\r\n")
+    (run.folder / "say.txt").write_bytes(b'he said "p"\r\n')
+
+    def find(words: str) -> tuple[int, str]:
+        ran = run("find.exe", words, options=["--verbatim"])
+        return ran.code, ran.output
+
+    assert find('/c "p" list.txt') == (0, "\n---------- LIST.TXT: 3\n")
+    assert find('/i/n "AP" list.txt') == (0, "\n---------- LIST.TXT\n[2]Apple\n")
+    assert find('/v "p" list.txt') == (0, "\n---------- LIST.TXT\n\n")
+    assert find('"""p""" *.txt') == (
+        0, '\n---------- LIST.TXT\n\n---------- SAY.TXT\nhe said "p"\n'
+    )  # fmt: skip
+    assert find("p list.txt") == (2, "")
+    count = run("find.exe", '/v /c ""', options=["--verbatim"], typed="a\nb\n\n")
+    assert count.lines() == ["3"]
+
+
+def test_sort(run: Runner) -> None:
+    text = "pear 1\nApple 3\nplum 2\napple 3\n"
+    assert run("sort.exe", typed=text).lines() == ["Apple 3", "apple 3", "pear 1", "plum 2"]
+    (run.folder / "list.txt").write_bytes(text.replace("\n", "\r\n").encode())
+    assert run("sort.exe", "/r", "list.txt").lines() == ["plum 2", "pear 1", "Apple 3", "apple 3"]
+    assert run("sort.exe", "/+2", "list.txt", "/o", "list.txt", options=["--rw"]).lines() == []
+    assert (run.folder / "list.txt").read_bytes() == b"pear 1\r\nplum 2\r\nApple 3\r\napple 3\r\n"
+
+
+def test_fc(run: Runner) -> None:
+    (run.folder / "a.txt").write_bytes(b"one\r\ntwo\r\nthree\r\nfour\r\n")
+    (run.folder / "b.txt").write_bytes(b"one\r\nTWO\r\nthree\r\nfour\r\nfive\r\n")
+    ran = run("fc.exe", "a.txt", "b.txt")
+    assert ran.code == 1
+    assert ran.output.split() == (
+        "Comparing files a.txt and B.TXT ***** a.txt one two three ***** B.TXT one TWO three "
+        "***** ***** a.txt four ***** B.TXT four five *****"
+    ).split()
+    same = run("fc.exe", "/b", "a.txt", "a.txt").lines()
+    assert same == ["Comparing files a.txt and A.TXT", "FC: no differences encountered", ""]
+    ran = run("fc.exe", "/b", "a.txt", "b.txt")
+    assert (ran.code, ran.output.splitlines()[1]) == (1, "00000005: 74 54")
+    assert run("fc.exe", "a.txt", "c.txt").code == 2
+
+
+def test_more(run: Runner) -> None:
+    text = "a\n\n\n\tb\n"
+    assert run("more.exe", "/s", "/t4", "+2", typed=text).lines() == ["", "    b"]
 
 
 def test_reg(run: Runner) -> None:

@@ -1,6 +1,6 @@
 """The prepared userland as it lies in the user's cache, and how it is found again.
 
-    <cache>/ntgate/userland-10/      10 is LAYOUT: raised whenever a preparation's output changes
+    <cache>/ntgate/userland-11/      11 is LAYOUT: raised whenever a preparation's output changes
         current                      the name of the folder in use
         lock                         held while a preparation runs
         <version>-<hash>/
@@ -29,7 +29,7 @@ from ntgate.loader.userland.strip import Symbol, decode_symbols
 from ntgate.loader.userland.tables import ServiceRow
 from ntgate.records import dataclass
 
-LAYOUT = 10
+LAYOUT = 11
 MANIFEST = "manifest.json"
 CURRENT = "current"
 PE_FOLDER = "system32"

@@ -1,5 +1,6 @@
 """What Wine 8.0 does not have: a DLL that programs of today load at their start, and programs that
-are stubs there or that need Wine's server, built from the C sources in programs/.
+it lacks, that are stubs there or know no options, or that need Wine's server, built from the C
+sources in programs/.
 """
 
 from pathlib import Path
@@ -30,17 +31,24 @@ def bcryptprimitives() -> bytes:
     return pe.build()
 
 
-PROVIDED = {"bcryptprimitives.dll": bcryptprimitives}
+PROVIDED = {
+    "bcryptprimitives.dll": bcryptprimitives,
+    "more.exe": (PROGRAMS / "more.exe").read_bytes,
+    "sort.exe": (PROGRAMS / "sort.exe").read_bytes,
+}
 
 # What a program of Wine's that does nothing writes to its debug channel; and what one calls that
 # is a part of Wine's server, as its conhost.exe is.
 STUB_MARK, SERVER_MARK = b"stub:", b"wine_server_call"
+WINE_MARK = b"Wine builtin DLL"  # in the DOS stub of all that Wine builds
+WITHOUT_OPTIONS = frozenset(("find.exe",))
 
 
 def replacement(name: str, file: bytes) -> bytes:
     """The program that stands in for one of Wine's that can't work here; else the file itself."""
     own = PROGRAMS / name
     useless = STUB_MARK in file or SERVER_MARK in file
+    useless |= name in WITHOUT_OPTIONS and WINE_MARK in file
     if useless and own.suffix == ".exe" and own.is_file():
         return own.read_bytes()
     return file
