@@ -82,6 +82,9 @@ class Report:
             lines.append("every thread waits for what can't come: the program was ended")
         elif process.exited:
             lines += self._failure(process)
+            status = process.exit_status
+            if not lines and status and not status & 0xFF:
+                lines.append(f"the program's exit code is {status} ({status:#x})")
         if self._missing:
             listed = ", ".join(f"{name} ({count})" for name, count in sorted(self._missing.items()))
             lines.append(f"not implemented: {listed}")

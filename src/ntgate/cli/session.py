@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 EXIT_TIME_LIMIT = 124  # as timeout(1) has it
 EXIT_STUCK = 125
 EXIT_SIGNAL = 128  # and the signal's number, as shells have it
-EXIT_FAILURE = 1  # of a program whose failure the low 8 bits of its exit code don't show
 PAGES_OF_MB = 256
 LEAST_MEMORY = 16  # MB
 LONGEST_S = 365 * 24 * 3600
@@ -185,8 +184,6 @@ class Session:
             report.ended, code = "stuck", EXIT_STUCK
         else:
             report.ended, code = "exit", process.exit_status & 0xFF
-            if process.exit_status and not code:
-                code = EXIT_FAILURE
         report.print(process)
         if self._report_file is not None:
             _write_report(self._report_file, report.data(process, code))
