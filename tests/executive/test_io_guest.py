@@ -21,11 +21,29 @@ a": a
 LONGNA~1.TEX LONGNA~2.TEX LONGNA~3.TEX PLUS_A~1.A LONGNA~4.TEX LO8729~1.TEX
 longna~*: long name five.text long name two.text longname.three.text
 """
+STREAMS = """\
+ ::$DATA=4 :one:$DATA=5
+ ::$DATA=4 :two:$DATA=5
+ ::$DATA=4
+ ::$DATA=0 :moved:$DATA=4
+ :notes:$DATA=11
+"""
 
 
-@pytest.mark.parametrize("program", ["file_create", "file_async", "file_pipe", "file_mapped"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        "file_create", "file_async", "file_pipe", "file_mapped", "file_attributes",
+        "file_reparse",
+    ],
+)  # fmt: skip
 def test_checks_pass(guest: Callable[[str], Path], program: str) -> None:
     assert GuestRun(guest(program)).finish() == "passed\n"
+
+
+def test_controls(guest: Callable[[str], Path]) -> None:
+    """The streams of a file, as they come, are renamed and go."""
+    assert GuestRun(guest("file_controls")).finish() == STREAMS + "passed\n"
 
 
 def test_directories(guest: Callable[[str], Path]) -> None:

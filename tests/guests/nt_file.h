@@ -6,6 +6,28 @@
 
 enum {
     STATUS_BUFFER_OVERFLOW = (int)0x80000005,
+    STATUS_NO_MORE_EAS = (int)0x80000012,
+    STATUS_INVALID_EA_NAME = (int)0x80000013,
+    STATUS_EA_LIST_INCONSISTENT = (int)0x80000014,
+    STATUS_INVALID_EA_FLAG = (int)0x80000015,
+    STATUS_NO_MORE_ENTRIES = (int)0x8000001a,
+    STATUS_BUFFER_TOO_SMALL = (int)0xc0000023,
+    STATUS_EAS_NOT_SUPPORTED = (int)0xc000004f,
+    STATUS_EA_TOO_LARGE = (int)0xc0000050,
+    STATUS_NONEXISTENT_EA_ENTRY = (int)0xc0000051,
+    STATUS_NO_EAS_ON_FILE = (int)0xc0000052,
+    STATUS_PRIVILEGE_NOT_HELD = (int)0xc0000061,
+    STATUS_INVALID_SID = (int)0xc0000078,
+    STATUS_OPLOCK_NOT_GRANTED = (int)0xc00000e2,
+    STATUS_QUOTA_LIST_INCONSISTENT = (int)0xc0000266,
+    STATUS_NOT_A_REPARSE_POINT = (int)0xc0000275,
+    STATUS_IO_REPARSE_TAG_INVALID = (int)0xc0000276,
+    STATUS_IO_REPARSE_TAG_MISMATCH = (int)0xc0000277,
+    STATUS_IO_REPARSE_DATA_INVALID = (int)0xc0000278,
+    STATUS_IO_REPARSE_TAG_NOT_HANDLED = (int)0xc0000279,
+    STATUS_REPARSE_POINT_NOT_RESOLVED = (int)0xc0000280,
+    STATUS_REPARSE_ATTRIBUTE_CONFLICT = (int)0xc00002b2,
+    STATUS_JOURNAL_NOT_ACTIVE = (int)0xc00002b8,
     STATUS_INVALID_INFO_CLASS = (int)0xc0000003,
     STATUS_NO_SUCH_FILE = (int)0xc000000f,
     STATUS_INVALID_DEVICE_REQUEST = (int)0xc0000010,
@@ -52,6 +74,7 @@ enum {
     FileBasicInformation = 4,
     FileStandardInformation = 5,
     FileInternalInformation = 6,
+    FileEaInformation = 7,
     FileNameInformation = 9,
     FileRenameInformation = 10,
     FileLinkInformation = 11,
@@ -61,9 +84,20 @@ enum {
     FileAllocationInformation = 19,
     FileEndOfFileInformation = 20,
     FileAlternateNameInformation = 21,
+    FileStreamInformation = 22,
     FilePipeInformation = 23,
     FileCompletionInformation = 30,
+    FileAttributeTagInformation = 35,
     FileIdBothDirectoryInformation = 37,
+    FileValidDataLengthInformation = 39,
+    FileFsControlInformation = 6,
+    FILE_OPEN_REPARSE_POINT = 0x200000,
+    FILE_OPEN_BY_FILE_ID = 0x2000,
+    FILE_NO_EA_KNOWLEDGE = 0x200,
+    FILE_ATTRIBUTE_SPARSE_FILE = 0x200,
+    FILE_ATTRIBUTE_REPARSE_POINT = 0x400,
+    FILE_ATTRIBUTE_COMPRESSED = 0x800,
+    FILE_NEED_EA = 0x80,
     FILE_NOTIFY_CHANGE_FILE_NAME = 0x1,
     FILE_NOTIFY_CHANGE_DIR_NAME = 0x2,
     FSCTL_PIPE_DISCONNECT = 0x110004,
@@ -130,6 +164,18 @@ NTSYSAPI NTSTATUS NTAPI NtCreateIoCompletion(PHANDLE, ACCESS_MASK, POBJECT_ATTRI
     ULONG Concurrency);
 NTSYSAPI NTSTATUS NTAPI NtRemoveIoCompletion(HANDLE, PVOID *Key, PVOID *Context, PIO_STATUS_BLOCK,
     PLARGE_INTEGER Timeout);
+NTSYSAPI NTSTATUS NTAPI NtQueryEaFile(HANDLE, PIO_STATUS_BLOCK, PVOID Buffer, ULONG Length,
+    BOOLEAN ReturnSingleEntry, PVOID EaList, ULONG EaListLength, PULONG EaIndex, BOOLEAN Restart);
+NTSYSAPI NTSTATUS NTAPI NtSetEaFile(HANDLE, PIO_STATUS_BLOCK, PVOID Buffer, ULONG Length);
+NTSYSAPI NTSTATUS NTAPI NtQueryQuotaInformationFile(HANDLE, PIO_STATUS_BLOCK, PVOID Buffer,
+    ULONG Length, BOOLEAN ReturnSingleEntry, PVOID SidList, ULONG SidListLength, PVOID StartSid,
+    BOOLEAN Restart);
+NTSYSAPI NTSTATUS NTAPI NtSetQuotaInformationFile(HANDLE, PIO_STATUS_BLOCK, PVOID Buffer,
+    ULONG Length);
+NTSYSAPI NTSTATUS NTAPI NtQueryVolumeInformationFile(HANDLE, PIO_STATUS_BLOCK, PVOID, ULONG Length,
+    ULONG Class);
+NTSYSAPI NTSTATUS NTAPI NtSetVolumeInformationFile(HANDLE, PIO_STATUS_BLOCK, PVOID, ULONG Length,
+    ULONG Class);
 NTSYSAPI NTSTATUS NTAPI NtFlushBuffersFile(HANDLE, PIO_STATUS_BLOCK);
 
 #define SYNC FILE_SYNCHRONOUS_IO_NONALERT
