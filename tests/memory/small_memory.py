@@ -23,7 +23,7 @@ class SmallMemory:
             self.ram.qwords[(PDPT >> 3) + i] = directory | PRESENT
         map_self(self.ram, DIRECTORIES)
         self.frames = FrameAllocator(
-            self.ram, reversed(range(FIRST_FREE, PAGES)), self.cpu.ran, self.cpu.flush_code
+            self.ram, range(FIRST_FREE, PAGES)[::-1], self.cpu.ran, self.cpu.flush_code
         )
         self.space = AddressSpace(self.ram, self.frames, PDPT)
         self.kernel = KernelMemory(self.ram, PDPT, DIRECT)

@@ -53,6 +53,20 @@ def test_frames_that_ran_wait_for_one_flush() -> None:
     assert cpu.ran == set()
 
 
+def test_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long before frames are scarce: what was translated from them is the host's memory."""
+    monkeypatch.setattr("ntgate.memory.frames.MOST_QUARANTINED", 2)
+    cpu, frames = allocator(range(2, 16))
+    cpu.ran.update((14, 15))
+    first, second = frames.allocate(), frames.allocate()
+    frames.free(first)
+    assert (frames.allocate(), cpu.flushes) == (13, 0)
+    frames.free(second)
+    assert (frames.allocate(), cpu.flushes) == (14, 1)
+    assert cpu.ran == set()
+    assert frames.available == 12
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 7), st.booleans()), max_size=60))
 def test_no_frame_is_out_twice(steps: list[tuple[bool, int, bool]]) -> None:
     cpu, frames = allocator(range(8, 16))

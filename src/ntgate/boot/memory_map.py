@@ -7,6 +7,8 @@ in order.  The frames above are handed out.
 
 from __future__ import annotations
 
+from array import array
+
 from ntgate.cpu.mmu import NO_EXECUTE
 from ntgate.cpu.processor import Processor
 from ntgate.layout import machine as m
@@ -37,7 +39,7 @@ class MemoryMap:
     def __init__(self, cpu: Processor) -> None:
         ram = cpu.ram
         above = range(m.DIRECT_SIZE >> 12, ram.pages)
-        self.frames = FrameAllocator(ram, reversed(above), cpu.ran, cpu.flush_code)
+        self.frames = FrameAllocator(ram, above[::-1], cpu.ran, cpu.flush_code)
         low = range((m.NONPAGED_POOL - DIRECT_BASE >> 12) - 1, LOW_FRAMES - 1, -1)
         self.low = FrameAllocator(ram, low, cpu.ran, cpu.flush_code)
         self.space = AddressSpace(ram, self.frames, m.SYSTEM_PDPT)
@@ -61,8 +63,8 @@ class MemoryMap:
         for table in range(m.DIRECT_SIZE // 0x200000):
             place = (PAGE_TABLES + table) << 9
             start = first_entry + (table << 21)
-            for i in range(512):
-                qwords[place + i] = start + (i << 12)
+            entries = array("Q", range(start, start + 0x200000, 0x1000))
+            qwords[place : place + 512] = memoryview(entries)
         self.map(m.KPCR_ADDRESS, KPCR_FRAME)
         self.map(m.KPCR_ADDRESS + 0x1000, self.low.allocate())  # a KPCR ends in a second page's way
         self.map(m.SHARED_USER_DATA_KERNEL, SHARED_USER_DATA_FRAME)

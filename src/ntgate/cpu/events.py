@@ -38,6 +38,8 @@ from ntgate.cpu.unicorn_abi import const, x86
 if TYPE_CHECKING:
     from ntgate.cpu.processor import Processor
 
+MOST_PLAIN = 1024
+
 
 class _Ring0(dict[int, memoryview]):
     """The caches of CS and SS behind a sysenter, by the value of MSR 174h."""
@@ -141,6 +143,8 @@ class EventHooks:
                     return length, own_length == 2
                 parts, first = reader(*sorted(((8 * pde, "Q"), (8 * pte, "Q"), (word, "H"))))
                 found = parts.unpack_from(self.cpu.ram.bytes, first)
+                if len(self.plain) == MOST_PLAIN:  # address spaces come and go
+                    self.plain.clear()
                 self.plain[cr3 << 32 | eip] = (parts.unpack_from, first, found)
         return length, own_length == 2
 

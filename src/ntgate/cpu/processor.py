@@ -13,6 +13,7 @@ from math import inf
 from threading import get_ident
 from time import monotonic
 from typing import Any
+from weakref import finalize
 
 from ntgate.cpu import unicorn_abi as abi
 from ntgate.cpu.block_counter import BlockCounter
@@ -79,6 +80,8 @@ class Processor:
         self._stop_checks.set_at_accesses(False)
         self._block_counter = BlockCounter(self.engine, self.layout.counter)
         self.context = Context(self.engine)
+        self._closing = finalize(self, _close, self.engine, self.context)
+        self._closing.atexit = False
         self.delivery = Delivery(self.layout, ram)
         self.live = live_registers(self.engine, self.context, self.layout)
         self.gate_entry = GateEntry(self.delivery, self.live)
@@ -405,4 +408,10 @@ class Processor:
         abi.control(self.engine, command, const.UC_CTL_IO_WRITE, *arguments)
 
     def close(self) -> None:
-        abi.uc_close(self.engine)
+        """Give back the engine and its 1 GB of address space, as is done when nobody has `self`."""
+        self._closing()
+
+
+def _close(engine: C.c_void_p, context: Context) -> None:
+    context.free()
+    abi.uc_close(engine)

@@ -141,6 +141,9 @@ class Pointer(Generic[T]):
         return int(self.target.size if isinstance(self.target, Scalar) else self.target.SIZE)
 
     def _read(self) -> T:
+        if self.target.__class__ is Scalar and self.target.size == 4 and not self.target.signed:
+            dword: Any = self.memory.u32(self.address)
+            return dword  # type: ignore[no-any-return]
         data = self.memory.read(self.address, self.size)
         value: Any
         if isinstance(self.target, Scalar):
@@ -151,6 +154,10 @@ class Pointer(Generic[T]):
         return result
 
     def _write(self, value: T) -> None:
+        if self.target.__class__ is Scalar and self.target.size == 4:
+            dword: Any = value
+            self.memory.set_u32(self.address, dword)
+            return
         data: bytes
         if isinstance(self.target, Scalar):
             number: Any = value

@@ -197,6 +197,10 @@ class Windows:
                 sent.sender.wake()
             self._pool.free(queue.header)
 
+    def process_ended(self, process: Process) -> None:
+        """Its classes are gone."""
+        self._classes = [row for row in self._classes if row.process is not process]
+
     # Classes.
 
     def find_class(self, process: Process, name: str | int, instance: int) -> WindowClass | None:

@@ -21,38 +21,57 @@ class KernelMemory:
         self.ram = ram
         self.pdpt = pdpt
         self.direct_end = DIRECT_BASE + direct
+        self._bytes, self._words, self._dwords = ram.bytes, ram.words, ram.dwords
 
     def physical(self, address: int, *, write: bool = False) -> int:
         if DIRECT_BASE <= address < self.direct_end:
             return address - DIRECT_BASE
         return translate(self.ram.qwords, self.pdpt, address, FAULT_WRITE if write else 0)
 
+    # Every one looks for itself whether the address is a direct one: `physical` would double
+    # what the most frequent call of a machine costs.
+
     def u8(self, address: int) -> int:
-        return int(self.ram.bytes[self.physical(address)])
+        if DIRECT_BASE <= address < self.direct_end:
+            return self._bytes[address - DIRECT_BASE]
+        return self._bytes[self.physical(address)]
 
     def u16(self, address: int) -> int:
-        return int(self.ram.words[self.physical(address) >> 1])
+        if DIRECT_BASE <= address < self.direct_end:
+            return self._words[address - DIRECT_BASE >> 1]
+        return self._words[self.physical(address) >> 1]
 
     def u32(self, address: int) -> int:
-        return int(self.ram.dwords[self.physical(address) >> 2])
+        if DIRECT_BASE <= address < self.direct_end:
+            return self._dwords[address - DIRECT_BASE >> 2]
+        return self._dwords[self.physical(address) >> 2]
 
     def u64(self, address: int) -> int:
         index = self.physical(address) >> 2
-        return int(self.ram.dwords[index] | self.ram.dwords[index + 1] << 32)
+        return self._dwords[index] | self._dwords[index + 1] << 32
 
     def set_u8(self, address: int, value: int) -> None:
-        self.ram.bytes[self.physical(address)] = value & 0xFF
+        if DIRECT_BASE <= address < self.direct_end:
+            self._bytes[address - DIRECT_BASE] = value & 0xFF
+        else:
+            self._bytes[self.physical(address)] = value & 0xFF
 
     def set_u16(self, address: int, value: int) -> None:
-        self.ram.words[self.physical(address) >> 1] = value & 0xFFFF
+        if DIRECT_BASE <= address < self.direct_end:
+            self._words[address - DIRECT_BASE >> 1] = value & 0xFFFF
+        else:
+            self._words[self.physical(address) >> 1] = value & 0xFFFF
 
     def set_u32(self, address: int, value: int) -> None:
-        self.ram.dwords[self.physical(address) >> 2] = value & 0xFFFFFFFF
+        if DIRECT_BASE <= address < self.direct_end:
+            self._dwords[address - DIRECT_BASE >> 2] = value & 0xFFFFFFFF
+        else:
+            self._dwords[self.physical(address) >> 2] = value & 0xFFFFFFFF
 
     def set_u64(self, address: int, value: int) -> None:
         index = self.physical(address) >> 2
-        self.ram.dwords[index] = value & 0xFFFFFFFF
-        self.ram.dwords[index + 1] = value >> 32 & 0xFFFFFFFF
+        self._dwords[index] = value & 0xFFFFFFFF
+        self._dwords[index + 1] = value >> 32 & 0xFFFFFFFF
 
     def read(self, address: int, size: int) -> bytes:
         out = bytearray()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
-from ntgate.memory.kernel import DIRECT_BASE, KernelMemory
+from ntgate.memory.kernel import KernelMemory
 
 S = TypeVar("S", bound="Struct")
 
@@ -75,10 +75,7 @@ class u8(Member):
     def __get__(self, view: Struct | None, owner: type) -> Self | int:
         if view is None:
             return self
-        memory, address = view.memory, view.address + self.offset
-        if DIRECT_BASE <= address < memory.direct_end:
-            return int(memory.ram.bytes[address - DIRECT_BASE])
-        return memory.u8(address)
+        return view.memory.u8(view.address + self.offset)
 
     def __set__(self, view: Struct, value: int) -> None:
         view.memory.set_u8(view.address + self.offset, value)
@@ -110,17 +107,10 @@ class u32(Member):
     def __get__(self, view: Struct | None, owner: type) -> Self | int:
         if view is None:
             return self
-        memory, address = view.memory, view.address + self.offset
-        if DIRECT_BASE <= address < memory.direct_end:
-            return int(memory.ram.dwords[(address - DIRECT_BASE) >> 2])
-        return memory.u32(address)
+        return view.memory.u32(view.address + self.offset)
 
     def __set__(self, view: Struct, value: int) -> None:
-        memory, address = view.memory, view.address + self.offset
-        if DIRECT_BASE <= address < memory.direct_end:
-            memory.ram.dwords[(address - DIRECT_BASE) >> 2] = value & 0xFFFFFFFF
-        else:
-            memory.set_u32(address, value)
+        view.memory.set_u32(view.address + self.offset, value)
 
 
 class u64(Member):

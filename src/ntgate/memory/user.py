@@ -44,6 +44,7 @@ class UserMemory:
     def __init__(self, cpu: Cpu, cr3: int, resolve: Callable[[int, int], int]) -> None:
         self.cpu = cpu
         self.ram = cpu.ram
+        self._qwords, self._dwords = self.ram.qwords, self.ram.dwords
         self.cr3 = cr3
         self.resolve = resolve
         self.kernel = False
@@ -59,7 +60,7 @@ class UserMemory:
             access &= ~FAULT_USER
         while True:
             try:
-                return translate(self.ram.qwords, self.cr3, address, access)
+                return translate(self._qwords, self.cr3, address, access)
             except PageFault as fault:
                 status = self.resolve(address, fault.error)
                 if status:
@@ -122,6 +123,8 @@ class UserMemory:
         return int.from_bytes(self.read(address, 2), "little")
 
     def u32(self, address: int) -> int:
+        if not address & 3 and address < MM_USER_PROBE_ADDRESS:
+            return self._dwords[self._physical(address, FAULT_USER) >> 2]
         return int.from_bytes(self.read(address, 4), "little")
 
     def u64(self, address: int) -> int:
@@ -131,6 +134,11 @@ class UserMemory:
         self.write(address, (value & 0xFFFF).to_bytes(2, "little"))
 
     def set_u32(self, address: int, value: int) -> None:
+        if not address & 3 and address < MM_USER_PROBE_ADDRESS:
+            place = self._physical(address, FAULT_USER | FAULT_WRITE)
+            if place >> 12 not in self.cpu.ran:
+                self._dwords[place >> 2] = value & 0xFFFFFFFF
+                return
         self.write(address, (value & 0xFFFFFFFF).to_bytes(4, "little"))
 
     def set_u64(self, address: int, value: int) -> None:

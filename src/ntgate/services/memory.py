@@ -21,6 +21,7 @@ from ntgate.dispatch.types import (
     Scalar,
 )
 from ntgate.executive.mm import allocate, free, protect, residence, write_watch
+from ntgate.executive.ob.handles import CURRENT_PROCESS
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import ntstatus
 from ntgate.services.memory_wish import address_wish
@@ -36,6 +37,8 @@ VIRTUAL_MEMORY_INFORMATION_CLASS = Annotated[int, Scalar("VIRTUAL_MEMORY_INFORMA
 
 
 def _process(caller: Thread, handle: int, access: int) -> Process:
+    if handle == CURRENT_PROCESS:  # it has all rights to itself, and runs
+        return caller.process
     body = caller.object(handle, "Process", access)
     process = caller.executive.objects.companion(body, Process)
     process.space.require_alive()

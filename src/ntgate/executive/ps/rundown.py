@@ -143,6 +143,7 @@ class Rundown:
             self._ended.append(process)  # a debugger may stop right here, and look at it
         else:
             self._empty(process)
+        self.executive.windows.process_ended(process)
         process_ended(process)
         eprocess.Pcb.Header.SignalState = 1
         self.executive.waits.signaled(eprocess.address)

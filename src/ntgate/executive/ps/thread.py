@@ -125,9 +125,10 @@ class Thread:
     def object(self, handle: int, kind: str | None, access: int) -> int:
         """The body of a handle's object, which stays while the service runs; raises NtError."""
         objects = self.executive.objects
-        body = objects.reference_by_handle(
-            self.process.handles, handle, objects.types[kind] if kind else None, access
-        )
+        if kind:
+            of_type = objects.types[kind]
+            return objects.body_of_handle(self.process.handles, handle, of_type, access)
+        body = objects.reference_by_handle(self.process.handles, handle, None, access)
         objects.dereference(body)
         return body
 
