@@ -8,6 +8,7 @@ enum {
     ERROR_FILE_INVALID = 1006, CREATE_NEW = 1, CREATE_ALWAYS = 2, OPEN_EXISTING = 3,
     FILE_FLAG_OVERLAPPED = 0x40000000, FILE_FLAG_BACKUP_SEMANTICS = 0x2000000,
     PIPE_ACCESS_DUPLEX = 3, DRIVE_NO_ROOT_DIR = 1, DRIVE_FIXED = 3, MOVEFILE_REPLACE_EXISTING = 1,
+    DDD_REMOVE_DEFINITION = 2,
 };
 
 typedef struct { ULONG_PTR Internal, InternalHigh; LARGE_INTEGER Offset; HANDLE Event; } OVERLAPPED;
@@ -37,6 +38,8 @@ K32 DWORD WINAPI GetFileAttributesW(PWSTR);
 K32 BOOL WINAPI SetFileAttributesW(PWSTR, DWORD);
 K32 DWORD WINAPI GetDriveTypeW(PWSTR);
 K32 DWORD WINAPI GetLogicalDrives(void);
+K32 BOOL WINAPI DefineDosDeviceW(DWORD flags, PWSTR device, PWSTR target);
+K32 DWORD WINAPI QueryDosDeviceW(PWSTR device, PWSTR targets, DWORD length);
 K32 BOOL WINAPI GetVolumeInformationW(PWSTR, PWSTR, DWORD, DWORD *, DWORD *, DWORD *, PWSTR, DWORD);
 K32 BOOL WINAPI GetDiskFreeSpaceExW(PWSTR, PVOID, ULONGLONG *, ULONGLONG *);
 K32 DWORD WINAPI QueryDosDeviceW(PWSTR, PWSTR, DWORD);
@@ -164,10 +167,31 @@ static void requests(void)
     CloseHandle(file);
 }
 
+/* A drive letter for a folder, as subst.exe makes it. */
+static void drives(void)
+{
+    WCHAR target[64];
+    HANDLE file;
+    make(L"C:\\win32\\on the drive", "there");
+    CHECK(DefineDosDeviceW(0, L"Q:", L"C:\\win32\\"));
+    CHECK(GetLogicalDrives() & 1 << ('Q' - 'A'));
+    CHECK(QueryDosDeviceW(L"Q:", target, 64));
+    CHECK(same_text(target, 2 * wide_length(target), L"\\??\\C:\\win32\\"));
+    file = open(L"Q:\\on the drive", GENERIC_READ, OPEN_EXISTING, 0);
+    CHECK(has(file, 0, "there"));
+    CloseHandle(file);
+    CHECK(DefineDosDeviceW(DDD_REMOVE_DEFINITION, L"Q:", NULL));
+    CHECK(!DefineDosDeviceW(DDD_REMOVE_DEFINITION, L"Q:", NULL));
+    CHECK(!(GetLogicalDrives() & 1 << ('Q' - 'A')));
+    CHECK(!CopyFileW(L"C:\\win32\\on the drive", L"C:\\WIN32\\ON THE DRIVE", FALSE));
+    CHECK(DeleteFileW(L"C:\\win32\\on the drive"));
+}
+
 void start(void)
 {
     volumes();
     names();
     requests();
+    drives();
     finish();
 }
