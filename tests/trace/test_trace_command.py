@@ -104,6 +104,11 @@ def test_a_file_takes_the_trace(tmp_path: Path) -> None:
         (("-s", "-1", "@seh"), "-s -1: a number of bytes"),
         (("-e", "status=odd", "@seh"), "status=odd: one of all, successful"),
         (("-e", "event=coffee", "@seh"), "event=coffee: no kind of event is 'coffee'"),
+        (("-ff", "@seh"), "-ff: the files' name is missing"),
+        (("-ff", "-c", "-o", "x", "@seh"), "-ff: a table counts all processes"),
+        (("--width", "5", "@seh"), "--width 5: at least 40 columns"),
+        (("-P", "", "@seh"), "-P: a path"),
+        (("-e", "inject=NtClose:delay_enter=2d", "@seh"), "inject=NtClose:delay_enter=2d: 'delay"),
         (("-e", "coffee=1", "@seh"), "-e coffee=1: use trace=NAME"),
     ],
 )

@@ -227,3 +227,37 @@ def test_an_interrupted_trace_is_whole(
     lines = rows(out.read_text().splitlines())
     assert lines[0]["event"] == "process start"
     assert lines[-1].get("service") == "NtYieldExecution"
+
+
+def test_a_file_for_each_process(tmp_path: Path, guest: BuildGuest) -> None:
+    assert trace_files(tmp_path, guest("process_native"), "-ff") == []
+    files = sorted(tmp_path.glob("trace.*"))
+    assert len(files) > 1
+    for file in files:
+        first = file.read_text().splitlines()[0]
+        assert first.startswith("--- process start image=")
+        pids = re.findall(r"^\[(\d+)", file.read_text(), re.MULTILINE)
+        assert set(pids) <= {file.name.rpartition(".")[2]}
+    assert "--- process exit status=" in files[0].read_text()
+
+
+def trace_files(tmp_path: Path, program: Path, *words: str) -> list[Path]:
+    """Traces it; the files that a trace has without -ff."""
+    out = tmp_path / "trace"
+    subprocess.run(
+        [sys.executable, "-c", ENTRY, "trace", "-o", str(out), *words, str(program)],
+        capture_output=True, timeout=100, check=True, cwd=tmp_path,
+    )  # fmt: skip
+    return [out] if out.exists() else []
+
+
+def test_calls_that_name_a_path(tmp_path: Path, guest: BuildGuest) -> None:
+    program = guest("traced_calls")
+    lines = trace(tmp_path, program, "-P", "software\\traced", "-e", "event=none")
+    names = [line.partition("(")[0] for line in lines]
+    assert names == [
+        "NtCreateKey", "NtSetValueKey", "NtSetValueKey", "NtQueryValueKey", "NtClose",
+    ]  # fmt: skip
+    rows_of_file = rows(trace(tmp_path, program, "-P", "/device/null", "-e", "event=none",
+                              "--format", "jsonl"))  # fmt: skip
+    assert {row["service"] for row in rows_of_file} == {"NtCreateFile", "NtWriteFile", "NtClose"}

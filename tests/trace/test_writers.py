@@ -131,6 +131,25 @@ def test_a_stack_is_below_its_call() -> None:
     assert text(with_stack).splitlines()[1] == " > prog!main+0x10 [0x401010]"
 
 
+def test_a_line_is_broken_between_arguments() -> None:
+    line = text(record("NtAllocateVirtualMemory", ALLOCATE), width=60)
+    assert line.splitlines() == [
+        "NtAllocateVirtualMemory(ProcessHandle=NtCurrentProcess,",
+        "    BaseAddress=[0x0], ZeroBits=0x0, RegionSize=[0x2345],",
+        "    AllocationType=MEM_COMMIT,",
+        "    Protect=PAGE_READWRITE) = STATUS_SUCCESS",
+        "    <sysenter prog!main+0x10>",
+    ]
+    assert line.replace("\n    ", " ") == text(record("NtAllocateVirtualMemory", ALLOCATE))
+    assert text(record("NtClose", CLOSE), width=70).count("\n") == 1
+
+
+def test_what_failed_in_win32k_tells_the_last_error() -> None:
+    made = record("NtUserDestroyWindow", {"hwnd": 5}, status=0)
+    made.last_error = 1400
+    assert "(hwnd=0x5) = FALSE (error 1400) <" in text(made)
+
+
 def test_colour_is_for_terminals_alone() -> None:
     assert "\x1b" not in text(record("NtClose", CLOSE, status=0xC0000008))
     assert "\x1b[31mSTATUS_INVALID_HANDLE\x1b[0m" in text(

@@ -100,7 +100,7 @@ def run(
 @program_words
 @click.option(
     "-e", "expressions", metavar="EXPR", multiple=True,
-    help="trace=NAME,%family; event=KIND; inject=NAME:status=S:when=N",
+    help="trace=NAME,%family; event=KIND; status=failed; inject=NAME:status=S:when=N",
 )  # fmt: skip
 @click.option(
     "-o", "output", metavar="FILE", type=FILE, help="Write the trace here, not to stderr."
@@ -115,7 +115,9 @@ def run(
 @click.option("-z", "successful", is_flag=True, help="Only calls that do not.")
 @click.option("-y", "names", is_flag=True, help="Objects of handles in JSON lines (text has them).")
 @click.option("-v", "whole", is_flag=True, help="Whole lists; optional arguments too.")
-@click.option("-f", "_follow", is_flag=True, help="Children too: always so.")
+@click.option("-f", "follow", count=True, help="Children too: always so.  -ff: FILE.PID for each.")
+@click.option("-P", "paths", metavar="PATH", multiple=True, help="Only calls that name it.")
+@click.option("--width", type=int, help="Break lines there (a terminal's; 0: never).")
 @click.option("-s", "string_limit", type=int, default=32, help="Bytes of a buffer to show.")
 @session_options
 @machine_options
@@ -134,7 +136,9 @@ def trace(
     successful: bool,
     names: bool,
     whole: bool,
-    _follow: bool,
+    follow: int,
+    paths: Sequence[str],
+    width: int | None,
     string_limit: int,
     memory: int,
     no_sep: bool,
@@ -145,8 +149,11 @@ def trace(
     from ntgate.cli.trace import TraceOptions, trace_program
 
     chosen = TraceOptions(
-        output, form, summary, with_summary, relative, spent, stacks, names, whole, string_limit
-    )
+        output, form, summary, with_summary, relative, spent, stacks, names, whole, string_limit,
+        split=follow > 1, width=width,
+    )  # fmt: skip
+    for path in paths:
+        chosen.add_path(path)
     for expression in [*expressions, *["status=failed"] * failed,
                        *["status=successful"] * successful]:  # fmt: skip
         chosen.add_expression(expression)

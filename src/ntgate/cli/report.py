@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ntgate.cli.complain import complain
+from ntgate.cli.needed_dlls import NeededDlls
 from ntgate.dispatch.dispatcher import Observer
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.tables import ServiceNumber
@@ -20,7 +21,7 @@ from ntgate.executive.events import (
     PathDenied,
     Unimplemented,
 )
-from ntgate.layout.ntstatus import STATUS_ACCESS_VIOLATION, name_of
+from ntgate.layout.ntstatus import STATUS_ACCESS_VIOLATION, STATUS_DLL_NOT_FOUND, name_of
 from ntgate.trace.peek import Peek
 from ntgate.trace.places import Places
 
@@ -60,6 +61,7 @@ class Report:
         self._machine = machine
         self._calls: CallCounter | None = None
         self._modules = Places()
+        self._needed = NeededDlls()
         self._missing: Counter[str] = Counter()
         self._last: dict[int, GuestException] = {}  # of each process
         self._lacked: dict[int, str] = {}  # the function of such an exception
@@ -123,6 +125,7 @@ class Report:
                 self._lacked[event.pid] = self._names(event.parameters)
         elif isinstance(event, ModuleLoad):
             self._modules.process(event.pid).load(event.base, event.size, event.name, event.image)
+            self._needed.load(event.pid, event.name, event.image)
         elif isinstance(event, ModuleUnload):
             self._modules.process(event.pid).unload(event.base)
         elif isinstance(event, PathDenied):
@@ -156,6 +159,9 @@ class Report:
             # A status without a name is an exit code of the program's own, such as -1.
             text = _status(process.exit_status)
             is_error = process.exit_status >= ERROR and " " in text
+            if process.exit_status == STATUS_DLL_NOT_FOUND:
+                missing = self._needed.missing(process.pid)
+                text += f": there is no {missing}" if missing else ""
             return [f"the program ended with {text}"] if is_error else []
         place = self._modules.process(event.pid).place(event.address)
         said = f"unhandled exception {_status(event.code)} at {place}{_access(event)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import field, replace
@@ -19,19 +20,22 @@ from ntgate.trace.handle_names import HandleNames
 from ntgate.trace.injections import Injection, parse_injection
 from ntgate.trace.json_writer import JsonLinesWriter
 from ntgate.trace.plans import Planner
+from ntgate.trace.split_writer import SplitWriter
 from ntgate.trace.structures import StructureDecoder
 from ntgate.trace.summary_writer import SummaryWriter
 from ntgate.trace.text_writer import TextOptions, TextWriter
 from ntgate.trace.tracer import Tracer, Writer
 
 FORMATS = ("text", "jsonl")
+LEAST_WIDTH = 40
 
 
 @dataclass
 class TraceOptions:
     """The options of the command line, already checked.
 
-    summary: a table in the trace's place; with_summary: behind it.
+    summary: a table in the trace's place; with_summary: behind it.  split: a file for each process.
+    width: columns of a line, 0 for any number; None for those of a terminal.
     """
 
     output: Path | None = None
@@ -44,6 +48,8 @@ class TraceOptions:
     handle_names: bool = False
     whole: bool = False
     string_limit: int = 32
+    split: bool = False
+    width: int | None = None
     shown: Filter = field(default_factory=Filter)
     injections: list[Injection] = field(default_factory=list)
 
@@ -53,6 +59,19 @@ class TraceOptions:
             raise UsageError(f"--format {self.format}: there are {' and '.join(FORMATS)}")
         if self.string_limit < 0:
             raise UsageError(f"-s {self.string_limit}: a number of bytes")
+        if (self.width is not None and 0 < self.width < LEAST_WIDTH) or (self.width or 0) < 0:
+            raise UsageError(f"--width {self.width}: at least {LEAST_WIDTH} columns, or 0")
+        if self.split and self.output is None:
+            raise UsageError("-ff: the files' name is missing; give -o FILE")
+        if self.split and (self.summary or self.with_summary):
+            raise UsageError("-ff: a table counts all processes; leave out -c")
+
+    def add_path(self, path: str) -> None:
+        """One `-P`.  Raises UsageError."""
+        if not path:
+            raise UsageError("-P: a path, or a part of one")
+        paths = (*self.shown.paths, path.replace("/", "\\").lower())
+        self.shown = replace(self.shown, paths=paths)
 
     @property
     def is_timed(self) -> bool:
@@ -121,18 +140,18 @@ def trace_program(
         raise UsageError("a trace needs the standard error, or -o FILE")
     session = Session(machine_options, session_options)
     machine = session.machine
-    file = open_output(options.output) if options.output is not None else sys.stderr
-    out = CheckedOutput(file, session.stop)
-    is_text = options.format == "text"
-    names = HandleNames(machine.executive.objects) if is_text or options.handle_names else None
+    outputs = Outputs(options, session.stop)
+    is_named = options.format == "text" or options.handle_names or bool(options.shown.paths)
+    names = HandleNames(machine.executive.objects) if is_named else None
     tracer = Tracer(
-        _writers(out, options),
+        outputs.writers(),
         machine.precise_time if options.is_timed else lambda: 0,
         Planner(StructureDecoder(options.string_limit), with_names=names is not None),
         shown=options.shown,
         injections=options.injections,
         handle_names=names,
-        with_arguments=not options.summary,
+        invoke=machine.dispatcher.invoke,
+        with_arguments=not options.summary or bool(options.shown.paths),
         with_stack=options.with_stack,
     )
     machine.observe(tracer, tracer.sysenter)
@@ -144,21 +163,62 @@ def trace_program(
         finally:
             tracer.close()
     finally:
-        if options.output is not None:
-            out.close()
-    if out.error is not None:
-        raise UsageError(f"can't write {options.output or 'stderr'}: {out.error.strerror}")
+        outputs.close()
+    outputs.check()
     return session.finish()
 
 
-def _writers(out: CheckedOutput, options: TraceOptions) -> list[Writer]:
-    writers: list[Writer] = []
-    if options.format == "jsonl" and not options.summary:
-        writers.append(JsonLinesWriter(out, spent=options.spent))
-    elif not options.summary:
-        colour = out.isatty() and "NO_COLOR" not in os.environ
-        text = TextOptions(options.relative, options.spent, options.whole, colour)
-        writers.append(TextWriter(out, text))
-    if options.summary or options.with_summary:
-        writers.append(SummaryWriter(out))
-    return writers
+class Outputs:
+    """Where a trace goes: stderr, a file, or with `-ff` one for each process."""
+
+    def __init__(self, options: TraceOptions, stop: Callable[[], None]) -> None:
+        self._options = options
+        self._stop = stop
+        self._opened: list[tuple[str, CheckedOutput]] = []
+
+    def writers(self) -> list[Writer]:
+        """Raises UsageError for a file that can't be written."""
+        options = self._options
+        if options.split:
+            return [SplitWriter(self._of_process)]
+        out = self._open(options.output)
+        writers = [] if options.summary else [self._writer(out)]
+        if options.summary or options.with_summary:
+            writers.append(SummaryWriter(out))
+        return writers
+
+    def close(self) -> None:
+        for _name, out in self._opened:
+            if self._options.output is not None:
+                out.close()
+
+    def check(self) -> None:
+        """Raises UsageError where something could not be written."""
+        for name, out in self._opened:
+            if out.error is not None:
+                raise UsageError(f"can't write {name}: {out.error.strerror}")
+
+    def _of_process(self, pid: int) -> Writer:
+        output = self._options.output
+        assert output is not None
+        return self._writer(self._open(output.with_name(f"{output.name}.{pid}")))
+
+    def _open(self, path: Path | None) -> CheckedOutput:
+        file = open_output(path) if path is not None else sys.stderr
+        assert file is not None
+        out = CheckedOutput(file, self._stop)
+        self._opened.append((str(path or "stderr"), out))
+        return out
+
+    def _writer(self, out: CheckedOutput) -> Writer:
+        options = self._options
+        if options.format == "jsonl":
+            return JsonLinesWriter(out, spent=options.spent)
+        is_terminal = out.isatty()
+        width = options.width
+        if width is None:
+            width = shutil.get_terminal_size().columns if is_terminal else 0
+        colour = is_terminal and "NO_COLOR" not in os.environ
+        return TextWriter(
+            out, TextOptions(options.relative, options.spent, options.whole, colour, width)
+        )

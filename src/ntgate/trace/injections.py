@@ -9,8 +9,11 @@ from ntgate.layout import ntstatus
 from ntgate.records import dataclass
 from ntgate.trace.filters import parse_names
 
-USE = "use NAME,...:status=STATUS_ACCESS_DENIED:when=2"
+USE = "use NAME,...:status=STATUS_ACCESS_DENIED:when=2, or delay_enter=MICROSECONDS"
 _WHEN = re.compile(r"(\d+)(?:\.\.(\d+))?(?:\+(\d+)?)?")
+_DELAY = re.compile(r"(\d+)(s|ms|us)?")
+UNITS = {"us": 1, "ms": 1000, "s": 1_000_000}
+LONGEST_DELAY = 86_400_000_000  # a day
 _UNSIGNED = 0xFFFFFFFF
 
 
@@ -19,10 +22,12 @@ class Injection:
     """The services answer with a status, and do nothing, at their calls first, first + step...
 
     last: of the calls counted, 0 for no end.  The calls of all of them count together.
+    status: None where they only come later.  delay: microseconds of virtual time before.
     """
 
     names: frozenset[str]
-    status: int = ntstatus.STATUS_UNSUCCESSFUL
+    status: int | None = None
+    delay: int = 0
     first: int = 1
     last: int = 0
     step: int = 1
@@ -36,9 +41,9 @@ class Injection:
 
 
 def parse_injection(text: str) -> Injection:
-    """`NAME,%family:status=STATUS|NUMBER[:when=N|N+|N+STEP|N..M|N..M+STEP]`.  Raises UsageError.
+    """`NAME,%family:status=STATUS|NUMBER[:delay_enter=TIME][:when=N|N+|N+STEP|N..M|N..M+STEP]`.
 
-    `retval` and `error` are other words for `status`.
+    Raises UsageError.  `retval` and `error` are other words for `status`.
     """
     names, *words = text.split(":")
     injection = Injection(parse_names(names))
@@ -47,13 +52,28 @@ def parse_injection(text: str) -> Injection:
         try:
             if key in ("status", "retval", "error"):
                 injection.status = _status(value)
+            elif key == "delay_enter":
+                injection.delay = _delay(value)
             elif key == "when":
                 _set_when(injection, value)
             else:
                 raise ValueError(key)
         except ValueError:
             raise UsageError(f"inject={text}: {word!r} is not understood; {USE}") from None
+    if injection.status is None and not injection.delay:
+        injection.status = ntstatus.STATUS_UNSUCCESSFUL
     return injection
+
+
+def _delay(text: str) -> int:
+    """Microseconds; with a unit of s, ms or us behind the number."""
+    found = _DELAY.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    delay = int(found[1]) * UNITS[found[2] or "us"]
+    if not 0 < delay <= LONGEST_DELAY:
+        raise ValueError(text)
+    return delay
 
 
 def _set_when(injection: Injection, text: str) -> None:

@@ -34,7 +34,8 @@ class JsonLinesWriter:
                          for index, value in record.out.items()])  # fmt: skip
         site = record.site
         more = ""
-        if not site.usual or record.injected or self._spent or record.stack:
+        extra = record.injected or record.delayed or record.last_error or record.stack
+        if extra or self._spent or not site.usual:
             more = self._more(record)
         self._write(
             f'{{"seq": {record.seq}, "pid": {record.pid}, "tid": {record.tid}, '
@@ -77,6 +78,10 @@ class JsonLinesWriter:
             members += ', "uncalled": true'
         if record.injected:
             members += ', "injected": true'
+        if record.delayed:
+            members += f', "delayed": {record.delayed}'
+        if record.last_error:
+            members += f', "last_error": {record.last_error}'
         if self._spent:
             members += f', "time": {record.ended - record.clock}'
         if record.stack:

@@ -20,6 +20,7 @@ ENDS = (0x90, 0xCC, 0xC3, 0x00)  # last bytes of padding, of a ret and of a ret 
 STUB = re.compile(rb"\xb8(....)\xba\x00\x03\xfe\x7f\xff[\x12\xd2]", re.DOTALL)
 STUB_LENGTH = 12
 _SECTION = struct.Struct("<8sIIIIIIHHI")
+IMPORT_DESCRIPTOR, MOST_IMPORTS = 20, 1000
 _EXPORT_RVA = 24 + 96  # from the PE header: the first data directory
 
 
@@ -77,6 +78,10 @@ class Module:
         found = STUB.fullmatch(self._read(address - self.base - STUB_LENGTH, STUB_LENGTH))
         return int.from_bytes(found[1], "little") if found else None
 
+    def begins_at(self, address: int) -> bool:
+        """Whether an export is there."""
+        return self.begins_between(address - 1, address)
+
     def begins_between(self, start: int, end: int) -> bool:
         """Whether an export begins behind `start`, at `end` or before."""
         index = bisect_right(self.exports, (start - self.base, "\x7f"))
@@ -96,6 +101,39 @@ class Module:
             if start <= rva < start + length:
                 return self.file[raw + rva - start : raw + rva - start + size]
         return b""
+
+
+def imported_dlls(file: bytes) -> list[str]:
+    """The names in a PE file's import table, in its order; those before what can't be read."""
+    found: list[str] = []
+    try:
+        (header,) = struct.unpack_from("<I", file, 0x3C)
+        (at,) = struct.unpack_from("<I", file, header + _EXPORT_RVA + 8)
+        while at:
+            *_, name, thunks = struct.unpack_from("<5I", file, _file_offset(file, at))
+            if not name or not thunks:
+                break
+            start = _file_offset(file, name)
+            text = file[start : file.index(b"\0", start)].decode("latin-1")
+            if not text.isprintable() or len(found) == MOST_IMPORTS:
+                break
+            found.append(text)
+            at += IMPORT_DESCRIPTOR
+    except (struct.error, IndexError, ValueError):
+        pass
+    return found
+
+
+def _file_offset(file: bytes, rva: int) -> int:
+    """Where in the file; raises ValueError, and struct.error for what is no PE file."""
+    return _offset_in(_sections(file), rva)
+
+
+def _offset_in(sections: list[tuple[int, int, int]], rva: int) -> int:
+    for start, size, raw in sections:
+        if start <= rva < start + size:
+            return int(raw + rva - start)
+    raise ValueError(f"rva {rva:#x} is in no section")
 
 
 def _sections(file: bytes) -> list[tuple[int, int, int]]:
@@ -118,10 +156,7 @@ def _exports(file: bytes) -> list[tuple[int, str]]:
     sections = _sections(file)
 
     def offset(rva: int) -> int:
-        for start, size, raw in sections:
-            if start <= rva < start + size:
-                return int(raw + rva - start)
-        raise ValueError(f"rva {rva:#x} is in no section")
+        return _offset_in(sections, rva)
 
     directory, directory_size = struct.unpack_from("<2I", file, header + _EXPORT_RVA)
     if not directory:

@@ -16,13 +16,16 @@ class CallRecord:
     their places.  out: what the service left behind pointers, by the arguments' indices.
     status: what it answered, None for a call that does not return.  clock, ended: 100 ns units
     of virtual time.  seq counts the entries; stack holds return addresses as symbols, the
-    innermost first.  missing: the service has no function.  unread: the indices of the inputs
+    innermost first.  missing: the service has no function.
+    delayed: microseconds that an injection made it wait.  last_error: the thread's, where a
+    service of win32k has failed.  unread: the indices of the inputs
     whose memory was not there.
     """
 
     __slots__ = (
-        "clock", "ended", "injected", "missing", "number", "out", "pid", "plan", "raw", "seq",
-        "service", "shown", "site", "stack", "status", "tid", "unread", "values",
+        "clock", "delayed", "ended", "injected", "last_error", "missing", "number", "out", "pid",
+        "plan", "raw", "seq", "service", "shown", "site", "stack", "status", "tid", "unread",
+        "values",
     )  # fmt: skip
 
     def __init__(
@@ -42,6 +45,7 @@ class CallRecord:
         self.out: dict[int, Any] = {}
         self.status: int | None = None
         self.injected = self.missing = False
+        self.delayed = self.last_error = 0
         self.shown = True
         self.stack: Sequence[str] = ()
         self.unread: Sequence[int] = ()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ntgate.records import dataclass
@@ -16,6 +17,9 @@ from ntgate.trace.values import MOST_KEPT, Memo, show
 
 TICKS_PER_SECOND = 10_000_000  # of the virtual clock
 RED, YELLOW, CYAN, DIM, PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[36m", "\x1b[2m", "\x1b[0m"
+_ESCAPE = re.compile(r"\x1b\[\d*m")
+_PARTS = re.compile(r"(?<=,) (?=\w+=)")  # where a member of a structure begins
+INDENT = "    "
 # In JSON lines alone: the text has these at the call's own line.
 ON_THE_CALL = ("fault", "unimplemented")
 
@@ -23,13 +27,15 @@ ON_THE_CALL = ("fault", "unimplemented")
 @dataclass
 class TextOptions:
     """relative: the time since the call before; spent: the time in the call; whole: NULL
-    arguments and long lists too; colour: escape sequences of a terminal.
+    arguments and long lists too; colour: escape sequences of a terminal; width: lines are broken
+    between arguments to have so many columns, 0 for never.
     """
 
     relative: bool = False
     spent: bool = False
     whole: bool = False
     colour: bool = False
+    width: int = 0
 
 
 class _Columns:
@@ -87,25 +93,25 @@ class TextWriter:
                 columns.output(index, value, record.status, None)
                 for index, value in record.out.items()
             ]
-            line += f"<... {self._service(record)} resumed>{', '.join(parts)}"
+            line += f"<... {self._service(record)} resumed>"
         else:
             line = self._start(record.pid, record.tid, record.clock)
-            line += f"{self._service(record)}({self._arguments(columns, record)}"
+            line += f"{self._service(record)}("
+            parts = self._arguments(columns, record)
         place = self._places.get(record.site) or self._place(record.site)
-        line += f") = {self._status(record)}{place}"
+        end = f") = {self._status(record)}{place}"
         if self._options.spent:
-            line += f" <{_seconds(record.ended - record.clock)}>"
-        self._out.write(line + "\n")
+            end += f" <{_seconds(record.ended - record.clock)}>"
+        self._put(line, parts, end)
         for place in record.stack:
             self._out.write(f" > {place}\n")
 
     def unfinished(self, record: CallRecord) -> None:
         self._several = True
         self._announced.add(record.seq)
-        self._out.write(
-            f"{self._start(record.pid, record.tid, record.clock)}{self._service(record)}("
-            f"{self._arguments(self._columns_of(record), record)} <unfinished ...>\n"
-        )
+        start = self._start(record.pid, record.tid, record.clock)
+        parts = self._arguments(self._columns_of(record), record)
+        self._put(f"{start}{self._service(record)}(", parts, " <unfinished ...>")
 
     def event(self, pid: int, tid: int, clock: int, name: str, fields: dict[str, Any]) -> None:
         if name.partition(" ")[0] in ON_THE_CALL:
@@ -117,6 +123,13 @@ class TextWriter:
 
     def close(self) -> None:
         self._out.flush()
+
+    def _put(self, start: str, parts: list[str], end: str) -> None:
+        """A call's line; broken between arguments where it is to have a width."""
+        line, width = f"{start}{', '.join(parts)}{end}", self._options.width
+        if width and len(line) > width:
+            line = _broken(start, parts, end, width)
+        self._out.write(line + "\n")
 
     def _start(self, pid: int, tid: int, clock: int) -> str:
         start = ""
@@ -144,14 +157,14 @@ class TextWriter:
         return found
 
     @staticmethod
-    def _arguments(columns: _Columns, record: CallRecord) -> str:
+    def _arguments(columns: _Columns, record: CallRecord) -> list[str]:
         """Outputs in the place of the pointers to them."""
         values = record.values
         parts = [text(value) for text, value in zip(columns.inputs, values, strict=True)]
         for index, value in record.out.items():
             given = values[index] if index in record.plan.given else None
             parts[index] = columns.output(index, value, record.status, given)
-        return ", ".join(filter(None, parts) if columns.skips else parts)
+        return [part for part in parts if part] if columns.skips else parts
 
     def _status(self, record: CallRecord) -> str:
         status = record.status
@@ -161,6 +174,10 @@ class TextWriter:
         text = status_name(status) if returns is NTSTATUS else returns.text(status)
         if returns.failed(status):
             text = self._colour(text, RED)
+        if record.last_error:
+            text += f" (error {record.last_error})"
+        if record.delayed:
+            text += " (DELAYED)"
         if record.injected:
             text += " (INJECTED)"
         if record.missing:
@@ -211,6 +228,43 @@ def _input(
         return f"{key}[{text}]" if bracketed and value is not None else key + text
 
     return decoded
+
+
+def _broken(start: str, parts: list[str], end: str, width: int) -> str:
+    """Lines of `width` columns where the arguments allow it, all but the first indented."""
+    words = [f"{part}," for part in parts[:-1]] + parts[-1:]
+    # The answer stays with its parenthesis, the place may go to the next line.
+    answer, blank, place = end.partition(" <") if not end.startswith(" <") else (end, "", "")
+    last = words.pop() if words else ""
+    if len(INDENT) + len(_plain(last)) + len(_plain(answer)) <= width:
+        words.append(last + answer)
+    else:
+        words += [last, answer.lstrip()]
+    if blank:
+        words.append(blank.lstrip() + place)
+    lines, line = [], start
+    if words and len(_plain(start)) + len(_plain(words[0])) <= width:
+        line += words.pop(0)
+    for word in _short_enough(words, width):
+        if len(_plain(line)) + 1 + len(_plain(word)) > width:
+            lines.append(line)
+            line = INDENT + word
+        else:
+            line += f" {word}"
+    return "\n".join([*lines, line])
+
+
+def _short_enough(words: list[str], width: int) -> Iterator[str]:
+    """Those that are too long for a line, in parts that end behind a member or before a flag."""
+    for word in words:
+        if len(_plain(word)) + len(INDENT) <= width:
+            yield word
+        else:
+            yield from _PARTS.split(word)
+
+
+def _plain(text: str) -> str:
+    return _ESCAPE.sub("", text) if "\x1b" in text else text
 
 
 def _seconds(ticks: int) -> str:

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.outcome import Outcome, Wait
 from ntgate.dispatch.service import SERVICES
 from ntgate.dispatch.tables import ServiceNumber
 from ntgate.layout import machine as m
@@ -16,15 +16,17 @@ from ntgate.layout.ntstatus import (
     STATUS_INFO_LENGTH_MISMATCH,
     STATUS_PENDING,
 )
+from ntgate.layout.ps import TEB
 from ntgate.records import dataclass
 from ntgate.trace.argument_decoders import Decode, View
 from ntgate.trace.filters import Filter
 from ntgate.trace.injections import Injection
+from ntgate.trace.paths import names_any
 from ntgate.trace.peek import Peek, Unreadable
 from ntgate.trace.places import IN_KERNEL, Places, Site
 from ntgate.trace.plans import Plan, Planner
 from ntgate.trace.record import CallRecord
-from ntgate.trace.returned import NTSTATUS
+from ntgate.trace.returned import NTSTATUS, WIN32K
 from ntgate.trace.scalars import hexadecimal, status
 from ntgate.trace.unwind import unwind
 
@@ -33,6 +35,7 @@ INT_2E_LENGTH = 2
 SYSTEM_CALL_RETURN = m.SHARED_USER_DATA_KERNEL + KUSER_SHARED_DATA.SystemCallReturn.offset
 TOO_SHORT = (STATUS_BUFFER_TOO_SMALL, STATUS_INFO_LENGTH_MISMATCH)
 NO_GATE = (0, 0)
+TICKS_PER_MICROSECOND = 10
 
 HandleNames = Callable[[Any, int], str]  # of a caller and a handle; "" for none
 
@@ -49,6 +52,10 @@ class Writer(Protocol):
     def event(self, pid: int, tid: int, clock: int, name: str, fields: dict[str, Any]) -> None: ...
 
     def close(self) -> None: ...
+
+
+def _cannot_invoke(_caller: Any, number: ServiceNumber, _raw: Sequence[int]) -> Outcome:
+    raise AssertionError(f"nothing was given that calls {number.name}")
 
 
 class _Thread:
@@ -128,7 +135,8 @@ class _Service:
 class Tracer:
     """Implements dispatch.dispatcher.Observer.
 
-    clock: the virtual time in 100 ns units.  with_arguments: decode them.  with_stack: find the
+    clock: the virtual time in 100 ns units.  invoke: calls a service, for one that an injection
+    has come later.  with_arguments: decode them.  with_stack: find the
     callers of each call.
     """
 
@@ -141,6 +149,7 @@ class Tracer:
         shown: Filter,
         injections: Iterable[Injection] = (),
         handle_names: HandleNames | None = None,
+        invoke: Callable[[Any, ServiceNumber, Sequence[int]], Outcome] | None = None,
         with_arguments: bool = True,
         with_stack: bool = False,
     ) -> None:
@@ -150,6 +159,7 @@ class Tracer:
         self.shown = shown
         self.injections = list(injections)
         self.handle_names = handle_names
+        self.invoke = invoke or _cannot_invoke
         self.with_arguments = with_arguments
         self.with_stack = with_stack
         self.places = Places()
@@ -187,8 +197,10 @@ class Tracer:
         if service.skipped:
             record.shown = False
             return None
-        answer = self._injected(thread, record, service) if service.injections else None
-        record.missing = service.missing and answer is None
+        answer = None
+        if service.injections:
+            answer = self._injected(caller, number, record, service)
+        record.missing = service.missing and not record.injected
         record.site = site = thread.find_site(at, number.number)
         record.shown = self.shown.shows(record.service, site)
         if record.shown:
@@ -208,8 +220,11 @@ class Tracer:
             self._no_longer_waits(record)
         if record.shown:
             record.status = answer
-            if self.with_arguments and answer is not None and not record.injected:
-                self._decode_outputs(thread, record, answer)
+            if answer is not None and not record.injected:
+                if self.with_arguments:
+                    self._decode_outputs(thread, record, answer)
+                if answer == 0 and record.number & WIN32K:
+                    self._look_at_error(thread, record)
             self._write(record)
         if self._queue:
             self._settle()
@@ -274,7 +289,17 @@ class Tracer:
         for writer in self.writers:
             writer.call(record)
 
+    @staticmethod
+    def _look_at_error(thread: _Thread, record: CallRecord) -> None:
+        if record.plan.returns.failed(0):
+            try:
+                record.last_error = thread.peek.u32(thread.caller.teb + TEB.LastErrorValue.offset)
+            except Unreadable:
+                return
+
     def _is_chosen(self, record: CallRecord) -> bool:
+        if self.shown.paths and not names_any(record, self.shown.paths):
+            return False
         failed = record.status is not None and record.plan.returns.failed(record.status)
         return self.shown.shows_end(record.status, failed=failed)
 
@@ -302,17 +327,28 @@ class Tracer:
         return service
 
     def _injected(
-        self, thread: _Thread, record: CallRecord, service: _Service
+        self, caller: Any, number: ServiceNumber, record: CallRecord, service: _Service
     ) -> Outcome | None:
-        answer = None
+        """What an injection answers; a wait where it has the call come later."""
+        answer, delay = None, 0
         for injection in service.injections:
             if injection.applies():
-                answer = injection.status
+                answer, delay = injection.status, injection.delay
         if answer is not None:
             record.injected = True
             fields = {"name": record.service, "seq": record.seq, "status": status(answer)}
-            self.event(thread.pid, thread.tid, "fault injected", fields)
-        return answer
+            self.event(record.pid, record.tid, "fault injected", fields)
+        if not delay:
+            return answer
+        record.delayed = delay
+        caller.executive.processes.wait(caller, -delay * TICKS_PER_MICROSECOND)
+        return Wait(self._delayed, (number, record.raw, answer))
+
+    def _delayed(
+        self, caller: Any, _status: int, state: tuple[ServiceNumber, Sequence[int], int | None]
+    ) -> Outcome:
+        number, raw, answer = state
+        return self.invoke(caller, number, raw) if answer is None else answer
 
     # Arguments.
 

@@ -72,7 +72,9 @@ class _Walker:
                 continue
             target = self._target(address, code)
             if target is None:
-                guess = guess or (slot, address, True)
+                module = self._places.module_at(address)
+                if guess is None and module is not None and not module.begins_at(address):
+                    guess = slot, address, True
             elif self._may_be_in(inside, target):
                 return slot, address, False
         if frame > esp and self._before(self.read(frame), frame) is not None:

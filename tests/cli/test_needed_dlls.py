@@ -1,0 +1,50 @@
+"""A program that needs a DLL which is not there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ntgate.cli.needed_dlls import NeededDlls
+from ntgate.trace.modules import imported_dlls
+
+ENTRY = "from ntgate.cli import main; main()"
+
+
+@pytest.fixture
+def program(guest: Callable[[str], Path], tmp_path: Path) -> Path:
+    """It imports `kernel3x.dll` in kernel32's place."""
+    made = tmp_path / "needy.exe"
+    made.write_bytes(guest("evasive_calls").read_bytes().replace(b"kernel32.dll", b"kernel3x.dll"))
+    return made
+
+
+def test_the_imports_of_a_file(program: Path) -> None:
+    assert "kernel3x.dll" in imported_dlls(program.read_bytes())
+    assert imported_dlls(b"") == imported_dlls(program.read_bytes()[:0x180]) == []
+
+
+def test_what_was_imported_and_never_loaded(program: Path) -> None:
+    needed = NeededDlls()
+    assert needed.missing(4) == ""
+    needed.load(4, "needy.exe", program.read_bytes())
+    needed.load(4, "NTDLL.DLL", b"")
+    assert needed.missing(4) == "kernel3x.dll, which needy.exe needs"
+    needed.load(4, "kernel3x.dll", b"")
+    assert needed.missing(4) == ""
+
+
+@pytest.mark.parametrize("command", [["run"], ["trace", "-o", "trace.txt"]])
+def test_the_line_names_it(program: Path, command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENTRY, *command, str(program)],
+        capture_output=True, text=True, timeout=60, check=False, cwd=program.parent,
+    )  # fmt: skip
+    assert done.stderr == (
+        "ntgate: the program ended with c0000135 STATUS_DLL_NOT_FOUND: "
+        "there is no kernel3x.dll, which needy.exe needs\n"
+    )
