@@ -24,7 +24,7 @@ INVALID = """
     reserved_0f_04 reserved_0f_0a les_register
 """.split()
 
-READ, WRITE, FETCH = 0, 1, 8  # ExceptionInformation[0] of an access violation
+READ, WRITE = 0, 1  # ExceptionInformation[0] of an access violation
 USER, PRESENT = 4, 1  # bits of a page fault's error code, beside 2 for a write
 TRAPPED_BY = """
     KiTrap00 KiTrap01 KiTrap03 KiTrap04 KiTrap05 KiTrap06 KiTrap0D KiTrap0E KiTrap10 KiDebugService
@@ -62,8 +62,9 @@ EXPECTED = {
     "read_kernel": page_fault(READ, USER | PRESENT),
     "write_kernel": page_fault(WRITE, USER | 2 | PRESENT),
     "write_shared_user_data": page_fault(WRITE, USER | 2 | PRESENT),
-    "execute_absent": page_fault(FETCH, 0x10 | USER),
-    "execute_kernel": page_fault(FETCH, 0x10 | USER | PRESENT),
+    # A process that has not opted in to NX is told of a read.
+    "execute_absent": page_fault(READ, 0x10 | USER),
+    "execute_kernel": page_fault(READ, 0x10 | USER | PRESENT),
     "divide_by_zero": Expected(ntstatus.STATUS_INTEGER_DIVIDE_BY_ZERO, 0x00),
     "divide_overflow": Expected(ntstatus.STATUS_INTEGER_DIVIDE_BY_ZERO, 0x00),
     "breakpoint": Expected(ntstatus.STATUS_BREAKPOINT, 0x03, 0, BREAKPOINT, 0, 1),

@@ -20,6 +20,7 @@ from ntgate.dispatch.types import (
     Out,
 )
 from ntgate.errors import NtError
+from ntgate.executive.lpc import exception_port
 from ntgate.executive.ob import ObjectAttributes
 from ntgate.executive.ob import attributes as a
 from ntgate.executive.ps import job, start
@@ -29,6 +30,7 @@ from ntgate.layout import ntstatus
 from ntgate.layout.ps import EJOB
 from ntgate.services import ps_attributes as ps
 from ntgate.services.capture import object_attributes
+from ntgate.services.port import port_of
 from ntgate.services.thread_create import process_of, thread_handle
 
 PROCESS_CREATE_PROCESS, PROCESS_QUERY_INFORMATION = 0x0080, 0x0400
@@ -251,6 +253,7 @@ def NtCreateProcessEx(
         return ntstatus.STATUS_NOT_IMPLEMENTED
     section = caller.object(SectionHandle, "Section", SECTION_MAP_EXECUTE)
     debug_port = _debug_port(caller, DebugPort)
+    error_port = port_of(caller, ExceptionPort) if ExceptionPort else 0
     images = parent.images or caller.process.images
     if images is None:
         return ntstatus.STATUS_INVALID_PARAMETER
@@ -263,6 +266,8 @@ def NtCreateProcessEx(
     )  # fmt: skip
     try:
         _debug(process, parent, debug_port, Flags)
+        if error_port:
+            exception_port.assign(process, error_port)
         if inherited_job:
             job.assign(EJOB(caller.executive.kernel, inherited_job), process)
         handle = _process_handle(caller, process, DesiredAccess, attributes)

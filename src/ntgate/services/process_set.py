@@ -10,6 +10,7 @@ from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PROCESSINFOCLASS, ULONG, Scalar, SizedBy
 from ntgate.errors import NtError
+from ntgate.executive.lpc import exception_port
 from ntgate.executive.mm import allocate
 from ntgate.executive.mm.protection import PAGE_READWRITE
 from ntgate.executive.ps.suspend import CLASS_PRIORITIES, set_process_priority
@@ -18,13 +19,15 @@ from ntgate.executive.se import privileges as p
 from ntgate.layout import ntstatus
 from ntgate.layout.mm import EPROCESS_VM
 from ntgate.services import process_query as query
+from ntgate.services.port import port_of
 from ntgate.services.ps_information import PAGE, demand, given, u32
 from ntgate.services.thread_create import process_of
 
 PROCESS_SET_INFORMATION, PROCESS_SET_QUOTA = 0x0200, 0x0100
-PROCESS_SET_SESSIONID = 0x0004
+PROCESS_SET_SESSIONID, PROCESS_SET_PORT = 0x0004, 0x0800
 TOKEN_ASSIGN_PRIMARY = 0x0001
-ProcessAccessToken, ProcessUserModeIOPL, ProcessEnableAlignmentFaultFixup = 9, 16, 17
+ProcessExceptionPort, ProcessAccessToken, ProcessUserModeIOPL = 8, 9, 16
+ProcessEnableAlignmentFaultFixup = 17
 ProcessForegroundInformation, ProcessPagePriority = 25, 39
 ProcessThreadStackAllocation, ProcessPowerThrottlingState = 41, 77
 ProcessWineMakeProcessSystem = 1000
@@ -84,6 +87,12 @@ def _access_token(caller: Thread, process: Process, data: bytes) -> None:
     if not security.token(body).is_primary:
         raise NtError(ntstatus.STATUS_BAD_TOKEN_TYPE)
     security.assign_primary(process.eprocess, body)
+
+
+def _exception_port(caller: Thread, process: Process, data: bytes) -> None:
+    """The handle of a port, for good: it is told of exceptions that nothing handles."""
+    demand(caller, p.SE_TCB)
+    exception_port.assign(process, port_of(caller, u32(data)))
 
 
 def _error_mode(caller: Thread, process: Process, data: bytes) -> None:
@@ -185,6 +194,7 @@ def _make_system(caller: Thread, handle: int, address: int, length: int) -> int:
 CHANGES: dict[int, tuple[int, Change]] = {
     query.ProcessQuotaLimits: (query.QUOTA_LIMITS.size, _quota_limits),
     query.ProcessBasePriority: (4, _base_priority),
+    ProcessExceptionPort: (4, _exception_port),
     ProcessAccessToken: (8, _access_token),
     query.ProcessDefaultHardErrorMode: (4, _error_mode),
     ProcessEnableAlignmentFaultFixup: (1, _alignment_fixup),
@@ -200,7 +210,7 @@ CHANGES: dict[int, tuple[int, Change]] = {
 }
 
 
-@service(partial="no IOPL, no LDT, no exception port, no device map or session of its own")
+@service(partial="no IOPL, no LDT, no device map or session of its own")
 def NtSetInformationProcess(
     caller: Thread,
     DeviceHandle: HANDLE,
@@ -220,6 +230,8 @@ def NtSetInformationProcess(
     access = PROCESS_SET_INFORMATION
     if ProcessInformationClass == query.ProcessQuotaLimits:
         access = PROCESS_SET_QUOTA
+    elif ProcessInformationClass == ProcessExceptionPort:
+        access = PROCESS_SET_PORT
     process = process_of(caller, DeviceHandle, access)
     if process.exited:
         return ntstatus.STATUS_PROCESS_IS_TERMINATING

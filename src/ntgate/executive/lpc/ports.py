@@ -142,6 +142,8 @@ class Ports:
         """
         view = self.view(port)
         if view.Flags & PORT_TYPE == SERVER_CONNECTION_PORT:
+            if view.Flags & PORT_DESTROYED:
+                raise NtError(ntstatus.STATUS_PORT_DISCONNECTED)
             return port, port, view.PortContext
         far = view.ConnectedPort
         if not far:

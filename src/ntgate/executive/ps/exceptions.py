@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ntgate.entry.context import ALL, SIZE, TrapContext
 from ntgate.executive.events import DebugPrint, GuestException
+from ntgate.executive.lpc import exception_port
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KTRAP_FRAME
 from ntgate.layout.ps import EXCEPTION_RECORD, TEB
@@ -53,7 +54,7 @@ class ExceptionRecord:
 
 @dataclass(frozen=True)
 class Raised:
-    """An exception that a debugger has been told of.
+    """An exception that a debugger has been told of, or the process's exception port.
 
     frame: the address of the trap frame.  captured: the CONTEXT for the process, if the
     exception is left to it.
@@ -63,6 +64,7 @@ class Raised:
     frame: int
     captured: bytes
     first_chance: bool
+    by_port: bool = False
 
 
 def dispatch_exception(
@@ -131,7 +133,7 @@ def deliver(
 
 
 def debugger_replied(thread: Thread) -> None:
-    """The debugger has answered: the thread goes on as it wants, or the process has its turn.
+    """An answer has come: the thread goes on as a debugger wants, or the process has its turn.
 
     What the debugger has changed in the registers counts only when it has handled the
     exception, as on NT.
@@ -139,6 +141,10 @@ def debugger_replied(thread: Thread) -> None:
     raised = thread.raised
     assert raised is not None
     thread.raised = None
+    if raised.by_port:
+        if not exception_port.take_answer(thread):
+            thread.executive.processes.terminate_process(thread.process, raised.record.code)
+        return
     if thread.debug_reply in HANDLED:
         return
     context = TrapContext(thread.executive.kernel, thread.ethread.Tcb, raised.frame)
@@ -152,9 +158,13 @@ def _deliver_undebugged(
     """Put record and context on the user's stack and go to KiUserExceptionDispatcher.
 
     Where the stack overflows by that, the overflow becomes the exception.  On the second
-    chance, or when the stack can't take them, the process ends with the exception's code.
+    chance, or when the stack can't take them, the process's exception port is asked; without
+    one the process ends with the exception's code.
     """
     if not first_chance:
+        if exception_port.ask(thread, record.pack()):
+            thread.raised = Raised(record, context.frame.address, b"", False, by_port=True)
+            return
         thread.executive.processes.terminate_process(thread.process, record.code)
         return
     try:

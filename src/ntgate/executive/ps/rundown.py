@@ -192,11 +192,12 @@ class Rundown:
 
     def _delete_thread(self, body: int) -> None:
         self.executive.security.release_thread(body)
+        if self.threads.pop(body, None) is None:
+            return  # it was never made whole
         ethread = ETHREAD(self.kernel, body)
         lists.remove(self.kernel, body + ETHREAD.ThreadListEntry.offset)
         objects = self.executive.objects
         objects.free_id(ethread.Cid.UniqueThread)
-        del self.threads[body]
         objects.dereference(ethread.ThreadsProcess)
 
     def _delete_process(self, body: int) -> None:
@@ -206,6 +207,8 @@ class Rundown:
         self._close_handles(eprocess)
         self.executive.debugging.release(eprocess)
         objects = self.executive.objects
+        if eprocess.ExceptionPort:
+            objects.dereference(eprocess.ExceptionPort)
         if eprocess.SectionObject:
             objects.dereference(eprocess.SectionObject)
         process = self.processes.pop(body, None)
