@@ -16,3 +16,7 @@ def test_hidden_windows_messages_and_stock_objects(
 
 def test_waits_for_objects_and_messages(run: Runner, guest: Callable[[str], Path]) -> None:
     assert run(guest("message_waits")).lines() == ["passed"]
+
+
+def test_device_contexts_of_windows(run: Runner, guest: Callable[[str], Path]) -> None:
+    assert run(guest("device_contexts")).lines() == ["passed"]

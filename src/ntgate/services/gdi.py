@@ -16,6 +16,7 @@ from ntgate.executive.mm import allocate, free
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout.ps import PEB
 from ntgate.services.user import DPI, FALSE, HEIGHT, INT, TRUE, WIDTH
+from ntgate.services.user_call import ERROR_INVALID_WINDOW_HANDLE, fail
 
 MEM_RELEASE = 0x8000
 MEM_COMMIT_RESERVE, PAGE_READWRITE = 0x3000, 4
@@ -29,7 +30,11 @@ CAPABILITIES = {
     88: DPI, 90: DPI, 108: 24, 116: 60, 117: HEIGHT, 118: WIDTH,
 }  # fmt: skip
 BITMAPINFOHEADER_SIZE, DEPTHS = 40, (1, 4, 8, 16, 24, 32)
-OBJECT_KINDS = {1: gdi.PEN, 2: gdi.BRUSH, 5: gdi.PALETTE, 6: gdi.FONT, 7: gdi.BITMAP}
+# By the kinds' numbers in GDI handles, as gdi32's GetCurrentObject passes them on.
+OBJECT_KINDS = {
+    0x50000: gdi.BITMAP, 0x80000: gdi.PALETTE, 0xA0000: gdi.FONT, 0x100000: gdi.BRUSH,
+    0x300000: gdi.PEN, 0x500000: gdi.PEN,
+}  # fmt: skip
 
 
 def gdi_objects(caller: Thread) -> GdiObjects:
@@ -174,22 +179,33 @@ def NtGdiOpenDCW(
     return gdi_objects(caller).create_dc(gdi.DC, WIDTH, HEIGHT) if is_display else 0
 
 
+def _window_dc(caller: Thread, hwnd: int) -> Outcome:
+    """The screen's for 0."""
+    if not hwnd:
+        return gdi_objects(caller).create_dc(gdi.DC, WIDTH, HEIGHT)
+    window = caller.executive.windows.get(hwnd)
+    if window is None:
+        return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
+    left, top, right, bottom = window.rectangle
+    return gdi_objects(caller).create_dc(gdi.DC, max(0, right - left), max(0, bottom - top))
+
+
 @service()
 def NtUserGetDC(caller: Thread, hwnd: HANDLE) -> Outcome:
-    """The device context of the screen; windows have none."""
-    return 0 if hwnd else gdi_objects(caller).create_dc(gdi.DC, WIDTH, HEIGHT)
+    """The device context of a window, or of the screen."""
+    return _window_dc(caller, hwnd)
 
 
-@service()
+@service(partial="the region and the flags change nothing")
 def NtUserGetDCEx(caller: Thread, hwnd: HANDLE, clip_rgn: HANDLE, flags: ULONG) -> Outcome:
     """As NtUserGetDC."""
-    return 0 if hwnd else gdi_objects(caller).create_dc(gdi.DC, WIDTH, HEIGHT)
+    return _window_dc(caller, hwnd)
 
 
 @service()
 def NtUserGetWindowDC(caller: Thread, hwnd: HANDLE) -> Outcome:
-    """As NtUserGetDC."""
-    return 0 if hwnd else gdi_objects(caller).create_dc(gdi.DC, WIDTH, HEIGHT)
+    """As NtUserGetDC: a window's frame takes no room."""
+    return _window_dc(caller, hwnd)
 
 
 @service()
