@@ -61,6 +61,10 @@ program_options = options(
         help="Set a variable of the program.",
     ),
     click.option(
+        "--answer", metavar="BUTTON", default="",
+        help="The button to press in dialog boxes, or none; the default one otherwise.",
+    ),
+    click.option(
         "--memory-limit", metavar="MB", type=int, help="What it may commit, and its files take."
     ),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from ntgate.dispatch.dispatcher import Observer
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.tables import ServiceNumber
 from ntgate.executive.events import (
+    DialogAnswered,
     Event,
     FileChange,
     GuestException,
@@ -68,6 +69,7 @@ class Report:
         self._written: dict[str, bool] = {}  # path: whether the host has it
         self._deleted: dict[str, bool] = {}
         self._denied: list[PathDenied] = []
+        self._dialogs: list[DialogAnswered] = []
         machine.events.listen(self._heard)
 
     def count_calls(self) -> None:
@@ -109,6 +111,10 @@ class Report:
             "unimplemented": dict(sorted(self._missing.items())),
             "files_written": _files(self._written),
             "files_deleted": _files(self._deleted),
+            "dialogs": [
+                {"title": event.title, "text": event.text, "answer": event.answer}
+                for event in self._dialogs
+            ],
             "denied": [{"path": event.path, "reason": event.reason} for event in self._denied],
         }
 
@@ -119,6 +125,9 @@ class Report:
             self._missing[event.service] += 1
         elif isinstance(event, HardError):
             complain(f"ntgate: hard error {_hard_error(event)}")
+        elif isinstance(event, DialogAnswered):
+            self._dialogs.append(event)
+            complain(f"ntgate: {_dialog(event)}")
         elif isinstance(event, GuestException):
             self._last[event.pid] = event
             if event.code == EXCEPTION_WINE_STUB:
@@ -207,6 +216,14 @@ def _hard_error(event: HardError) -> str:
         value if isinstance(value, str) else f"{value:x}" for value in event.parameters
     )
     return f"{_status(event.status)}: {parameters}" if parameters else _status(event.status)
+
+
+def _dialog(event: DialogAnswered) -> str:
+    """In one line, whatever the box says."""
+    title, text = (" ".join(part.split()) for part in (event.title, event.text))
+    said = f"dialog box {title!r}" + (f": {text}" if text else "")
+    done = f"pressed {event.answer!r}" if event.answer else "closed it"
+    return "".join(unit if unit.isprintable() else "?" for unit in f"{said} - {done}")
 
 
 def _files(found: dict[str, bool]) -> list[dict[str, object]]:

@@ -50,6 +50,7 @@ class SessionOptions:
     memory_limit: int | None = None  # MB
     report: Path | None = None
     verbatim: bool = False
+    answer: str = ""  # the text of a button, or "none"
     variables: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,6 +82,7 @@ class SessionOptions:
         self, machine: Machine, program: str, arguments: Sequence[str], stdin: ByteDevice | None
     ) -> Process:
         """The program on a machine, with the host's output; raises UsageError."""
+        machine.executive.dialogs.answer = self.answer
         return machine.start(
             program,
             arguments,

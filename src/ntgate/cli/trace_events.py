@@ -9,6 +9,7 @@ from typing import Any
 
 from ntgate.executive.events import (
     DebugPrint,
+    DialogAnswered,
     Event,
     FileChange,
     GuestException,
@@ -77,6 +78,10 @@ def describe(event: Event, places: ProcessPlaces) -> tuple[str, dict[str, Any]] 
                 ],
                 "response": event.response,
             }
+        case DialogAnswered():
+            return "dialog answered", {
+                "title": event.title, "text": event.text, "answer": event.answer,
+            }  # fmt: skip
         case FileChange() if event.action == "renamed":
             return "file renamed", {"path": event.path, "previous": event.previous}
         case FileChange():

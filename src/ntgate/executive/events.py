@@ -74,6 +74,18 @@ class HardError(Event):
 
 
 @dataclass(frozen=True)
+class DialogAnswered(Event):
+    """A dialog box that nobody saw: what it said, and the button that was pressed in it.
+
+    An empty `answer` is that it was closed.
+    """
+
+    title: str
+    text: str
+    answer: str
+
+
+@dataclass(frozen=True)
 class Unimplemented(Event):
     """A call of a service that has no function; it got STATUS_NOT_IMPLEMENTED."""
 

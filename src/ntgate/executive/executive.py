@@ -11,6 +11,7 @@ from ntgate.executive.cm import Registry
 from ntgate.executive.cm.registry import USER_SID
 from ntgate.executive.dbgk.reports import Reports
 from ntgate.executive.desktop import Desktops
+from ntgate.executive.dialogs import Dialogs
 from ntgate.executive.events import Events
 from ntgate.executive.hard_errors import HardErrors
 from ntgate.executive.io.hive_files import VolumeHiveFiles
@@ -85,6 +86,7 @@ class Executive:
         self.keyed_events = KeyedEvents(self)
         self.memory_conditions = MemoryConditions(self)
         self.windows = Windows(kernel, self.pool, self.waits)
+        self.dialogs = Dialogs(self)
         self.ports = Ports(self)
         self.hard_errors = HardErrors(self)
         self.system_processes = SystemProcesses(self)

@@ -62,6 +62,7 @@ class Window:
     text: str = ""
     user_data: int = 0
     properties: dict[str, int] = field(default_factory=dict)
+    dialog_info: int = 0  # what user32 keeps with a dialog box
 
 
 @dataclass
@@ -109,6 +110,7 @@ class MessageQueue:
         self.sent: deque[Sent] = deque()
         self.timers: dict[tuple[int, int], MessageTimer] = {}
         self.quit_code: int | None = None
+        self.focus = self.active = 0  # windows
 
     def wake(self) -> None:
         self._waits.set_event(self.header)
@@ -253,6 +255,33 @@ class Windows:
     def children(self, parent: int) -> Iterator[Window]:
         """Of a window; the topmost ones for 0."""
         return (window for window in list(self._windows.values()) if window.parent == parent)
+
+    def top_level(self) -> Iterator[Window]:
+        """Those that are within no other, with those that another owns."""
+        return (window for window in list(self._windows.values()) if not self.is_child(window))
+
+    @staticmethod
+    def is_child(window: Window) -> bool:
+        """Whether it is within another, and not owned by it."""
+        return bool(window.style & WS_CHILD)
+
+    def parent_of(self, window: Window, *, owners: bool = False) -> Window | None:
+        """The window that it is within, or that owns it."""
+        return self.get(window.parent) if owners or self.is_child(window) else None
+
+    def origin(self, window: Window) -> tuple[int, int]:
+        """What its place counts from: its parent's corner."""
+        parent = self.parent_of(window)
+        return parent.rectangle[:2] if parent is not None else (0, 0)
+
+    def move(self, window: Window, rectangle: tuple[int, int, int, int]) -> None:
+        """Windows within it go with it."""
+        x, y = rectangle[0] - window.rectangle[0], rectangle[1] - window.rectangle[1]
+        for row in self.tree(window):
+            if row is not window and self.is_child(row):
+                left, top, right, bottom = row.rectangle
+                row.rectangle = (left + x, top + y, right + x, bottom + y)
+        window.rectangle = rectangle
 
     def tree(self, window: Window) -> list[Window]:
         """A window and all below it, parents first."""

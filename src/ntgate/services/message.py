@@ -10,7 +10,6 @@ from ntgate.dispatch.outcome import Outcome, UserCall, Wait
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PVOID, ULONG, Scalar
 from ntgate.errors import NtError
-from ntgate.executive.events import Unimplemented
 from ntgate.executive.ke.wait import WAIT_ALL, WAIT_ANY
 from ntgate.executive.ob.attributes import SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
@@ -50,7 +49,6 @@ MILLISECOND = 10_000
 FOREVER = WAIT_FAILED = 0xFFFFFFFF
 MOST_HANDLES = 63  # the queue is the 64th object
 LONGEST_TEXT = 0x10000
-REQ_post_quit_message = 112  # its place in Wine 8.0's server protocol
 
 MILLISECONDS = Annotated[int, Scalar("ULONG")]
 
@@ -123,6 +121,7 @@ def _answer_sent(caller: Thread, queue: MessageQueue, resume: Any, state: Any) -
         sent = queue.sent.popleft()
         window = caller.executive.windows.get(sent.window)
         if window is not None:
+            caller.executive.dialogs.active(caller)
             return call_procedure(
                 window, sent.message, sent.wparam, sent.lparam, _sent_done, (sent, resume, state),
                 ansi=sent.ansi,
@@ -187,8 +186,11 @@ def _get(caller: Thread, _status: int, state: Any) -> Outcome:
         now, time = _now(caller)
         message = queue.take(_wanted(hwnd), first, last, now, time, remove=True)
         if message is not None:
+            if message.message != WM_TIMER:
+                caller.executive.dialogs.active(caller)
             _write(caller, address, message)
             return int(message.message != WM_QUIT)
+        caller.executive.dialogs.waits(caller)
         if _wait(caller, queue, None) is None:
             return Wait(_get, state)
 
@@ -215,6 +217,7 @@ def NtUserWaitMessage(caller: Thread) -> Outcome:
 def _wait_message(caller: Thread, _status: int, _state: Any) -> Outcome:
     queue = caller.executive.windows.queue(caller)
     while not _status_of(caller, queue):
+        caller.executive.dialogs.waits(caller)
         if _wait(caller, queue, None) is None:
             return Wait(_wait_message)
     return TRUE
@@ -481,14 +484,3 @@ def NtUserKillTimer(caller: Thread, hwnd: HANDLE, id: ULONG) -> Outcome:
     window = windows.get(hwnd)
     queue = windows.queue(window.thread if window else caller)
     return int(queue.timers.pop((hwnd, id), None) is not None)
-
-
-@service(partial="post_quit_message only: the server's other requests are services here")
-def wine_server_call(caller: Thread, req_ptr: PVOID) -> Outcome:
-    """PostQuitMessage: {request, sizes, exit code}."""
-    if caller.memory.u32(req_ptr) != REQ_post_quit_message:
-        missing = Unimplemented(caller.pid, caller.tid, "wine_server_call", 0x2021)
-        caller.executive.events.emit(missing)
-        return ntstatus.STATUS_NOT_IMPLEMENTED
-    caller.executive.windows.queue(caller).post_quit(caller.memory.u32(req_ptr + 12))
-    return ntstatus.STATUS_SUCCESS

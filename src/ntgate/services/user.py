@@ -27,7 +27,8 @@ UOI_FLAGS, UOI_NAME, UOI_TYPE, UOI_USER_SID = 1, 2, 3, 4
 WSF_VISIBLE = 1
 
 # Codes of NtUserCallNoParam, NtUserCallOneParam and NtUserCallTwoParam.
-GetDialogBaseUnits = 2
+GetDesktopWindow, GetDialogBaseUnits = 1, 2
+DESKTOP_WINDOW = 0x10010
 GetPrimaryMonitorRect, GetSysColor, GetSystemMetrics, GetVirtualScreenRect = 10, 11, 14, 15
 GetSystemMetricsForDpi = 3
 
@@ -94,8 +95,8 @@ def NtUserSetProcessDpiAwarenessContext(
 
 @service(partial="the desktop window and the input queue are none")
 def NtUserCallNoParam(caller: Thread, Code: ULONG) -> Outcome:
-    """Wine's codes: dialog units, end of a thread; 0 for windows that do not exist."""
-    return 16 << 16 | 8 if Code == GetDialogBaseUnits else 0
+    """Wine's codes: dialog units, the desktop, end of a thread; 0 for what does not exist."""
+    return {GetDesktopWindow: DESKTOP_WINDOW, GetDialogBaseUnits: 16 << 16 | 8}.get(Code, 0)
 
 
 @service(partial="metrics, colours and the screen's rectangle only")
@@ -109,14 +110,6 @@ def NtUserCallOneParam(caller: Thread, Argument: PVOID, Code: ULONG) -> Outcome:
         caller.memory.write(Argument, struct.pack("<4I", 0, 0, WIDTH, HEIGHT))
         return TRUE
     return 0
-
-
-@service(partial="metrics only")
-def NtUserCallTwoParam(
-    caller: Thread, Argument1: PVOID, Argument2: PVOID, Code: ULONG
-) -> Outcome:
-    """Wine's codes: system metrics for a resolution."""
-    return METRICS.get(Argument1, 0) if Code == GetSystemMetricsForDpi else 0
 
 
 @service()

@@ -10,6 +10,7 @@ from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PVOID, ULONG
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.windows import WS_CHILD, WS_DISABLED, WS_VISIBLE, Window
+from ntgate.services import window_relations
 from ntgate.services.user import FALSE, INT, TRUE
 from ntgate.services.user_call import (
     ERROR_ACCESS_DENIED,
@@ -87,6 +88,8 @@ def _create(caller: Thread, _result: int, arguments: Any) -> Outcome:
     if window_name:
         title = int.from_bytes(caller.memory.read(window_name + 4, 4), "little")
     class_text = int.from_bytes(caller.memory.read(class_name + 4, 4), "little")
+    parent_x, parent_y = windows.origin(window)
+    window.rectangle = (x + parent_x, y + parent_y, x + parent_x + cx, y + parent_y + cy)
     create = struct.pack(
         "<4I4i4I", params, instance, menu, parent, cy, cx, y, x, style, title, class_text,
         ex_style,
@@ -182,6 +185,9 @@ def NtUserCallHwnd(caller: Thread, hwnd: HANDLE, code: ULONG) -> Outcome:
     window = caller.executive.windows.get(hwnd)
     if window is None:
         return hwnd if code == GetFullHandle else fail(caller, ERROR_INVALID_WINDOW_HANDLE)
+    answer = window_relations.call_hwnd(window, code)
+    if answer is not None:
+        return answer
     if code == GetParent:
         return 0 if window.parent == HWND_MESSAGE else window.parent
     if code == GetWindowTextLength:
@@ -209,6 +215,8 @@ def NtUserCallHwndParam(
     window = caller.executive.windows.get(hwnd)
     if window is None:
         return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
+    if code in window_relations.PARAMETER_CODES:
+        return window_relations.call_hwnd_param(caller, window, code, param)
     index = param - (param >> 31 << 32)
     if code in GetWindowLongs:
         return _window_long(caller, window, index)
