@@ -193,6 +193,18 @@ static void sparse(void)
     CHECK_EQUAL(control(file, FSCTL_SET_ZERO_DATA, range, 15, NULL, 0), STATUS_INVALID_PARAMETER);
     CHECK_EQUAL(control(file, FSCTL_SET_ZERO_DATA, NOWHERE, 16, NULL, 0),
         STATUS_ACCESS_VIOLATION);
+    /* Zeros of half a gigabyte take no room, and no time. */
+    FILE_STANDARD_INFORMATION standard;
+    set_size(file, 0x20000000);
+    range[0] = 2, range[1] = 0x20000000;
+    CHECK_EQUAL(control(file, FSCTL_SET_ZERO_DATA, range, 16, NULL, 0), STATUS_SUCCESS);
+    CHECK(has(file, 0, "be"));
+    range[0] = 0;
+    CHECK_EQUAL(control(file, FSCTL_QUERY_ALLOCATED_RANGES, range, 16, out, 32), STATUS_SUCCESS);
+    CHECK_EQUAL(io.Information, 16);
+    NtQueryInformationFile(file, &io, &standard, sizeof standard, FileStandardInformation);
+    CHECK_EQUAL(standard.EndOfFile.QuadPart, 0x20000000);
+    CHECK(standard.AllocationSize.QuadPart < 0x20000);
     NtClose(file);
 }
 

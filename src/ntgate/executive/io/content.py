@@ -8,6 +8,7 @@ from ntgate.errors import NtError
 from ntgate.layout.ntstatus import STATUS_DISK_FULL
 
 CLUSTER = 0x1000
+ZERO_CHUNK = 0x100000
 
 
 class Content(Protocol):
@@ -60,6 +61,13 @@ class MemoryContent:
     def allocated(self) -> int:
         return -(-self.size // CLUSTER) * CLUSTER
 
+    @property
+    def taken(self) -> int:
+        """Bytes of the clusters that are not zeros by default."""
+        of_base = -(-self._base_size // CLUSTER)
+        own = sum(1 for number in self._clusters if number >= of_base)
+        return (of_base + own) * CLUSTER
+
     def read(self, offset: int, size: int) -> bytes:
         size = min(size, self.size - offset)
         if size <= 0:
@@ -91,6 +99,49 @@ class MemoryContent:
         elif -(-size // CLUSTER) - -(-self.size // CLUSTER) > self._space.free:
             raise NtError(STATUS_DISK_FULL)
         self.size = size
+
+    def ranges(self, start: int, end: int) -> list[tuple[int, int]]:
+        """(start, end) of what was written, or comes from the base, cluster by cluster."""
+        end = min(end, self.size)
+        of_base = -(-self._base_size // CLUSTER)
+        first, last = start // CLUSTER, -(-end // CLUSTER)
+        if last - first <= len(self._clusters):
+            there = [n for n in range(first, last) if n < of_base or n in self._clusters]
+        else:
+            known = set(range(first, min(last, of_base)))
+            there = sorted(known.union(n for n in self._clusters if first <= n < last))
+        found: list[tuple[int, int]] = []
+        for number in there:
+            low, high = max(number * CLUSTER, start), min((number + 1) * CLUSTER, end)
+            if found and found[-1][1] == low:
+                found[-1] = (found[-1][0], high)
+            else:
+                found.append((low, high))
+        return found
+
+    def zero(self, start: int, end: int) -> None:
+        """Zeros within the size: what is behind the base's bytes takes no room any more.
+
+        Raises STATUS_DISK_FULL.
+        """
+        for low, high in self.ranges(start, end):
+            whole = range(
+                max(-(-low // CLUSTER), -(-self._base_size // CLUSTER)), high // CLUSTER
+            )
+            if not whole:
+                self._write_zeros(low, high)
+                continue
+            self._write_zeros(low, whole.start * CLUSTER)
+            for number in whole:
+                del self._clusters[number]
+            self._space.give_back(len(whole))
+            self._write_zeros(whole.stop * CLUSTER, high)
+
+    def _write_zeros(self, start: int, end: int) -> None:
+        while start < end:
+            part = min(end - start, ZERO_CHUNK)
+            self.write(start, bytes(part))
+            start += part
 
     def flush(self) -> None:
         """Memory holds it all."""

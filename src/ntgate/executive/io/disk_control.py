@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io import notify, object_ids, reparse, volume_control
-from ntgate.executive.io.content import CLUSTER
 from ntgate.executive.io.disk_information import COMPRESSION_FORMAT_LZNT1
 from ntgate.executive.io.request import Request
 from ntgate.executive.io.source import Policy
@@ -29,7 +28,6 @@ FSCTL_QUERY_ALLOCATED_RANGES  = 0x0940CF
 
 COMPRESSION_FORMAT_DEFAULT = 1
 RANGE = struct.Struct("<2q")  # FILE_ZERO_DATA_INFORMATION, FILE_ALLOCATED_RANGE_BUFFER
-ZERO_CHUNK = 0x100000
 
 
 def control(file: DiskFile, request: Request, code: int, data: bytes, room: int) -> bytes:
@@ -169,16 +167,12 @@ def _zero(file: DiskFile, data: bytes) -> bytes:
     start, end = RANGE.unpack_from(data)
     if not 0 <= start <= end:
         raise NtError(s.STATUS_INVALID_PARAMETER)
-    end = min(end, file.stream.size)
-    while start < end:
-        part = min(end - start, ZERO_CHUNK)
-        file.put(start, bytes(part))
-        start += part
+    file.zero(start, min(end, file.stream.size))
     return b""
 
 
 def _ranges(file: DiskFile, data: bytes, request: Request, room: int) -> bytes:
-    """What is not known to be zeros between an offset and a length, cluster by cluster."""
+    """What was written between an offset and a length, cluster by cluster."""
     if len(data) < RANGE.size:
         raise NtError(s.STATUS_INVALID_PARAMETER)
     start, length = RANGE.unpack_from(data)
@@ -189,17 +183,7 @@ def _ranges(file: DiskFile, data: bytes, request: Request, room: int) -> bytes:
         return b""
     if not file.node.metadata.attributes & c.FILE_ATTRIBUTE_SPARSE_FILE:
         return _fit([(start, end)], request, room)
-    found: list[tuple[int, int]] = []
-    position = start
-    while position < end:
-        following = min((position // CLUSTER + 1) * CLUSTER, end)
-        if any(file.stream.read(position, following - position)):
-            if found and found[-1][1] == position:
-                found[-1] = (found[-1][0], following)
-            else:
-                found.append((position, following))
-        position = following
-    return _fit(found, request, room)
+    return _fit(file.stream.ranges(start, end), request, room)
 
 
 def _fit(ranges: list[tuple[int, int]], request: Request, room: int) -> bytes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
 from ntgate.executive.io import disk_control, disk_information, disk_set
+from ntgate.executive.io.content import ZERO_CHUNK
 from ntgate.executive.io.directory_scan import DirectoryScan
 from ntgate.executive.io.locks import Lock
 from ntgate.executive.io.notify import (
@@ -20,7 +21,8 @@ from ntgate.executive.io.notify import (
 )
 from ntgate.executive.io.open_file import OpenFile
 from ntgate.executive.io.source import Policy
-from ntgate.executive.io.tree import Directory, Entry, Node, Stream
+from ntgate.executive.io.stream import Stream
+from ntgate.executive.io.tree import Directory, Entry, Node
 from ntgate.executive.mm.file_data import read_through, write_through
 from ntgate.executive.mm.files import SectionFile
 from ntgate.layout import ntstatus as s
@@ -118,6 +120,17 @@ class DiskFile(OpenFile):
             self.object.Flags |= FO_FILE_MODIFIED
             if offset + len(data) > before:
                 self._report(FILE_NOTIFY_CHANGE_SIZE)
+
+    def zero(self, start: int, end: int) -> None:
+        """Zeros within the size, as `put` writes them."""
+        self.stream.zero(start, end)
+        segment = self.volume.mm.file_segments.get((self.stream, False))
+        if segment is None:
+            return
+        while start < end:
+            part = min(end - start, ZERO_CHUNK)
+            write_through(segment, start, bytes(part))
+            start += part
 
     def flush(self, request: Request) -> int | None:
         self.stream.flush()

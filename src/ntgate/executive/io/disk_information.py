@@ -10,7 +10,8 @@ from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io import information_class as i
 from ntgate.executive.io.content import CLUSTER
-from ntgate.executive.io.tree import Entry, Node, Stream
+from ntgate.executive.io.stream import Stream
+from ntgate.executive.io.tree import Entry, Node
 from ntgate.layout import ntstatus as s
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from ntgate.executive.io import notify
 from ntgate.executive.io.content import CLUSTER, MemoryContent
 from ntgate.executive.io.names import check_new, parse_path
 from ntgate.executive.io.source import Policy
-from ntgate.executive.io.tree import Directory, Entry, Node, Stream
+from ntgate.executive.io.stream import Stream
+from ntgate.executive.io.tree import Directory, Entry, Node
 from ntgate.executive.ob import attributes as a
 from ntgate.layout import ntstatus as s
 

@@ -14,7 +14,8 @@ from ntgate.layout.ntstatus import (
 
 if TYPE_CHECKING:
     from ntgate.executive.io.request import Request
-    from ntgate.executive.io.tree import Directory, Entry, Stream
+    from ntgate.executive.io.stream import Stream
+    from ntgate.executive.io.tree import Directory, Entry
 
 FILE_NOTIFY_CHANGE_FILE_NAME   = 0x001
 FILE_NOTIFY_CHANGE_DIR_NAME    = 0x002

@@ -11,15 +11,14 @@ from weakref import WeakValueDictionary
 
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
-from ntgate.executive.io.content import Content, MemoryContent, Space
+from ntgate.executive.io.content import MemoryContent, Space
 from ntgate.executive.io.extended_attributes import Eas
-from ntgate.executive.io.locks import LockTable
 from ntgate.executive.io.names import short_name
 from ntgate.executive.io.reparse import ReparsePoint
-from ntgate.executive.io.share import ShareAccess
 from ntgate.executive.io.source import FileSource, FolderSource, Metadata, Policy, Source
+from ntgate.executive.io.stream import Stream
 from ntgate.executive.ob.names import upcase
-from ntgate.layout.ntstatus import STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER
+from ntgate.layout.ntstatus import STATUS_ACCESS_DENIED
 
 OBJECT_ID_SIZE = 16
 FIRST_FILE_ID = 0x0001_0000_0000_0005  # of the root on NTFS: sequence number and record 5
@@ -108,123 +107,6 @@ class Node:
         """Attributes or times were set."""
         if self.source is not None and self.policy is Policy.WRITE_THROUGH:
             self.source.set_metadata(self.metadata)
-
-
-class Stream:
-    """The bytes of a file, or of a named stream of a file or directory.
-
-    It is the SectionFile of its sections, and their identity.
-    """
-
-    def __init__(self, node: Node, name: str, content: Content | None = None) -> None:
-        self.node = node
-        self.stream_name = name
-        self.share = ShareAccess()
-        self.locks = LockTable()
-        self.opens = 0
-        self.delete_pending = False
-        self.changed = False  # since the last file object on it has gone
-        self._valid: int | None = None  # what was written of it, where that is not all
-        self._content = content
-
-    @property
-    def content(self) -> Content:
-        if self._content is None:
-            assert isinstance(self.node, File) and self.node.source is not None
-            self._content = self.node.source.open()
-        return self._content
-
-    @property
-    def identity(self) -> Stream:
-        return self
-
-    @property
-    def name(self) -> str:
-        entries = self.node.entries
-        path = entries[0].path if entries else ""
-        return self.node.tree.device_name + path + self.suffix
-
-    @property
-    def suffix(self) -> str:
-        return f":{self.stream_name}" if self.stream_name else ""
-
-    @property
-    def size(self) -> int:
-        return self._content.size if self._content is not None else self.node.metadata.size
-
-    @property
-    def allocated(self) -> int:
-        if self._content is not None:
-            return self._content.allocated
-        return -(-self.size // 0x1000) * 0x1000
-
-    @property
-    def valid_length(self) -> int:
-        """Bytes up to the last that was written, or declared valid; zeros follow."""
-        return self.size if self._valid is None else min(self._valid, self.size)
-
-    def set_valid_length(self, length: int) -> None:
-        """It only grows, within the size; raises STATUS_INVALID_PARAMETER."""
-        if not self.valid_length <= length <= self.size or not length:
-            raise NtError(STATUS_INVALID_PARAMETER)
-        self._valid = length if length < self.size else None
-
-    def read(self, offset: int, size: int) -> bytes:
-        content = self._content
-        return (content if content is not None else self.content).read(offset, size)
-
-    def write(self, offset: int, data: bytes) -> None:
-        self.writable_content().write(offset, data)
-        if self._valid is not None and offset + len(data) > self._valid:
-            self._valid = offset + len(data)
-        self.changed = True
-        self.node.touch()
-
-    def set_size(self, size: int) -> None:
-        if size != self.size:
-            valid = min(self.valid_length, size)
-            self.writable_content().set_size(size)
-            self._valid = valid if valid < size else None
-            self.changed = True
-            self.node.touch()
-
-    def extend(self, size: int) -> None:
-        """For a section that is larger than the file."""
-        if size > self.size:
-            self.set_size(size)
-
-    def flush(self) -> None:
-        if self._content is not None:
-            self._content.flush()
-
-    def writable_content(self) -> Content:
-        """The content after the copy that a first write makes."""
-        content = self._content
-        if isinstance(content, MemoryContent):
-            return content
-        node = self.node
-        if node.policy is Policy.WRITE_THROUGH and not self.stream_name:
-            return self.content
-        node.check_writable()
-        self._content = MemoryContent(node.tree.space, self.content)
-        return self._content
-
-    def close(self) -> None:
-        """Nobody has it open: a host file need not stay open either."""
-        node = self.node
-        if not isinstance(node, File) or node.source is None or self.stream_name:
-            return
-        if isinstance(self._content, MemoryContent):
-            return
-        if self._content is not None:
-            node.metadata.size = self._content.size
-            self._content = None
-        node.source.close()
-
-    def release(self) -> None:
-        """The file is deleted and nobody has it open."""
-        if isinstance(self._content, MemoryContent):
-            self._content.release()
 
 
 class File(Node):

@@ -26,7 +26,8 @@ from ntgate.executive.io.open_file import MOST_REPARSES, Create, FileGuard, Open
 from ntgate.executive.io.quotas import Quotas
 from ntgate.executive.io.reparse import Reparse
 from ntgate.executive.io.source import Policy
-from ntgate.executive.io.tree import OBJECT_ID_SIZE, Directory, Entry, Node, Stream, Tree
+from ntgate.executive.io.stream import Stream
+from ntgate.executive.io.tree import OBJECT_ID_SIZE, Directory, Entry, Node, Tree
 from ntgate.executive.io.volume_file import VolumeFile
 from ntgate.executive.mm.manager import MemoryManager
 from ntgate.executive.ob import ObjectManager
