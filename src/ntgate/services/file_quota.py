@@ -87,7 +87,7 @@ def NtQueryQuotaInformationFile(
     return answer(IoStatusBlock, len(out))
 
 
-@service()
+@service(partial="limits are kept and not enforced")
 def NtSetQuotaInformationFile(
     caller: Thread,
     FileHandle: HANDLE,
