@@ -205,3 +205,7 @@ PATCH = Wheel(
 NIRCMD = NpmPackage(
     "nircmd", "2.0.0", "2994eca41e111598296bc0128d947859724c9d11a95fcdb356777ed20ebbfd08"
 )
+INNO_SETUP = NpmPackage(
+    "innosetup-compiler", "5.5.9",
+    "ba4d2f5486d6a9c561f9767b41dc88e42d1180a5cb39498285173b24935129f0",
+)  # fmt: skip

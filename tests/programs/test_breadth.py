@@ -1,5 +1,5 @@
-"""Programs of other makers: Rust's and Go's runtimes, Node, old and packed ones, an archive that
-unpacks itself."""
+"""Programs of other makers: Rust's, Go's and Delphi's runtimes, Node, old and packed ones, an
+archive that unpacks itself, an installer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 
 from packages import (
     ESBUILD,
+    INNO_SETUP,
     NIRCMD,
     NODE,
     PATCH,
@@ -38,6 +39,20 @@ if (process.argv[2] === "child") {
     child.on("exit", (code) => console.log("exit", code));
   }), 20);
 }
+"""
+INSTALLER = """\
+[Setup]
+AppName=Tried
+AppVersion=1.0
+DefaultDirName={pf}\\Tried
+OutputDir=C:\\work
+OutputBaseFilename=made
+Compression=none
+[Files]
+Source: "C:\\work\\data.txt"; DestDir: "{app}"
+[Registry]
+Root: HKLM; Subkey: "Software\\Tried"; ValueType: string; ValueName: "Path"; ValueData: "{app}"; \
+    Flags: uninsdeletekey
 """
 FACTORIAL = """\
 (module
@@ -147,3 +162,23 @@ def test_a_packed_program(run: Runner, fetch: Fetch) -> None:
     mount = ["--mount", f"{program.parent}=C:\\tools:ro"]
     lines = run("cmd.exe", "/c", "do.bat", options=mount).lines()
     assert [line.split() for line in lines] == [["name", "REG_SZ", "value"], ["said"]]
+
+
+def test_an_installer_is_made_installs_and_goes(run: Runner, fetch: Fetch) -> None:
+    (run.folder / "made.iss").write_text(INSTALLER)
+    (run.folder / "data.txt").write_text("installed")
+    (run.folder / "do.bat").write_bytes(
+        b"@echo off\r\nset app=C:\\Program Files\\Tried\r\n"
+        b"C:\\inno\\ISCC.exe /Q made.iss\r\nmade.exe /VERYSILENT /SUPPRESSMSGBOXES\r\n"
+        b'echo %errorlevel%\r\ntype "%app%\\data.txt"\r\necho.\r\n'
+        b'reg query HKLM\\Software\\Tried /v Path | find "Program"\r\n'
+        b'"%app%\\unins000.exe" /VERYSILENT /SUPPRESSMSGBOXES\r\n'
+        b"reg query HKLM\\Software\\Tried\r\n"
+        b'if not exist "%app%\\data.txt" echo gone\r\n'
+    )
+    tools = fetch(INNO_SETUP) / "package" / "bin"
+    ran = run("cmd.exe", "/c", "do.bat", options=["--mount", f"{tools}=C:\\inno:ro"])
+    path = "    Path    REG_SZ    C:\\Program Files\\Tried"
+    assert ran.output.splitlines() == [
+        "0", "installed", path, "reg: Unable to find the specified registry key", "gone",
+    ]  # fmt: skip
