@@ -2,6 +2,8 @@ r"""\Device\MountPointManager: which names lead to the volume.
 
     IOCTL_MOUNTMGR_QUERY_POINTS      the volume's links, unique id and device name
     IOCTL_MOUNTMGR_QUERY_UNIX_DRIVE  what Wine 8.0's kernelbase asks for a drive's type
+    IOCTL_MOUNTMGR_READ_CREDENTIAL and its like: the keychain of a Mac, which there is none of;
+                                     Wine's credentials are in the registry then
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ NAME = "\\Device\\MountPointManager"
 FILE_DEVICE_MOUNTMGR = 0x6D
 QUERY_POINTS     = 0x6D0008
 QUERY_UNIX_DRIVE = 0x6D4084
+KEYCHAIN = (0x6D40C0, 0x6D80C4, 0x6D80C8, 0x6D40CC)  # read, write, delete, enumerate
 
 POINT = struct.Struct("<IHxxIHxxIHxx")  # offset and length of link, unique id, device name
 POINTS = struct.Struct("<2I")  # MOUNTMGR_MOUNT_POINTS: Size and NumberOfMountPoints
@@ -47,6 +50,8 @@ class MountManagerFile(OpenFile):
             return self._points(request, data, room)
         if code == QUERY_UNIX_DRIVE:
             return self._drive(data, room)
+        if code in KEYCHAIN:
+            raise NtError(s.STATUS_NOT_SUPPORTED)
         raise NtError(s.STATUS_INVALID_DEVICE_REQUEST)
 
     def _points(self, request: Request, data: bytes, room: int) -> bytes:
