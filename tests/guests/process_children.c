@@ -218,6 +218,35 @@ typedef struct {
 } EXTENDED_LIMIT;
 SIZE_IS(EXTENDED_LIMIT, 0x70);
 
+/* A child that takes memory of which the whole job has too little. */
+static void memory_of_a_job(void)
+{
+    EXTENDED_LIMIT limit = {.flags = JOB_OBJECT_LIMIT_JOB_MEMORY, .job_memory = 0x600000}, now;
+    struct { ULONG_PTR key; HANDLE port; } association = {1, NULL};
+    HANDLE job = CreateJobObjectW(NULL, NULL);
+    PROCESS_INFORMATION child = start_child(L"m", FALSE, CREATE_SUSPENDED, NULL);
+    ULONG refusals = 0;
+    DWORD message;
+    ULONG_PTR key;
+    PVOID overlapped;
+
+    association.port = CreateIoCompletionPort((HANDLE)-1, NULL, 0, 1);
+    CHECK(SetInformationJobObject(job, 7, &association, sizeof association));
+    CHECK(SetInformationJobObject(job, 9, &limit, sizeof limit));
+    CHECK(AssignProcessToJobObject(job, child.hProcess));
+    CHECK_EQUAL(ResumeThread(child.hThread), 1);
+    CHECK_EQUAL(end_of(child), 'm');
+    CHECK(QueryInformationJobObject(job, 9, &now, sizeof now, NULL));
+    CHECK_EQUAL(now.job_memory, 0x600000);
+    CHECK(now.peak_job > 0x400000 && now.peak_job <= 0x600000);
+    while (GetQueuedCompletionStatus(association.port, &message, &key, &overlapped, 0))
+        if (message == 10 && overlapped == (PVOID)child.dwProcessId)
+            refusals++;
+    CHECK_EQUAL(refusals, 1);
+    CHECK(CloseHandle(job));
+    CHECK(CloseHandle(association.port));
+}
+
 static void jobs(void)
 {
     EXTENDED_LIMIT limit = {.flags = JOB_OBJECT_LIMIT_ACTIVE_PROCESS | JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
@@ -251,6 +280,7 @@ static void jobs(void)
     CHECK(QueryInformationJobObject(job, 1, &accounting, sizeof accounting, NULL));
     CHECK_EQUAL(accounting.total, 2);
     CHECK_EQUAL(accounting.active, 2);
+    CHECK_EQUAL(accounting.terminated, 1);
     CHECK(QueryInformationJobObject(job, 3, &list, sizeof list, NULL));
     CHECK_EQUAL(list.listed, 2);
     CHECK_EQUAL(list.ids[1], two.dwProcessId);
@@ -258,8 +288,12 @@ static void jobs(void)
     CHECK_EQUAL(bytes, 6);                      /* a new process */
     CHECK_EQUAL(key, 0x77);
     CHECK_EQUAL(overlapped, one.dwProcessId);
-    CHECK(TerminateProcess(three.hProcess, 0));
-    CHECK_EQUAL(end_of(three), 0);
+    CHECK_EQUAL(end_of(three), ERROR_NOT_ENOUGH_QUOTA); /* who finds it full is ended */
+    CHECK(GetQueuedCompletionStatus(association.port, &bytes, &key, &overlapped, 0));
+    CHECK_EQUAL(overlapped, two.dwProcessId);
+    CHECK(GetQueuedCompletionStatus(association.port, &bytes, &key, &overlapped, 0));
+    CHECK_EQUAL(bytes, 3);                      /* too many processes */
+    CHECK_EQUAL(overlapped, 0);
     CHECK(TerminateJobObject(job, 21));
     CHECK_EQUAL(end_of(one), 21);
     CHECK_EQUAL(end_of(two), 21);
@@ -309,6 +343,12 @@ static void be_a_child(const WCHAR *words)
     case 'l':
         for (;;)
             __asm__ volatile("");
+    case 'm':
+        if (!VirtualAllocEx((HANDLE)-1, NULL, 0x380000, MEM_COMMIT, PAGE_READWRITE))
+            ExitProcess(1);
+        if (VirtualAllocEx((HANDLE)-1, NULL, 0x380000, MEM_COMMIT, PAGE_READWRITE))
+            ExitProcess(2);
+        break;
     case 'p':
         ReadFile(GetStdHandle(STD_INPUT_HANDLE), bytes, sizeof bytes, &got, NULL);
         WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), "child got ", 10, &(DWORD){0}, NULL);
@@ -341,5 +381,6 @@ void start(void)
     a_suspended_child_starts_elsewhere();
     priorities();
     jobs();
+    memory_of_a_job();
     finish();
 }

@@ -35,6 +35,36 @@ static LONG WINAPI procedure(HANDLE window, ULONG message, ULONG wparam, ULONG l
     return DefWindowProcW(window, message, wparam, lparam);
 }
 
+static ULONG depth, deepest;
+
+static LONG WINAPI nesting(HANDLE window, ULONG message, ULONG wparam, ULONG lparam)
+{
+    if (message != WM_CREATE)
+        return DefWindowProcW(window, message, wparam, lparam);
+    ULONG_PTR left = (ULONG_PTR)((CREATESTRUCTW *)lparam)->lpCreateParams;
+    if (++depth > deepest)
+        deepest = depth;
+    HANDLE other = left ? CreateWindowExW(0, u"nesting", NULL, 0, 0, 0, 0, 0, HWND_MESSAGE, NULL, NULL,
+                                          (PVOID)(left - 1)) : NULL;
+    if (other)
+        CHECK(DestroyWindow(other));
+    depth--;
+    return 0;
+}
+
+/* Each level has a frame of its own on the kernel stack, which grows, and not for ever. */
+static void callbacks_within_callbacks(void)
+{
+    WNDCLASSW nests = {.lpfnWndProc = nesting, .lpszClassName = u"nesting"};
+    CHECK(RegisterClassW(&nests));
+    HANDLE window = CreateWindowExW(0, u"nesting", NULL, 0, 0, 0, 0, 0, HWND_MESSAGE, NULL, NULL, (PVOID)40);
+    CHECK(DestroyWindow(window));
+    CHECK_EQUAL(deepest, 41);
+    window = CreateWindowExW(0, u"nesting", NULL, 0, 0, 0, 0, 0, HWND_MESSAGE, NULL, NULL, (PVOID)400);
+    CHECK(DestroyWindow(window));
+    CHECK(deepest < 400);
+}
+
 static WINDOW_PROCEDURE *former;
 
 static LONG WINAPI subclass(HANDLE window, ULONG message, ULONG wparam, ULONG lparam)
@@ -144,6 +174,7 @@ void start(void)
     CHECK_EQUAL(former, procedure);
     CHECK_EQUAL(SendMessageW(window, WM_USER, 3, 4), 34);
     CHECK_EQUAL(SetWindowLongW(window, GWL_WNDPROC, (LONG)former), subclass);
+    callbacks_within_callbacks();
     threads(window);
     gdi();
 

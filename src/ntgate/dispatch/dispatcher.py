@@ -61,9 +61,15 @@ class Caller(Protocol):
     @property
     def memory(self) -> UserMemory: ...
 
-    stack_base: int  # the kernel stack: linear addresses below it are physical ones + stack_delta
+    # The kernel stack: linear addresses from the limit to the base are physical ones + stack_delta.
+    stack_base: int
     stack_limit: int
     stack_delta: int
+    stack_end: int  # the lowest byte, below the limit when it has grown
+
+    def grow_stack(self) -> None:
+        """Make it larger; raises NtError."""
+
     pending: Wait | None
     pending_id: int
     wait_status: int
@@ -266,20 +272,24 @@ class Dispatcher:
             self.cpu.live[self.cpu.layout.general[EAX]] = int(outcome) & 0xFFFFFFFF
 
     def _call_user(self, caller: Any, value: int, call: UserCall) -> None:
-        """KeUserModeCallback: the arguments, and their address and size, on the user stack."""
+        """KeUserModeCallback: the arguments, and their address and size, on the user stack.
+
+        A service hears of a stack without room as of a call that has failed.
+        """
         live, general = self.cpu.live, self.cpu.layout.general
         try:
-            if live[general[EBP]] - caller.stack_limit < STACK_OF_A_CALLBACK:
-                raise NtError(ntstatus.STATUS_STACK_OVERFLOW)
+            if live[general[EBP]] - caller.stack_end < STACK_OF_A_CALLBACK:
+                caller.grow_stack()
             arguments = caller.user_stack - call.size & ~15
             esp = arguments - 16
             head = struct.pack("<4I", 0, call.number, arguments, call.size)
             caller.memory.write(esp, head + call.build(arguments))
         except (NtError, AccessViolation) as error:
-            live[general[EAX]] = error.status
+            outcome = self._guarded(call.resume, caller, error.status, b"", call.state)
             number = self._routines[value].number
             if self.observer is not None and number is not None:
-                self.observer.leave(caller, number, error.status)
+                self._report(self.observer, caller, number, outcome)
+            self._reply(caller, value, outcome)
             return
         caller.callbacks.append((call, value))
         self._ask(CALL_USER, esp)

@@ -247,6 +247,7 @@ class KTHREAD(Struct, size=0x1C0):
     Win32Thread      = u32(0x130)
     TrapFrame        = u32(0x134)
     PreviousMode     = u8(0x140)
+    LargeStack       = u8(0x142)
     KernelTime       = u32(0x144)
     UserTime         = u32(0x148)
     Alertable        = u8(0x164)

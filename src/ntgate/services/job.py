@@ -98,10 +98,15 @@ def _job(caller: Thread, handle: int, access: int) -> EJOB:
 def NtAssignProcessToJobObject(
     caller: Thread, JobHandle: HANDLE, ProcessHandle: HANDLE
 ) -> Outcome:
-    """Put a process into a job, for good."""
+    """Put a process into a job, for good; where the job is full, the process is ended."""
     job = _job(caller, JobHandle, JOB_OBJECT_ASSIGN_PROCESS)
     process = process_of(caller, ProcessHandle, PROCESS_SET_QUOTA | PROCESS_TERMINATE)
-    jobs.assign(job, process)
+    try:
+        jobs.assign(job, process)
+    except NtError as error:
+        if error.status == ntstatus.STATUS_QUOTA_EXCEEDED:
+            caller.executive.processes.terminate_process(process, jobs.ERROR_NOT_ENOUGH_QUOTA)
+        return ENDED if caller.ethread.Terminated else error.status
     return ntstatus.STATUS_SUCCESS
 
 
@@ -166,7 +171,7 @@ def _extended_limit(caller: Thread, job: EJOB) -> bytes:
         vm = EPROCESS_VM(caller.executive.kernel, process.eprocess.address)
         peak[0] = max(peak[0], vm.CommitChargePeak)
     tail = EXTENDED_TAIL.pack(
-        job.ProcessMemoryLimit, job.JobMemoryLimit, peak[0] * PAGE, peak[1] * PAGE
+        job.ProcessMemoryLimit * PAGE, job.JobMemoryLimit * PAGE, peak[0] * PAGE, peak[1] * PAGE
     )
     return bytes(basic) + bytes(IO_COUNTERS_SIZE) + tail
 
@@ -282,12 +287,13 @@ def _extended(caller: Thread, job: EJOB, address: int, length: int) -> None:
         data[-EXTENDED_TAIL.size :]
     )
     flags = struct.unpack_from("<I", data, 16)[0]
-    if flags & jobs.PROCESS_MEMORY and process_memory < PAGE:
-        raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
+    for flag, size in ((jobs.PROCESS_MEMORY, process_memory), (jobs.JOB_MEMORY, job_memory)):
+        if flags & flag and size < PAGE:
+            raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     if flags & jobs.PROCESS_MEMORY:
-        job.ProcessMemoryLimit = process_memory
+        job.ProcessMemoryLimit = process_memory // PAGE
     if flags & jobs.JOB_MEMORY:
-        job.JobMemoryLimit = job_memory
+        job.JobMemoryLimit = job_memory // PAGE
     _set_limits(caller, job, data[: BASIC_LIMIT.size], jobs.EXTENDED_LIMITS)
 
 
@@ -326,7 +332,7 @@ CHANGES: dict[int, Callable[[Thread, EJOB, int, int], None]] = {
 }
 
 
-@service(partial="no security limits; the memory of the whole job is not limited")
+@service(partial="no security limits")
 def NtSetInformationJobObject(
     caller: Thread,
     JobHandle: HANDLE,

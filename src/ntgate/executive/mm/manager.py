@@ -12,7 +12,7 @@ machine stands, calls `Processor.flush_tlb`.  More rights need nothing.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ntgate.cpu.mmu import ACCESSED, NO_EXECUTE, PRESENT, USER
 from ntgate.cpu.processor import Processor
@@ -33,10 +33,21 @@ from ntgate.memory.paging import DIRECTORIES, SYSTEM_DIRECTORY, AddressSpace, ma
 
 if TYPE_CHECKING:
     from ntgate.executive.mm.segment import Segment
+    from ntgate.layout.mm import EPROCESS_VM
 
 DEFAULT_COMMIT_LIMIT = 0x40000  # pages: 1 GB
 MOST_STALE_PAGES = 8
 DIRECTORY_BYTES = 0x1000
+
+
+class JobLimits(Protocol):
+    """What jobs have to say about the memory of their processes."""
+
+    def charge(self, process: EPROCESS_VM, pages: int) -> None:
+        """A process in a job commits pages, or gives them back; raises NtError."""
+
+    def tell_refusal(self, process: EPROCESS_VM) -> None:
+        """A process has asked for more than it may commit itself."""
 
 
 class MemoryManager:
@@ -59,6 +70,7 @@ class MemoryManager:
         self.system_space = system_space
         self.commit_limit = commit_limit
         self.committed = 0
+        self.job_limits: JobLimits | None = None
         self.pfn = PfnDatabase(kernel, pool, frames)
         self.spaces: dict[int, ProcessSpace] = {}  # by the address of the EPROCESS
         self.segments: dict[int, Segment] = {}  # by the address of the CONTROL_AREA
@@ -127,7 +139,11 @@ class MemoryManager:
             charge = process.CommitCharge + pages
             limit = process.CommitChargeLimit
             if limit and charge > limit:
+                if self.job_limits is not None:
+                    self.job_limits.tell_refusal(process)
                 raise NtError(STATUS_COMMITMENT_LIMIT)
+            if process.Job and self.job_limits is not None:
+                self.job_limits.charge(process, pages)
             process.CommitCharge = charge
             if charge > process.CommitChargePeak:
                 process.CommitChargePeak = charge
@@ -135,7 +151,10 @@ class MemoryManager:
 
     def uncharge(self, pages: int, space: ProcessSpace | None = None) -> None:
         if space is not None:
-            space.process.CommitCharge -= pages
+            process = space.process
+            process.CommitCharge -= pages
+            if process.Job and self.job_limits is not None:
+                self.job_limits.charge(process, -pages)
         self.committed -= pages
 
     # The TLB.

@@ -51,7 +51,8 @@ MESSAGE_ACTIVE_PROCESS_ZERO  = 4
 MESSAGE_NEW_PROCESS          = 6
 MESSAGE_EXIT_PROCESS         = 7
 MESSAGE_ABNORMAL_EXIT        = 8
-
+MESSAGE_PROCESS_MEMORY_LIMIT = 9
+MESSAGE_JOB_MEMORY_LIMIT     = 10
 
 # The exit codes that make an exit abnormal, as the job object documentation lists them.
 ABNORMAL_EXITS = frozenset((
@@ -77,6 +78,7 @@ class Jobs:
         kind = executive.objects.types["Job"]
         kind.close = self._close
         kind.delete = self._delete
+        executive.mm.job_limits = self
 
     def initialize(self, body: int) -> None:
         """Fill in a zeroed EJOB."""
@@ -87,6 +89,25 @@ class Jobs:
         lists.initialize(kernel, job.ProcessListHead.address)
         lists.initialize(kernel, job.JobLinks.address)
         job.SchedulingClass = 5
+
+    def charge(self, process: EPROCESS_VM, pages: int) -> None:
+        """The memory manager commits pages to a process in a job, or takes them back.
+
+        Raises STATUS_COMMITMENT_LIMIT where the whole job has no room for them.
+        """
+        job = EJOB(self.executive.kernel, process.Job)
+        used = job.CurrentJobMemoryUsed + pages
+        if pages > 0 and job.LimitFlags & JOB_MEMORY and used > job.JobMemoryLimit:
+            tell(self.executive, job, MESSAGE_JOB_MEMORY_LIMIT, process.UniqueProcessId)
+            raise NtError(ntstatus.STATUS_COMMITMENT_LIMIT)
+        job.CurrentJobMemoryUsed = used
+        job.PeakJobMemoryUsed = max(job.PeakJobMemoryUsed, used)
+
+    def tell_refusal(self, process: EPROCESS_VM) -> None:
+        """A process has asked for more memory than it may have itself."""
+        if process.Job:
+            job = EJOB(self.executive.kernel, process.Job)
+            tell(self.executive, job, MESSAGE_PROCESS_MEMORY_LIMIT, process.UniqueProcessId)
 
     def _close(self, closing: HandleClosing) -> None:
         job = EJOB(self.executive.kernel, closing.body)
@@ -127,7 +148,7 @@ def assign(job: EJOB, process: Process) -> None:
     """Put a process into a job.
 
     Raises STATUS_ACCESS_DENIED for one that is in a job already, STATUS_PROCESS_IS_TERMINATING,
-    and STATUS_QUOTA_EXCEEDED where the job is full.
+    and STATUS_QUOTA_EXCEEDED where the job is full: the process has to be ended then.
     """
     executive, eprocess = process.executive, process.eprocess
     if eprocess.Job:
@@ -135,7 +156,8 @@ def assign(job: EJOB, process: Process) -> None:
     if process.exited:
         raise NtError(ntstatus.STATUS_PROCESS_IS_TERMINATING)
     if job.LimitFlags & ACTIVE_PROCESS and job.ActiveProcesses >= job.ActiveProcessLimit:
-        tell(executive, job, MESSAGE_ACTIVE_PROCESS_LIMIT, process.pid)
+        job.TotalTerminatedProcesses += 1
+        tell(executive, job, MESSAGE_ACTIVE_PROCESS_LIMIT, 0)
         raise NtError(ntstatus.STATUS_QUOTA_EXCEEDED)
     executive.objects.reference(job.address)
     eprocess.Job = job.address
@@ -145,6 +167,8 @@ def assign(job: EJOB, process: Process) -> None:
     )  # fmt: skip
     job.TotalProcesses += 1
     job.ActiveProcesses += 1
+    job.CurrentJobMemoryUsed += eprocess.CommitCharge
+    job.PeakJobMemoryUsed = max(job.PeakJobMemoryUsed, job.CurrentJobMemoryUsed)
     apply_limits(job, process)
     tell(executive, job, MESSAGE_NEW_PROCESS, process.pid)
 
@@ -159,7 +183,7 @@ def apply_limits(job: EJOB, process: Process) -> None:
         set_process_priority(process, CLASS_PRIORITIES[job.PriorityClass])
     if limits & PROCESS_MEMORY:
         vm = EPROCESS_VM(process.executive.kernel, eprocess.address)
-        vm.CommitChargeLimit = job.ProcessMemoryLimit >> 12
+        vm.CommitChargeLimit = job.ProcessMemoryLimit
 
 
 def terminate(executive: Executive, job: EJOB, status: int) -> None:
@@ -254,6 +278,7 @@ def release_process(executive: Executive, eprocess: EPROCESS) -> None:
     """The process object goes: out of the list, and the job is held no more."""
     body = eprocess.Job
     if body:
+        EJOB(executive.kernel, body).CurrentJobMemoryUsed -= eprocess.CommitCharge
         eprocess.Job = 0
         lists.remove(executive.kernel, eprocess.address + EPROCESS.JobLinks.offset)
         executive.objects.dereference(body)

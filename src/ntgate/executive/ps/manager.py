@@ -214,17 +214,23 @@ class ProcessManager(Rundown):
         stack = self.stacks.allocate()
         try:
             body = objects.create(objects.types["Thread"], ETHREAD.SIZE)
+            try:
+                self.executive.security.secure_thread(body, process.eprocess)
+                tid = objects.allocate_id(body)
+            except NtError:
+                objects.dereference(body)
+                raise
         except NtError:
             self.stacks.free(stack)
             raise
-        self.executive.security.secure_thread(body, process.eprocess)
         ethread = ETHREAD(self.kernel, body)
         tcb: KTHREAD = ethread.Tcb
         tcb.Header.Type, tcb.Header.Size = THREAD_OBJECT, KTHREAD.SIZE // 4
         for offset in (8, KTHREAD.MutantListHead.offset, KTHREAD.ApcState.offset,
                        KTHREAD.ApcState.offset + 8):  # fmt: skip
             lists.initialize(self.kernel, body + offset)
-        tcb.StackLimit = stack[0]
+        tcb.StackLimit = self.stacks.end(stack)
+        tcb.LargeStack = int(tcb.StackLimit != stack[0])
         tcb.InitialStack = tcb.StackBase = stack[0] + m.KERNEL_STACK_SIZE
         tcb.Teb = teb
         tcb.State = INITIALIZED
@@ -241,7 +247,7 @@ class ProcessManager(Rundown):
         ethread.ThreadsProcess = process.eprocess.address
         objects.reference(process.eprocess.address)
         ethread.Cid.UniqueProcess = process.pid
-        ethread.Cid.UniqueThread = objects.allocate_id(body)
+        ethread.Cid.UniqueThread = tid
         for head, entry in (
             (EPROCESS.ThreadListHead.offset, ETHREAD.ThreadListEntry.offset),
             (KPROCESS.ThreadListHead.offset, KTHREAD.ThreadListEntry.offset),

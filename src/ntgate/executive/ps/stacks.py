@@ -1,7 +1,8 @@
-"""Kernel stacks: three pages in system PTE space with an absent page below.
+"""Kernel stacks: three pages in system PTE space, which can grow down to sixty kilobytes.
 
-A stack's frames follow each other physically, so that the host reads arguments from it by one
-subtraction.  Stacks of threads that have ended are used again.
+The frames of a stack's first pages follow each other physically, so that the host reads arguments
+from it by one subtraction.  Below the room of a large stack is an absent page.  Stacks of threads
+that have ended are used again, as large as they are.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from collections.abc import Callable
 
 from ntgate.errors import NtError
 from ntgate.layout import machine as m
-from ntgate.layout.ntstatus import STATUS_INSUFFICIENT_RESOURCES
+from ntgate.layout.ntstatus import STATUS_INSUFFICIENT_RESOURCES, STATUS_STACK_OVERFLOW
 from ntgate.memory.kernel import DIRECT_BASE
 
-PAGES = m.KERNEL_STACK_SIZE // 0x1000
+PAGE = 0x1000
+PAGES = m.KERNEL_STACK_SIZE // PAGE
+ROOM = m.KERNEL_LARGE_STACK_SIZE + PAGE
+NOT_FOR_STACKS = (m.SYSENTER_STACK - 0x10000, m.SYSENTER_STACK + 0x10000)
 
 
 class KernelStacks:
@@ -28,6 +32,7 @@ class KernelStacks:
         self._map_page = map_page
         self._next = m.SYSTEM_PTES
         self._free: list[tuple[int, int]] = []
+        self._ends: dict[int, int] = {}  # the lowest byte of stacks that have grown
 
     def allocate(self) -> tuple[int, int]:
         """(lowest address, linear minus physical); the stack's base is m.KERNEL_STACK_SIZE up.
@@ -36,14 +41,40 @@ class KernelStacks:
         """
         if self._free:
             return self._free.pop()
-        if self._next + (PAGES + 1) * 0x1000 > m.SYSENTER_STACK - 0x10000:
+        room = self._next
+        if NOT_FOR_STACKS[0] - ROOM < room < NOT_FOR_STACKS[1]:
+            room = NOT_FOR_STACKS[1]
+        if room + ROOM > m.SYSTEM_PTES_END:
             raise NtError(STATUS_INSUFFICIENT_RESOURCES)
-        physical = self._take_pages(PAGES) - DIRECT_BASE
-        limit = self._next + 0x1000
-        self._next += (PAGES + 1) * 0x1000
-        for page in range(PAGES):
-            self._map_page(limit + 0x1000 * page, (physical >> 12) + page)
+        limit = room + ROOM - m.KERNEL_STACK_SIZE
+        physical = self._map_pages(limit)
+        self._next = room + ROOM
         return limit, limit - physical
+
+    def _map_pages(self, limit: int) -> int:
+        """As many pages as a new stack has, from `limit` up; their physical address."""
+        physical = self._take_pages(PAGES) - DIRECT_BASE
+        for page in range(PAGES):
+            self._map_page(limit + PAGE * page, (physical >> 12) + page)
+        return physical
+
+    def end(self, stack: tuple[int, int]) -> int:
+        """The lowest byte of a stack, as it has grown."""
+        return self._ends.get(stack[0], stack[0])
+
+    def grow(self, stack: tuple[int, int]) -> int:
+        """Three pages more, as XP does it for threads with windows; the lowest byte then.
+
+        Raises STATUS_STACK_OVERFLOW for one that is as large as can be, and
+        STATUS_INSUFFICIENT_RESOURCES.
+        """
+        limit, _delta = stack
+        end = self.end(stack) - m.KERNEL_STACK_SIZE
+        if end < limit + m.KERNEL_STACK_SIZE - m.KERNEL_LARGE_STACK_SIZE:
+            raise NtError(STATUS_STACK_OVERFLOW)
+        self._map_pages(end)
+        self._ends[limit] = end
+        return end
 
     def free(self, stack: tuple[int, int]) -> None:
         self._free.append(stack)

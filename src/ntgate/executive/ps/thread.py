@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ntgate.executive.mm.fault import access_fault, user_memory
 from ntgate.layout import machine as m
-from ntgate.layout.ke import KTRAP_FRAME
+from ntgate.layout.ke import KPCR, KTRAP_FRAME
 from ntgate.layout.ps import EPROCESS, ETHREAD
 from ntgate.memory.user import UserMemory
 
@@ -96,6 +96,7 @@ class Thread:
         self.stack = stack
         self.stack_limit, self.stack_delta = stack
         self.stack_base = self.stack_limit + m.KERNEL_STACK_SIZE
+        self.stack_end = process.executive.processes.stacks.end(stack)
         self.pending: Any = None  # dispatch.outcome.Wait of the service that waits
         self.pending_id = 0
         self.callbacks: list[tuple[Any, int]] = []  # UserCalls that run, with their services' IDs
@@ -121,6 +122,13 @@ class Thread:
     @property
     def pid(self) -> int:
         return self.ethread.Cid.UniqueProcess
+
+    def grow_stack(self) -> None:
+        """Make its kernel stack larger, while it runs; raises NtError."""
+        executive, tcb = self.executive, self.ethread.Tcb
+        self.stack_end = tcb.StackLimit = executive.processes.stacks.grow(self.stack)
+        tcb.LargeStack = 1
+        KPCR(executive.kernel, m.KPCR_ADDRESS).NtTib.StackLimit = self.stack_end
 
     def object(self, handle: int, kind: str | None, access: int) -> int:
         """The body of a handle's object, which stays while the service runs; raises NtError."""
