@@ -38,8 +38,12 @@ class StreamDevice:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Columns and lines of a terminal."""
-        return terminal_size(self._stream.fileno())
+        """Columns and lines of a terminal; None for a stream that has no descriptor."""
+        try:
+            descriptor = self._stream.fileno()
+        except io.UnsupportedOperation:
+            return None
+        return terminal_size(descriptor)
 
     @cached_property
     def _key_mode(self) -> KeyMode:
