@@ -45,3 +45,7 @@ def test_a_script_s_box(run: Runner) -> None:
     ran = run("cscript.exe", "//nologo", "a.vbs")
     assert ran.lines() == ["1"]
     assert told(ran.errors) == ["ntgate: dialog box 'Title': Hello - pressed 'OK'"]
+
+
+def test_painting_and_hooks(run: Runner, guest: Callable[[str], Path]) -> None:
+    assert run(guest("window_hooks")).lines() == ["passed"]

@@ -28,6 +28,9 @@ CS_GLOBALCLASS = 0x4000
 WS_CHILD, WS_VISIBLE, WS_DISABLED = 0x40000000, 0x10000000, 0x08000000
 
 
+Rectangle = tuple[int, int, int, int]  # left, top, right, bottom
+
+
 @dataclass
 class WindowClass:
     """`fields` are WNDCLASSEXW's 12 dwords; `menu_name` Wine's three pointers."""
@@ -63,6 +66,20 @@ class Window:
     user_data: int = 0
     properties: dict[str, int] = field(default_factory=dict)
     dialog_info: int = 0  # what user32 keeps with a dialog box
+    update: Rectangle | None = None  # what has to be painted, from the window's own corner
+    erase: bool = False  # with its background
+
+
+@dataclass
+class Hook:
+    """A procedure for a thread of a process, or for all with `tid` 0; `kind` is WH_*."""
+
+    handle: int
+    kind: int
+    procedure: int
+    process: Process
+    tid: int
+    unicode: bool
 
 
 @dataclass
@@ -111,6 +128,7 @@ class MessageQueue:
         self.timers: dict[tuple[int, int], MessageTimer] = {}
         self.quit_code: int | None = None
         self.focus = self.active = 0  # windows
+        self.running_hooks: list[Hook] = []
 
     def wake(self) -> None:
         self._waits.set_event(self.header)
@@ -169,6 +187,7 @@ class Windows:
         self._classes: list[WindowClass] = []
         self._atoms: dict[str, int] = {}
         self._next = FIRST_HANDLE
+        self.hooks: dict[int, Hook] = {}
 
     def queue(self, thread: Thread) -> MessageQueue:
         """The queue of a thread, made when it first asks.
@@ -192,6 +211,7 @@ class Windows:
         """Its windows and its queue are gone; who waits for an answer gets 0."""
         for window in [window for window in self._windows.values() if window.thread is thread]:
             self.remove(window)
+        self.hooks = {k: hook for k, hook in self.hooks.items() if hook.tid != thread.tid}
         queue = self._queues.pop(thread, None)
         if queue is not None:
             for sent in queue.sent:
@@ -256,6 +276,37 @@ class Windows:
         """Of a window; the topmost ones for 0."""
         return (window for window in list(self._windows.values()) if window.parent == parent)
 
+    def add_hook(self, make: Callable[[int], Hook]) -> int:
+        """Its handle."""
+        handle = self._next
+        self._next += HANDLE_STEP
+        self.hooks[handle] = make(handle)
+        return handle
+
+    def needs_paint(self, window: Window) -> bool:
+        """Whether it has a part to paint and everything that it is within is visible."""
+        row: Window | None = window
+        while row is not None and row.style & WS_VISIBLE:
+            if not self.is_child(row):
+                return window.update is not None
+            row = self.get(row.parent)
+        return False
+
+    def to_paint(self, thread: Thread) -> Window | None:
+        """The thread's first window that has to be painted."""
+        for window in self._windows.values():
+            if window.update is not None and window.thread is thread and self.needs_paint(window):
+                return window
+        return None
+
+    def show(self, window: Window) -> None:
+        """It becomes visible: all of it has to be painted, with what is within."""
+        window.style |= WS_VISIBLE
+        for row in self.tree(window):
+            if row is window or self.is_child(row):
+                row.update, row.erase = (0, 0, *client_area(row)), True
+        self.queue(window.thread).wake()
+
     def top_level(self) -> Iterator[Window]:
         """Those that are within no other, with those that another owns."""
         return (window for window in list(self._windows.values()) if not self.is_child(window))
@@ -297,3 +348,18 @@ class Windows:
         if queue is not None:
             queue.timers = {k: t for k, t in queue.timers.items() if t.window != window.handle}
             queue.posted = deque(m for m in queue.posted if m.window != window.handle)
+
+
+def client_area(window: Window) -> tuple[int, int]:
+    """Width and height; there are no frames."""
+    left, top, right, bottom = window.rectangle
+    return right - left, bottom - top
+
+
+def union(one: Rectangle | None, other: Rectangle) -> Rectangle:
+    """The rectangle around both."""
+    if one is None:
+        return other
+    return (
+        min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3]),
+    )  # fmt: skip

@@ -15,6 +15,7 @@ from ntgate.executive.ob.attributes import SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.windows import Message, MessageQueue, MessageTimer, Sent, Window
 from ntgate.layout import ntstatus
+from ntgate.services.hook import HC_ACTION, WH_GETMESSAGE, ask
 from ntgate.services.user import FALSE, TRUE
 from ntgate.services.user_call import (
     DPI_UNAWARE,
@@ -43,7 +44,8 @@ DefWindowProc, CallWindowProc = 0x29E, 0x2AB
 SendMessage, SendMessageTimeout, SendNotifyMessage = 0x2B1, 0x2B3, 0x2B7
 GetDispatchParams = 0x3001
 MWMO_WAITALL, MWMO_ALERTABLE = 1, 2
-QS_POSTMESSAGE, QS_TIMER, QS_SENDMESSAGE = 8, 0x10, 0x40
+QS_POSTMESSAGE, QS_TIMER, QS_PAINT, QS_SENDMESSAGE = 8, 0x10, 0x20, 0x40
+WM_PAINT = 0xF
 USER_TIMER_MINIMUM, USER_TIMER_MAXIMUM = 10, 0x7FFFFFFF
 MILLISECOND = 10_000
 FOREVER = WAIT_FAILED = 0xFFFFFFFF
@@ -157,10 +159,24 @@ def _peek(caller: Thread, _status: int, state: Any) -> Outcome:
     now, time = _now(caller)
     remove = bool(flags & PM_REMOVE)
     message = queue.take(_wanted(hwnd), first, last, now, time, remove=remove)
+    message = message or _paint_message(caller, hwnd, first, last, time)
     if message is None:
         return FALSE
     _write(caller, address, message)
-    return TRUE
+    return ask(caller, WH_GETMESSAGE, HC_ACTION, int(remove), address, _result_of, TRUE)
+
+
+def _result_of(_caller: Thread, _answer: int, result: Any) -> Outcome:
+    return int(result)
+
+
+def _paint_message(caller: Thread, hwnd: int, first: int, last: int, time: int) -> Message | None:
+    """WM_PAINT of a window that has to be painted, when there is nothing else."""
+    window = caller.executive.windows.to_paint(caller)
+    between = not (first or last) or first <= WM_PAINT <= last
+    if window is None or not between or hwnd not in (0, window.handle):
+        return None
+    return Message(window.handle, WM_PAINT, 0, 0, time)
 
 
 @service()
@@ -185,11 +201,13 @@ def _get(caller: Thread, _status: int, state: Any) -> Outcome:
             return call
         now, time = _now(caller)
         message = queue.take(_wanted(hwnd), first, last, now, time, remove=True)
+        message = message or _paint_message(caller, hwnd, first, last, time)
         if message is not None:
-            if message.message != WM_TIMER:
+            if message.message not in (WM_TIMER, WM_PAINT):
                 caller.executive.dialogs.active(caller)
             _write(caller, address, message)
-            return int(message.message != WM_QUIT)
+            more = int(message.message != WM_QUIT)
+            return ask(caller, WH_GETMESSAGE, HC_ACTION, PM_REMOVE, address, _result_of, more)
         caller.executive.dialogs.waits(caller)
         if _wait(caller, queue, None) is None:
             return Wait(_get, state)
@@ -228,7 +246,11 @@ def _status_of(caller: Thread, queue: MessageQueue) -> int:
     due = queue.next_timer
     has_timer = due is not None and due <= caller.executive.clock.system_time
     posted = bool(queue.posted) or queue.quit_code is not None
-    return QS_POSTMESSAGE * posted | QS_TIMER * has_timer | QS_SENDMESSAGE * bool(queue.sent)
+    paints = caller.executive.windows.to_paint(caller) is not None
+    sent = bool(queue.sent)
+    return (
+        QS_PAINT * paints | QS_POSTMESSAGE * posted | QS_TIMER * has_timer | QS_SENDMESSAGE * sent
+    )
 
 
 @service()
@@ -451,6 +473,9 @@ def _default(
         code = "cp1252" if ansi else "utf-16-le"
         caller.memory.write(lparam, f"{shown}\0".encode(code, "replace"))
         return len(shown)
+    if msg == WM_PAINT:
+        window.update, window.erase = None, False
+        return 0
     if msg == WM_CLOSE:
         return destroy_from_default(caller, window)
     return int(msg in (WM_QUERYENDSESSION, WM_QUERYOPEN, WM_ERASEBKGND))

@@ -10,7 +10,7 @@ from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PVOID, ULONG
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.windows import WS_CHILD, WS_DISABLED, WS_VISIBLE, Window
-from ntgate.services import window_relations
+from ntgate.services import hook, window_relations
 from ntgate.services.user import FALSE, INT, TRUE
 from ntgate.services.user_call import (
     ERROR_ACCESS_DENIED,
@@ -45,7 +45,7 @@ CLASS_FIELDS = {-8: 9, -10: 8, -12: 7, -14: 6, -16: 5, -18: 4, -20: 3, -24: 2, -
 GCW_ATOM = -32
 
 
-@service(partial="no frames, menus or painting; hooks are not asked")
+@service(partial="no frames and no menus")
 def NtUserCreateWindowEx(
     caller: Thread, ex_style: ULONG, class_name: PVOID, version: PVOID, window_name: PVOID,
     style: ULONG, x: INT, y: INT, cx: INT, cy: INT, parent: HANDLE, menu: HANDLE,
@@ -95,7 +95,28 @@ def _create(caller: Thread, _result: int, arguments: Any) -> Outcome:
         ex_style,
     )  # fmt: skip
     state = (window.handle, create, style)
-    return call_procedure(window, WM_NCCREATE, 0, create, _nc_created, state)
+    told = create + _texts(caller, window_name, class_name)
+    return hook.ask(
+        caller, hook.WH_CBT, hook.HCBT_CREATEWND, window.handle, told, _allowed, state
+    )
+
+
+def _texts(caller: Thread, *names: int) -> bytes:
+    """Behind the CREATESTRUCTW of a hook: the title and the class, those that are no atoms."""
+    found = [read_name(caller, name) for name in names if name]
+    texts = (text for text in found if isinstance(text, str))
+    return b"".join(f"{text}\0".encode("utf-16-le", "surrogatepass") for text in texts)
+
+
+def _allowed(caller: Thread, refused: int, state: Any) -> Outcome:
+    """What the hooks say to a new window."""
+    window = caller.executive.windows.get(state[0])
+    if window is None:
+        return 0
+    if refused:
+        caller.executive.windows.remove(window)
+        return 0
+    return call_procedure(window, WM_NCCREATE, 0, state[1], _nc_created, state)
 
 
 def _nc_created(caller: Thread, result: int, state: Any) -> Outcome:
@@ -122,7 +143,8 @@ def _created(caller: Thread, result: int, state: Any) -> Outcome:
         return 0
     if result == FAILED:
         return _destroy(caller, window, 0)
-    window.style |= state[2] & WS_VISIBLE
+    if state[2] & WS_VISIBLE:
+        caller.executive.windows.show(window)
     if window.parent == HWND_MESSAGE:
         return window.handle
     left, top, right, bottom = window.rectangle
@@ -150,7 +172,13 @@ def NtUserDestroyWindow(caller: Thread, hwnd: HANDLE) -> Outcome:
         return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
     if window.thread is not caller:
         return fail(caller, ERROR_ACCESS_DENIED)
-    return _destroy(caller, window, TRUE)
+    asked = (hook.WH_CBT, hook.HCBT_DESTROYWND)
+    return hook.ask(caller, *asked, window.handle, 0, _may_go, window.handle)
+
+
+def _may_go(caller: Thread, refused: int, handle: Any) -> Outcome:
+    window = caller.executive.windows.get(handle)
+    return FALSE if refused or window is None else _destroy(caller, window, TRUE)
 
 
 def _destroy(caller: Thread, window: Window, answer: int) -> Outcome:
@@ -307,7 +335,10 @@ def NtUserShowWindow(caller: Thread, hwnd: HANDLE, cmd: INT) -> Outcome:
     if window is None:
         return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
     before = bool(window.style & WS_VISIBLE)
-    window.style = window.style | WS_VISIBLE if cmd else window.style & ~WS_VISIBLE
+    if not cmd:
+        window.style &= ~WS_VISIBLE
+    elif not before:
+        caller.executive.windows.show(window)
     return int(before)
 
 

@@ -31,8 +31,8 @@ def NtUserSetWindowPos(
         return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
     place = None if flags & SWP_NOMOVE else (x, y)
     size = None if flags & SWP_NOSIZE else (cx, cy)
-    if flags & SWP_SHOWWINDOW:
-        window.style |= WS_VISIBLE
+    if flags & SWP_SHOWWINDOW and not window.style & WS_VISIBLE:
+        caller.executive.windows.show(window)
     if flags & SWP_HIDEWINDOW:
         window.style &= ~WS_VISIBLE
     return _place(caller, window, place, size)

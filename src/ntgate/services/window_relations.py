@@ -10,6 +10,7 @@ from ntgate.dispatch.service import service
 from ntgate.dispatch.types import PVOID, ULONG
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.windows import WS_CHILD, Window
+from ntgate.services.hook import UnhookWindowsHook, unhook
 from ntgate.services.user import DPI, HEIGHT, METRICS, TRUE, WIDTH, GetSystemMetricsForDpi
 
 # NtUserCallHwnd.
@@ -113,6 +114,8 @@ def NtUserCallTwoParam(
         return Argument1
     if Code == MonitorFromRect:
         return MONITOR
+    if Code == UnhookWindowsHook:
+        return unhook(caller, Argument1 - (Argument1 >> 31 << 32), Argument2)
     return _monitor(caller, Argument1, Argument2) if Code == GetMonitorInfo else 0
 
 
