@@ -11,6 +11,7 @@ from ntgate.executive.ps.environment import ProcessParameters
 from ntgate.executive.ps.start import (
     create_first_thread,
     create_image_process,
+    open_image,
     set_parameters,
 )
 from ntgate.executive.ps.thread import Thread
@@ -19,6 +20,8 @@ from ntgate.loader.mapping import ImageLoader
 from ntgate.loader.programs import Program
 from ntgate.loader.system_dll import SystemDll, SystemImages
 
+# A built-in program has no file.
+_NOT_THERE = (ntstatus.STATUS_OBJECT_NAME_NOT_FOUND, ntstatus.STATUS_OBJECT_PATH_NOT_FOUND)
 VOLUME = "\\Device\\HarddiskVolume1"
 
 
@@ -55,10 +58,14 @@ class ProgramLoader:
         parameters: ProcessParameters,
         devices: Sequence[ByteDevice],
     ) -> Thread:
-        section = self.images.section(program.name, program.file)
-        process = create_image_process(
-            self.executive, None, section, SystemImages(self.images, ntdll)
-        )
+        objects = self.executive.objects
+        section = self._section(program, parameters.image_path)
+        try:
+            process = create_image_process(
+                self.executive, None, section, SystemImages(self.images, ntdll)
+            )
+        finally:
+            objects.dereference(section)
         process.image_path = VOLUME + parameters.image_path[2:]
         consoles = self.executive.io.consoles
         assert consoles is not None
@@ -68,5 +75,16 @@ class ProgramLoader:
         ) = standard  # fmt: skip
         set_parameters(process, parameters)
         thread = create_first_thread(process)
-        self.executive.objects.dereference(process.eprocess.address)
+        objects.dereference(process.eprocess.address)
         return thread
+
+    def _section(self, program: Program, path: str) -> int:
+        """The body of its image section, with a reference: of its file, where C: has one."""
+        try:
+            return open_image(self.executive, f"\\??\\{path}")
+        except NtError as error:
+            if error.status not in _NOT_THERE:
+                raise
+        section = self.images.section(program.name, program.file)
+        self.executive.objects.reference(section)
+        return section
