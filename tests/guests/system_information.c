@@ -60,6 +60,10 @@ static void processor_and_memory(void)
     CHECK_EQUAL(length, 8);
     CHECK_EQUAL(query(3, 49), STATUS_INFO_LENGTH_MISMATCH);
     CHECK_EQUAL(query(0x7777, 4), STATUS_INVALID_INFO_CLASS);
+    CHECK_EQUAL(length, 0);
+    CHECK_EQUAL(query(22, 4), STATUS_NOT_IMPLEMENTED); /* pool tags, without their global flag */
+    fixed(24, 20, FALSE);
+    fixed(60, 0x88, FALSE);
     CHECK_EQUAL(NtQuerySystemInformation(0, (PVOID)0x80000000, 44, &length),
                 STATUS_ACCESS_VIOLATION);
     CHECK_EQUAL(NtQuerySystemInformation(0, buffer, 44, (PVOID)0x10), STATUS_ACCESS_VIOLATION);

@@ -25,6 +25,8 @@ class Desktops:
     def __init__(self, objects: ObjectManager) -> None:
         self._objects = objects
         self._station = self._desktop = 0
+        # A desktop's name is known in its window station alone, which keeps a list of its own.
+        objects.types["Desktop"].query_name = lambda _body: f"\\{DESKTOP_NAME}"
 
     def station(self, process: Process) -> int:
         """The process's handle, kept in its EPROCESS; raises STATUS_INSUFFICIENT_RESOURCES."""
@@ -49,7 +51,6 @@ class Desktops:
         kind = objects.types["WindowStation"]
         self._station = objects.create(kind, BODY_SIZE, attributes, kernel=True)
         objects.insert(0, self._station, 0, attributes)
-        # A desktop's name belongs to its station, which keeps its own list.
         self._desktop = objects.create(objects.types["Desktop"], BODY_SIZE, kernel=True)
 
     def _open(self, process: Process, body: int) -> int:
