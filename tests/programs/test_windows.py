@@ -20,3 +20,9 @@ def test_waits_for_objects_and_messages(run: Runner, guest: Callable[[str], Path
 
 def test_device_contexts_of_windows(run: Runner, guest: Callable[[str], Path]) -> None:
     assert run(guest("device_contexts")).lines() == ["passed"]
+
+
+def test_a_program_with_windows_becomes_idle(
+    run: Runner, guest: Callable[[str], Path]
+) -> None:
+    assert run(guest("input_idle")).lines() == ["passed"]

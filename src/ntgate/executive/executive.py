@@ -14,6 +14,7 @@ from ntgate.executive.desktop import Desktops
 from ntgate.executive.dialogs import Dialogs
 from ntgate.executive.events import Events
 from ntgate.executive.hard_errors import HardErrors
+from ntgate.executive.input_idle import InputIdle
 from ntgate.executive.io.hive_files import VolumeHiveFiles
 from ntgate.executive.io.start import start_io
 from ntgate.executive.ke.clock import Clock
@@ -86,6 +87,7 @@ class Executive:
         self.keyed_events = KeyedEvents(self)
         self.memory_conditions = MemoryConditions(self)
         self.windows = Windows(kernel, self.pool, self.waits)
+        self.input_idle = InputIdle(kernel, self.pool, self.waits)
         self.dialogs = Dialogs(self)
         self.ports = Ports(self)
         self.hard_errors = HardErrors(self)

@@ -161,6 +161,7 @@ def _peek(caller: Thread, _status: int, state: Any) -> Outcome:
     message = queue.take(_wanted(hwnd), first, last, now, time, remove=remove)
     message = message or _paint_message(caller, hwnd, first, last, time)
     if message is None:
+        caller.executive.input_idle.begin(caller.process)
         return FALSE
     _write(caller, address, message)
     return ask(caller, WH_GETMESSAGE, HC_ACTION, int(remove), address, _result_of, TRUE)
@@ -219,6 +220,7 @@ def _wait(
 ) -> int | None:  # fmt: skip
     """Wait for other dispatcher objects and the queue, until a timer of it or a system time."""
     caller.executive.windows.empty(queue)
+    caller.executive.input_idle.begin(caller.process)
     times = [time for time in (due, queue.next_timer) if time is not None]
     headers = [*others, queue.header]
     now = caller.executive.clock.system_time

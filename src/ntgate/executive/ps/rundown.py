@@ -138,6 +138,7 @@ class Rundown:
         self._close_handles(eprocess)
         if self.executive.io.consoles is not None:
             self.executive.io.consoles.process_ended(process)
+        self.executive.input_idle.process_ended(process)
         current = self.executive.scheduler.prcb.CurrentThread
         if self.threads[current].process is process:
             self._ended.append(process)  # a debugger may stop right here, and look at it
