@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
 LONGEST_INSTRUCTION = 15
+STRING_IO = (b"\x6c", b"\x6d", b"\x6e", b"\x6f")
+IOPL_RING_3 = 3 << 12
 # One-byte opcodes: ins, outs, in, out, cli, sti, hlt.
 PRIVILEGED = frozenset(
     (0x6C, 0x6D, 0x6E, 0x6F, 0xE4, 0xE5, 0xE6, 0xE7, 0xEC, 0xED, 0xEE, 0xEF, 0xF4, 0xFA, 0xFB)
@@ -30,18 +32,33 @@ def selector_exception(thread: Thread, vector: int, frame: KTRAP_FRAME) -> int:
     return ntstatus.STATUS_ACCESS_VIOLATION
 
 
-def _is_privileged(thread: Thread, eip: int) -> bool:
+def is_refused_string_io(thread: Thread, frame: KTRAP_FRAME) -> bool:
+    """Whether a page fault is that of an `ins` or `outs` without the right to its port.
+
+    The engine touches the memory first, a processor looks at the right first.
+    """
+    if frame.EFlags & IOPL_RING_3 == IOPL_RING_3:
+        return False
+    return _opcode(thread, frame.Eip)[:1] in STRING_IO
+
+
+def _opcode(thread: Thread, eip: int) -> bytes:
+    """Up to three bytes of the instruction behind its prefixes; none where it can't be read."""
     try:
         code = thread.memory.read(eip, LONGEST_INSTRUCTION)
     except AccessViolation:
         try:
             code = thread.memory.read(eip, 0x1000 - (eip & 0xFFF))
         except AccessViolation:
-            return False
+            return b""
     position = 0
     while position < len(code) and code[position] in PREFIXES:
         position += 1
-    rest = code[position : position + 3]
+    return code[position : position + 3]
+
+
+def _is_privileged(thread: Thread, eip: int) -> bool:
+    rest = _opcode(thread, eip)
     if not rest:
         return False
     if rest[0] in PRIVILEGED:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ntgate.entry.context import ALL, SIZE, TrapContext
 from ntgate.executive.events import DebugPrint, GuestException
+from ntgate.executive.ke.faults import is_refused_string_io
 from ntgate.executive.lpc import exception_port
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KTRAP_FRAME
@@ -76,17 +77,24 @@ def dispatch_exception(
     """
     kernel = thread.executive.kernel
     record = ExceptionRecord.unpack(kernel.read(record_at, RECORD_SIZE))
-    record = _execution_as_read(thread, record)
+    if record.code == ntstatus.STATUS_ACCESS_VIOLATION:
+        record = _as_the_processor_tells(thread, record, frame)
     if not _debug_service(thread, record, frame):
         context = TrapContext(kernel, thread.ethread.Tcb, frame.address)
         deliver(thread, record, context, first_chance=first_chance)
 
 
-def _execution_as_read(thread: Thread, record: ExceptionRecord) -> ExceptionRecord:
-    """The fetch that failed is told as a read to a process for which all that is readable runs."""
+def _as_the_processor_tells(
+    thread: Thread, record: ExceptionRecord, frame: KTRAP_FRAME
+) -> ExceptionRecord:
+    """An access violation as XP reports it.
+
+    The fetch that failed is a read to a process for which all that is readable runs.
+    """
+    if is_refused_string_io(thread, frame):
+        return replace(record, code=ntstatus.STATUS_PRIVILEGED_INSTRUCTION, parameters=())
     if (
-        record.code != ntstatus.STATUS_ACCESS_VIOLATION
-        or record.parameters[:1] != (EXECUTE_FAULT,)
+        record.parameters[:1] != (EXECUTE_FAULT,)
         or thread.process.eprocess.Pcb.ExecuteOptions & EXECUTE_DISABLE
     ):
         return record
