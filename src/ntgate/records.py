@@ -38,9 +38,9 @@ def _deferred(of: type, options: dict[str, Any]) -> type:
             for name, kind in get_annotations(of).items()
             if not str(kind).startswith("ClassVar")
         ]
-        if any(name in of.__dict__ for name in names):
-            return dataclasses.dataclass(**options)(of)  # their defaults stand where slots would
-        of = _with_slots(of, tuple(names))
+        # Defaults stand where the slots would: such a class has none.
+        if not any(name in of.__dict__ for name in names):
+            of = _with_slots(of, tuple(names))
 
     def finish() -> None:
         del of.__init__  # type: ignore[misc]

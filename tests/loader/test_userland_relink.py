@@ -22,9 +22,9 @@ BASE = 0x7C920000
 # What LAYOUT stands for. Another hash means another output: raise LAYOUT, so that caches that
 # earlier versions prepared are not taken for this one's.
 PREPARED = {
-    10: {
+    12: {
         "system32/ntdll.dll":
-            "29f29e2e80caf7aefc862e4fc2c0fd9e5647c6a4f1b8678b0b61ec513c754a4a",
+            "fa741bfd157ebba093c2c4b2f1b401710ececf7f5a629b7205028b159cc1b069",
         "system32/kernelbase.dll":
             "2d92ee1c090d244f62e3f6b86148feb283259c9563a5c37c52ddaeb61ae07f89",
         "system32/conhost.exe":
@@ -40,7 +40,7 @@ PREPARED = {
         "hives/software":
             "ceeefae0268d14260587a6a157ef849476ac8c46f2010c94e1410ffb212a0263",
         "hives/system":
-            "51629e1d0ff47b720d846372bab4bc9f457279cb8379fa2fbfd642fc79890dc9",
+            "d8d39b0e7bf2287e83ec3e937e64a01da8f74d0bbef640d243f1accddd457d5b",
         "hives/ntuser.dat":
             "69c42f17f46c0447b8719b1131cad71ff231b3009d16f2ea2284aeb86c7f0108",
     }

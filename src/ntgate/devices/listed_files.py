@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Literal
 
 from ntgate.devices.host_errors import nt_error
@@ -13,7 +12,7 @@ from ntgate.executive.io.content import Content
 from ntgate.executive.io.source import FileSource, FolderSource, Metadata, Policy, Source
 from ntgate.executive.ke.clock import BOOT_SYSTEM_TIME
 
-Listing = dict[str, "Path | Listing"]
+Listing = dict[str, "str | Listing"]  # the paths of host files
 
 NOT_WRITTEN = "a copy-on-write source is not written"
 
@@ -24,13 +23,13 @@ class ListedFile:
     is_directory: Literal[False] = False
     policy = Policy.COPY_ON_WRITE
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         self._path = path
         self._content: HostContent | None = None
 
     def metadata(self) -> Metadata:
         try:
-            size = self._path.stat().st_size
+            size = os.stat(self._path).st_size
         except OSError as error:
             raise nt_error(error) from None
         return Metadata.at(BOOT_SYSTEM_TIME, c.FILE_ATTRIBUTE_ARCHIVE, size)
@@ -73,7 +72,7 @@ class ListedFolder:
 
     def entries(self) -> list[tuple[str, Source]]:
         return [
-            (name, ListedFile(file) if isinstance(file, Path) else ListedFolder(file))
+            (name, ListedFile(file) if isinstance(file, str) else ListedFolder(file))
             for name, file in sorted(self._files.items())
         ]
 
@@ -99,7 +98,7 @@ class ListedFolder:
         raise AssertionError(NOT_WRITTEN)
 
 
-def add_listed(listing: Listing, path: tuple[str, ...], file: Path) -> None:
+def add_listed(listing: Listing, path: tuple[str, ...], file: str) -> None:
     """Add a file by its path; folders on the way are made."""
     for name in path[:-1]:
         below = listing.setdefault(name, {})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from ntgate.devices.afd import attach_sockets
 from ntgate.devices.consoles.driver import attach_console
@@ -26,8 +25,8 @@ def attach_devices(io: IoManager) -> None:
     attach_network(io)
 
 
-def mount_system_files(io: IoManager, files: Mapping[str, Path]) -> None:
-    r"""Put host files on C:, by their full paths; the guest changes them for itself alone.
+def mount_system_files(io: IoManager, files: Mapping[str, str]) -> None:
+    r"""Put files of the host on C:, by their full paths; the guest changes them for itself alone.
 
     system32 has none but these.
     """

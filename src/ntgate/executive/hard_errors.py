@@ -6,12 +6,12 @@ to whoever runs the machine, and gets the answer that a user gives who wants non
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
 from ntgate.executive.events import HardError
 from ntgate.layout import ntstatus
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive

@@ -20,8 +20,6 @@ from ntgate.records import dataclass
 PAGE_READWRITE = 0x04
 # Where XP maps csrss's shared section, which there is none of here.
 API_SETS = 0x7F6F0000
-# Wine's signal_start_thread zeroes 0f0000h bytes below a page of its own.
-WINE_STACK = 0xF2000
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,6 @@ class SystemDll:
     entries: Mapping[str, int]
     binds: bool  # the kernel resolves a program's imports: this ntdll has no loader
     api_sets: bytes | None = None  # what PEB.ApiSetMap points to, for an ntdll that wants it
-    least_stack: int = 0  # bytes of a stack that a new thread uses before its first call
 
     def prepare(self, process: Process) -> None:
         """Tell a process where its ring-3 routines are."""
@@ -41,7 +38,6 @@ class SystemDll:
         process.exception_entry = self.entries["KiUserExceptionDispatcher"]
         process.apc_entry = self.entries["KiUserApcDispatcher"]
         process.callback_entry = self.entries.get("KiUserCallbackDispatcher", 0)
-        process.least_stack = self.least_stack
         process.wine_priorities = process.wine_writes = not self.binds
 
     def resolve(self, program: Program) -> dict[int, int]:
@@ -110,6 +106,5 @@ def userland_dll(userland: Userland) -> SystemDll:
         path.read_bytes(),
         userland.entries,
         binds=False,
-        least_stack=WINE_STACK,
         api_sets=section_data(api_sets.read_bytes(), ".apiset") if api_sets else None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ntgate.devices.consoles import codes as c
@@ -13,6 +13,7 @@ from ntgate.devices.consoles.line_editor import LineEditor
 from ntgate.devices.consoles.output_control import need
 from ntgate.errors import NtError
 from ntgate.layout import ntstatus as s
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.devices.consoles.console import Console

@@ -7,10 +7,10 @@ NUL, the value; FILE_GET_EA_INFORMATION: NextEntryOffset, EaNameLength, the name
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from ntgate.errors import NtError
 from ntgate.layout import ntstatus as s
+from ntgate.records import dataclass
 
 FULL_EA = struct.Struct("<I2BH")
 GET_EA = struct.Struct("<IB")

@@ -7,7 +7,7 @@ r"""The I/O manager: drivers, devices, file objects, and opening by name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from ntgate.errors import NtError
@@ -25,6 +25,7 @@ from ntgate.layout import lists
 from ntgate.layout import ntstatus as s
 from ntgate.layout.io import DEVICE_OBJECT, DRIVER_OBJECT, FILE_OBJECT
 from ntgate.layout.ke import DISPATCHER_HEADER
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive

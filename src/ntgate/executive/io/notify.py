@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ntgate.layout.ntstatus import (
@@ -11,6 +11,7 @@ from ntgate.layout.ntstatus import (
     STATUS_NOTIFY_ENUM_DIR,
     STATUS_SUCCESS,
 )
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.io.request import Request

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from ntgate.errors import NtError
@@ -17,6 +17,7 @@ from ntgate.layout.ntstatus import (
     STATUS_INVALID_INFO_CLASS,
     STATUS_INVALID_PARAMETER,
 )
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.io.manager import Device

@@ -6,10 +6,10 @@ Tracking is off, as on an XP that was just installed: no file counts against its
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from ntgate.errors import NtError
 from ntgate.layout import ntstatus as s
+from ntgate.records import dataclass
 
 NO_LIMIT = -1
 DELETE_ENTRY = -2  # as a limit: the entry goes

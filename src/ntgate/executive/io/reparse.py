@@ -9,10 +9,10 @@ name itself.  Symbolic links are newer than XP, which doesn't know their tag.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from ntgate.errors import NtError
 from ntgate.layout import ntstatus as s
+from ntgate.records import dataclass
 
 HEADER = struct.Struct("<I2H")  # ReparseTag, ReparseDataLength, Reserved
 GUID_SIZE = 16  # behind the header, for tags that are not Microsoft's

@@ -3,7 +3,6 @@ r"""The volume behind C:: opening, creating, overwriting, as NTFS does it."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from ntgate.errors import NtError
@@ -41,6 +40,7 @@ from ntgate.executive.ob.attributes import (
 from ntgate.executive.ob.names import upcase
 from ntgate.layout import ntstatus as s
 from ntgate.layout.io import FILE_OBJECT, FO_DELETE_ON_CLOSE, FO_TEMPORARY_FILE
+from ntgate.records import dataclass
 
 WRITES_FILE = (
     c.FILE_WRITE_DATA | c.FILE_APPEND_DATA | c.FILE_WRITE_EA | c.FILE_WRITE_ATTRIBUTES

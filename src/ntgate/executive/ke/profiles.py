@@ -10,7 +10,6 @@ headers and write-ups.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
@@ -19,6 +18,7 @@ from ntgate.layout import machine as m
 from ntgate.layout.ke import KPROCESS, KTRAP_FRAME, LIST_ENTRY
 from ntgate.memory.structs import Struct, embed, u8, u16, u32
 from ntgate.memory.user import AccessViolation
+from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from ntgate.errors import NtError
 from ntgate.executive.ob import attributes as a
@@ -25,6 +24,7 @@ from ntgate.executive.pool import Pool
 from ntgate.layout import ntstatus
 from ntgate.layout.ob import HANDLE_TABLE, OBJECT_HEADER
 from ntgate.memory.kernel import DIRECT_BASE, KernelMemory
+from ntgate.records import dataclass
 
 CURRENT_PROCESS, CURRENT_THREAD = 0xFFFFFFFF, 0xFFFFFFFE
 KERNEL_HANDLE_MASK = 0x8000_0000

@@ -91,7 +91,6 @@ def create_user_thread(
         reserve = (image.stack_reserve if image else 0) or DEFAULT_STACK_RESERVE
     if not commit:
         commit = (image.stack_commit if image else 0) or DEFAULT_STACK_COMMIT
-    commit = max(commit, process.least_stack)
     stack = create_stack(process.space, reserve, commit, zero_bits)
     context = initial_context(process.thread_entry, entry, argument, stack.base)
     try:

@@ -1,6 +1,6 @@
 """The prepared userland as it lies in the user's cache, and how it is found again.
 
-    <cache>/ntgate/userland-11/      11 is LAYOUT: raised whenever a preparation's output changes
+    <cache>/ntgate/userland-12/      12 is LAYOUT: raised whenever a preparation's output changes
         current                      the name of the folder in use
         lock                         held while a preparation runs
         <version>-<hash>/
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, field
 from pathlib import Path
 from typing import Literal
@@ -29,7 +30,7 @@ from ntgate.loader.userland.strip import Symbol, decode_symbols
 from ntgate.loader.userland.tables import ServiceRow
 from ntgate.records import dataclass
 
-LAYOUT = 11
+LAYOUT = 12
 MANIFEST = "manifest.json"
 CURRENT = "current"
 PE_FOLDER = "system32"
@@ -171,17 +172,18 @@ class Userland:
         """The paths on C: of the PE file with this name (lower case)."""
         return self.manifest.places.get(name, [f"{SYSTEM32}\\{name}"])
 
-    def drive_files(self) -> dict[str, Path]:
-        """Every file that the userland has on C:, by its path there."""
+    def drive_files(self) -> dict[str, str]:
+        """The host's path of every file that the userland has on C:, by its path there."""
+        place = str(self.place)
         files = {
-            path: self.place / PE_FOLDER / name
+            path: os.path.join(place, PE_FOLDER, name)
             for name in self.names
             for path in self.places(name)
         }
         for name in self.nls_names:
-            files[f"{SYSTEM32}\\{name}"] = self.place / NLS_FOLDER / name
+            files[f"{SYSTEM32}\\{name}"] = str(self.place / NLS_FOLDER / name)
         for name in self._names(MADE_FOLDER):
-            files["C:\\" + name.replace("/", "\\")] = self.place / MADE_FOLDER / name
+            files["C:\\" + name.replace("/", "\\")] = str(self.place / MADE_FOLDER / name)
         return files
 
     def hives(self) -> dict[str, Path]:

@@ -50,6 +50,8 @@ ENTRIES = (
     "RtlUserThreadStart",
 )
 
+# mov ecx,0f0000h; sub edi,ecx; mov esp,edi; xor eax,eax; shr ecx,2; rep stosd
+_CLEAR_STACK = bytes.fromhex("b900000f00 29cf 89fc 31c0 c1e902 f3ab")
 _TARGETS = ("KiUserCallbackDispatcher", "KiUserExceptionDispatcher")
 _REBUILT = {b".edata", b".idata", b".reloc"}  # empty or stale once moved; PeWriter makes its own
 _KNOWN_DIRECTORIES = {
@@ -141,6 +143,7 @@ def relink_ntdll(ntdll: Stripped) -> Relinked:
     for stub, row in kept.items():
         image[stub.rva : stub.rva + SLOT] = xp_stub(row.number, row.popped_bytes)
     struct.pack_into("<I", image, exports[UNIX_CALL] - SHIFT, UNIX_CALL_STUB)
+    _keep_stacks_untouched(image)
     _move_resources(pe, image)
 
     own = {stub.name for stub in kept} | {f"Zw{stub.name[2:]}" for stub in kept}
@@ -150,6 +153,17 @@ def relink_ntdll(ntdll: Stripped) -> Relinked:
     symbols += [(address - NTDLL_BASE, name) for name, address in gate.addresses.items()]
     data = _ntdll_file(pe, image, gate, exports, relocations)
     return Relinked(Stripped(data, sorted(symbols)), (*kept.values(), unix_call, *private))
+
+
+def _keep_stacks_untouched(image: bytearray) -> None:
+    """Have Wine's signal_start_thread clear nothing below the first frame of a thread.
+
+    It wipes 0f0000h bytes, in which Wine's host side has run; here they are pages that nobody has
+    touched, and each would have to be brought in.
+    """
+    start = image.find(_CLEAR_STACK)
+    if start >= 0:
+        struct.pack_into("<I", image, start + 1, 0)
 
 
 def _ntdll_file(
