@@ -179,6 +179,10 @@ static void reaching_into_a_child(void)
     CHECK(CloseHandle(thread));
     again = OpenProcess(0x401, FALSE, child.dwProcessId);
     CHECK(again != NULL);
+    SIZE_T copied = 7;                          /* without the right to read */
+    CHECK(!ReadProcessMemory(again, there, &got, 4, &copied));
+    CHECK_EQUAL(GetLastError(), ERROR_ACCESS_DENIED);
+    CHECK_EQUAL(copied, 0);
     CHECK(TerminateProcess(again, 3));
     CHECK(CloseHandle(again));
     CHECK_EQUAL(end_of(child), 3);

@@ -7,6 +7,7 @@ from typing import Annotated
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PVOID, SIZE_T, OutOpt, Scalar, SizedBy
+from ntgate.errors import NtError
 from ntgate.executive.mm.copy import copy_virtual
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import machine as m
@@ -37,12 +38,12 @@ def NtReadVirtualMemory(
     NumberOfBytesRead.probe()
     status = copied = ntstatus.STATUS_SUCCESS
     if BufferSize:
-        process = _living(caller, ProcessHandle, PROCESS_VM_READ)
-        if process is None:
-            return ntstatus.STATUS_PROCESS_IS_TERMINATING
         try:
+            process = _living(caller, ProcessHandle, PROCESS_VM_READ)
+            if process is None:
+                raise NtError(ntstatus.STATUS_PROCESS_IS_TERMINATING)
             caller.memory.probe_for_write(Buffer, BufferSize)
-        except AccessViolation:
+        except (NtError, AccessViolation):
             NumberOfBytesRead.write(0)
             raise
         status, copied = copy_virtual(
@@ -68,9 +69,13 @@ def NtWriteVirtualMemory(
     NumberOfBytesWritten.probe()
     status = copied = ntstatus.STATUS_SUCCESS
     if NumberOfBytesToWrite:
-        process = _living(caller, ProcessHandle, PROCESS_VM_WRITE)
-        if process is None:
-            return ntstatus.STATUS_PROCESS_IS_TERMINATING
+        try:
+            process = _living(caller, ProcessHandle, PROCESS_VM_WRITE)
+            if process is None:
+                raise NtError(ntstatus.STATUS_PROCESS_IS_TERMINATING)
+        except NtError:
+            NumberOfBytesWritten.write(0)
+            raise
         status, copied = copy_virtual(
             caller.process.space, Buffer, process.space, BaseAddress, NumberOfBytesToWrite,
             code_too=caller.process.wine_writes,
