@@ -26,3 +26,7 @@ def test_a_program_with_windows_becomes_idle(
     run: Runner, guest: Callable[[str], Path]
 ) -> None:
     assert run(guest("input_idle")).lines() == ["passed"]
+
+
+def test_a_thread_becomes_one_with_windows(run: Runner, guest: Callable[[str], Path]) -> None:
+    assert run(guest("gui_thread")).lines() == ["passed"]

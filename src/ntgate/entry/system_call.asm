@@ -296,10 +296,14 @@ _ExitEditedFrame:
         mov     esp, [esp]
         iretd
 
-; ecx = table index * 10h.  A first call of table 1 makes the thread a GUI thread.
+; ecx = table index * 10h.  A first call of table 1 makes the thread a GUI thread, as does one of
+; table 3, where the newer services of win32k are.
 KiBBTUnexpectedRange:
         cmp     ecx, 10h
+        je      _ConvertToGuiThread
+        cmp     ecx, 30h
         jne     _SystemServiceInvalid
+_ConvertToGuiThread:
         push    edx
         push    ebx
         call    PsConvertToGuiThread
