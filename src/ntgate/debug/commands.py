@@ -47,6 +47,7 @@ class Command:
 
 _COMMANDS: dict[str, Command] = {}
 _NAME = re.compile(r"[.!]?[A-Za-z]+|\?\??|\*|\$\$?>?<|\$\$|[~|]")
+_LOADED_SYMBOLS = ("*", "$", "?")  # that the commands begin with which are there at once
 _WORD = re.compile(r"[.!]?[A-Za-z_]\w*")
 _HEX_ADDRESS = re.compile(r"(0x)?[0-9A-Fa-f]{8}\b")
 
@@ -79,8 +80,22 @@ def command(
     return register
 
 
+_waiting: list[Callable[[], None]] = []
+
+
+def load_later(load: Callable[[], None]) -> None:
+    """`load` registers more commands; it is called when one is asked for that is not known yet."""
+    _waiting.append(load)
+
+
+def _load() -> None:
+    while _waiting:
+        _waiting.pop()()
+
+
 def all_commands() -> dict[str, Command]:
     """Every command by its name."""
+    _load()
     return dict(_COMMANDS)
 
 
@@ -98,6 +113,9 @@ def find(text: str) -> tuple[Command, str, str]:
     for candidate in (name, name.lower()):
         if candidate in _COMMANDS:
             return _COMMANDS[candidate], "", rest
+    if _waiting:
+        _load()
+        return find(text)
     for length in range(len(name) - 1, 0, -1):
         found = _COMMANDS.get(name[:length]) or _COMMANDS.get(name[:length].lower())
         if found is None:
@@ -114,6 +132,8 @@ def find(text: str) -> tuple[Command, str, str]:
 
 
 def _find_symbol(text: str) -> tuple[Command, str, str]:
+    if not text.startswith(_LOADED_SYMBOLS):
+        _load()
     for name in (text[:4], text[:3], text[:2], text[:1]):
         if name in _COMMANDS:
             return _COMMANDS[name], "", text[len(name) :]

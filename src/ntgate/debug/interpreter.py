@@ -8,30 +8,19 @@ from ntgate.debug import (
     about,
     breakpoint_commands,
     commands,
-    context_commands,
     control,
     display,
-    exception_commands,
     execution,
     file_commands,
     formats,
-    list_commands,
-    loops,
     memory_edit,
-    memory_map,
-    model_command,
     module_commands,
-    object_commands,
-    process_commands,
     processor_tables,
     registers,
     service_tables,
     stack,
-    token_commands,
     typed,
     unassemble,
-    user_commands,
-    watch_trace,
 )
 from ntgate.debug.arguments import Arguments
 from ntgate.debug.commands import Command
@@ -45,33 +34,42 @@ from ntgate.records import dataclass
 COMMAND_MODULES = (
     about,
     breakpoint_commands,
-    context_commands,
     control,
     display,
-    exception_commands,
     execution,
     file_commands,
     formats,
-    list_commands,
-    loops,
     memory_edit,
-    memory_map,
-    model_command,
     module_commands,
-    object_commands,
-    process_commands,
     processor_tables,
     registers,
     service_tables,
     stack,
-    token_commands,
     typed,
     unassemble,
-    user_commands,
-    watch_trace,
 )
 
 _DEEPEST = 20
+
+
+def _load_rest() -> None:
+    """The commands for what an operating system keeps, and those that run others."""
+    from ntgate.debug import (  # noqa: F401
+        context_commands,
+        exception_commands,
+        list_commands,
+        loops,
+        memory_map,
+        model_command,
+        object_commands,
+        process_commands,
+        token_commands,
+        user_commands,
+        watch_trace,
+    )
+
+
+commands.load_later(_load_rest)
 
 
 @dataclass(frozen=True)
