@@ -10,17 +10,13 @@ from ntgate.dispatch.outcome import Outcome, UserCall, Wait
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PVOID, ULONG, Scalar
 from ntgate.errors import NtError
-from ntgate.executive.ke.wait import WAIT_ALL, WAIT_ANY
-from ntgate.executive.ob.attributes import SYNCHRONIZE
+from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.windows import Message, MessageQueue, MessageTimer, Sent, Window
-from ntgate.layout import ntstatus
 from ntgate.services.hook import HC_ACTION, WH_GETMESSAGE, ask
 from ntgate.services.user import FALSE, TRUE
 from ntgate.services.user_call import (
     DPI_UNAWARE,
-    ERROR_INVALID_HANDLE,
-    ERROR_INVALID_PARAMETER,
     ERROR_INVALID_THREAD_ID,
     ERROR_INVALID_WINDOW_HANDLE,
     ERROR_NOT_ENOUGH_QUOTA,
@@ -43,13 +39,10 @@ WM_QUERYENDSESSION, WM_QUERYOPEN, WM_ERASEBKGND, WM_QUIT, WM_TIMER = 0x11, 0x13,
 DefWindowProc, CallWindowProc = 0x29E, 0x2AB
 SendMessage, SendMessageTimeout, SendNotifyMessage = 0x2B1, 0x2B3, 0x2B7
 GetDispatchParams = 0x3001
-MWMO_WAITALL, MWMO_ALERTABLE = 1, 2
 QS_POSTMESSAGE, QS_TIMER, QS_PAINT, QS_SENDMESSAGE = 8, 0x10, 0x20, 0x40
 WM_PAINT = 0xF
 USER_TIMER_MINIMUM, USER_TIMER_MAXIMUM = 10, 0x7FFFFFFF
 MILLISECOND = 10_000
-FOREVER = WAIT_FAILED = 0xFFFFFFFF
-MOST_HANDLES = 63  # the queue is the 64th object
 LONGEST_TEXT = 0x10000
 
 MILLISECONDS = Annotated[int, Scalar("ULONG")]
@@ -210,11 +203,11 @@ def _get(caller: Thread, _status: int, state: Any) -> Outcome:
             more = int(message.message != WM_QUIT)
             return ask(caller, WH_GETMESSAGE, HC_ACTION, PM_REMOVE, address, _result_of, more)
         caller.executive.dialogs.waits(caller)
-        if _wait(caller, queue, None) is None:
+        if wait_for_queue(caller, queue, None) is None:
             return Wait(_get, state)
 
 
-def _wait(
+def wait_for_queue(
     caller: Thread, queue: MessageQueue, due: int | None, others: Sequence[int] = (),
     *, alertable: bool = False,
 ) -> int | None:  # fmt: skip
@@ -236,14 +229,14 @@ def NtUserWaitMessage(caller: Thread) -> Outcome:
 
 def _wait_message(caller: Thread, _status: int, _state: Any) -> Outcome:
     queue = caller.executive.windows.queue(caller)
-    while not _status_of(caller, queue):
+    while not queue_status(caller, queue):
         caller.executive.dialogs.waits(caller)
-        if _wait(caller, queue, None) is None:
+        if wait_for_queue(caller, queue, None) is None:
             return Wait(_wait_message)
     return TRUE
 
 
-def _status_of(caller: Thread, queue: MessageQueue) -> int:
+def queue_status(caller: Thread, queue: MessageQueue) -> int:
     """QS_ bits of what the queue holds."""
     due = queue.next_timer
     has_timer = due is not None and due <= caller.executive.clock.system_time
@@ -258,86 +251,8 @@ def _status_of(caller: Thread, queue: MessageQueue) -> int:
 @service()
 def NtUserGetQueueStatus(caller: Thread, flags: ULONG) -> Outcome:
     """What the queue holds, in both halves."""
-    found = _status_of(caller, caller.executive.windows.queue(caller)) & flags
+    found = queue_status(caller, caller.executive.windows.queue(caller)) & flags
     return found << 16 | found
-
-
-@service()
-def NtUserMsgWaitForMultipleObjectsEx(
-    caller: Thread, count: ULONG, handles: PVOID, timeout: MILLISECONDS, mask: ULONG, flags: ULONG
-) -> Outcome:
-    """Wait for objects or messages of these kinds; count for a message.
-
-    With MWMO_WAITALL for all of them at once, and a message too.
-    """
-    if count > MOST_HANDLES:
-        fail(caller, ERROR_INVALID_PARAMETER)
-        return WAIT_FAILED
-    rows = struct.unpack(f"<{count}I", caller.memory.read(handles, 4 * count)) if count else ()
-    try:
-        bodies = [caller.object(handle, None, SYNCHRONIZE) for handle in rows]
-    except NtError:
-        fail(caller, ERROR_INVALID_HANDLE)
-        return WAIT_FAILED
-    now = caller.executive.clock.system_time
-    due = None if timeout == FOREVER else now + timeout * MILLISECOND
-    state = (bodies, due, mask, bool(flags & MWMO_ALERTABLE))
-    if flags & MWMO_WAITALL:
-        return _msg_wait_all(caller, None, (*state, False))
-    return _msg_wait(caller, None, state)
-
-
-def _msg_wait(caller: Thread, status: int | None, state: Any) -> Outcome:
-    bodies, due, mask, alertable = state
-    executive = caller.executive
-    queue = executive.windows.queue(caller)
-    while True:
-        executive.waits.release(caller)
-        if status is not None and status not in (len(bodies), ntstatus.STATUS_TIMEOUT):
-            return status
-        if status is None and bodies:
-            headers = [executive.objects.dispatcher_object(body) for body in bodies]
-            polled = executive.waits.begin(caller, headers, WAIT_ANY, 0)
-            if polled != ntstatus.STATUS_TIMEOUT:
-                return int(polled or 0)
-        if _status_of(caller, queue) & mask:
-            return len(bodies)
-        if due is not None and due <= executive.clock.system_time:
-            return ntstatus.STATUS_TIMEOUT
-        headers = [executive.objects.dispatcher_object(body) for body in bodies]
-        status = _wait(caller, queue, due, headers, alertable=alertable)
-        if status is None:
-            executive.waits.keep(caller, bodies)
-            return Wait(_msg_wait, state)
-
-
-def _msg_wait_all(caller: Thread, status: int | None, state: Any) -> Outcome:
-    """First for a message, which stays in the queue, then for the objects."""
-    bodies, due, mask, alertable, for_objects = state
-    executive = caller.executive
-    queue = executive.windows.queue(caller)
-    while True:
-        executive.waits.release(caller)
-        is_over = for_objects or status not in (ntstatus.STATUS_SUCCESS, ntstatus.STATUS_TIMEOUT)
-        if status is not None and is_over:
-            return status
-        now = executive.clock.system_time
-        for_objects = bool(_status_of(caller, queue) & mask)
-        if for_objects:
-            if not bodies:
-                return ntstatus.STATUS_SUCCESS
-            headers = [executive.objects.dispatcher_object(body) for body in bodies]
-            timeout = None if due is None else min(0, now - due)
-            status = executive.waits.begin(
-                caller, headers, WAIT_ALL, timeout, alertable=alertable
-            )
-        elif due is not None and due <= now:
-            return ntstatus.STATUS_TIMEOUT
-        else:
-            status = _wait(caller, queue, due, alertable=alertable)
-        if status is None:
-            executive.waits.keep(caller, bodies)
-            return Wait(_msg_wait_all, (bodies, due, mask, alertable, for_objects))
 
 
 @service()
@@ -437,7 +352,7 @@ def _await(caller: Thread, _status: int, state: Any) -> Outcome:
             return call
         if due is not None and due <= caller.executive.clock.system_time:
             return FALSE
-        if _wait(caller, queue, due) is None:
+        if wait_for_queue(caller, queue, due) is None:
             return Wait(_await, state)
     if kind == SendMessageTimeout:
         caller.memory.set_u32(info + 8, sent.result)
