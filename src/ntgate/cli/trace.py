@@ -76,8 +76,11 @@ class TraceOptions:
     @property
     def is_timed(self) -> bool:
         """Whether a time is shown at all."""
-        counted = self.summary or self.with_summary
-        return counted or self.relative or self.spent or self.format == "jsonl"
+        return self.are_ends_timed or self.format == "jsonl"
+
+    @property
+    def are_ends_timed(self) -> bool:
+        return self.summary or self.with_summary or self.relative or self.spent
 
     def add_expression(self, text: str) -> None:
         """One `-e`: `trace=`, `event=`, `status=`, `inject=`, or a list as for `trace=`."""
@@ -152,6 +155,7 @@ def trace_program(
         handle_names=names,
         invoke=machine.dispatcher.invoke,
         with_arguments=not options.summary or bool(options.shown.paths),
+        with_ends=options.are_ends_timed,
         with_stack=options.with_stack,
     )
     machine.observe(tracer, tracer.sysenter)

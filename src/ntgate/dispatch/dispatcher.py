@@ -213,7 +213,10 @@ class Dispatcher:
                 except (NtError, AccessViolation) as error:
                     outcome = error.status
                 if observer is not None and number is not None:
-                    self._report(observer, caller, number, outcome)
+                    if outcome.__class__ is int:
+                        observer.leave(caller, number, outcome & 0xFFFFFFFF)
+                    else:
+                        self._report(observer, caller, number, outcome)
             if outcome.__class__ is int:
                 live[eax] = outcome & 0xFFFFFFFF
                 if mm.stale_pages or mm.flush_all:
@@ -252,9 +255,7 @@ class Dispatcher:
     def _report(
         observer: Observer, caller: Any, number: ServiceNumber, outcome: Outcome
     ) -> None:
-        if outcome.__class__ is int:
-            observer.leave(caller, number, outcome & 0xFFFFFFFF)
-        elif not isinstance(outcome, Wait | UserCall):
+        if not isinstance(outcome, Wait | UserCall):
             status = None if isinstance(outcome, Leave | CallbackReturn) else outcome & 0xFFFFFFFF
             observer.leave(caller, number, status)
 

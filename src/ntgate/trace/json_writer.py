@@ -30,8 +30,11 @@ class JsonLinesWriter:
         status = record.status
         told = self._statuses.get((record.service, status)) or self._status(record)
         args = ", ".join([text(value) for text, value in zip(columns, record.values, strict=True)])
-        out = ", ".join([f'"{record.plan.inputs[index].name}": {to_json(value)}'
-                         for index, value in record.out.items()])  # fmt: skip
+        out = ""
+        if record.out:
+            inputs = record.plan.inputs
+            out = ", ".join([f'"{inputs[index].name}": {to_json(value)}'
+                             for index, value in record.out.items()])  # fmt: skip
         site = record.site
         more = ""
         extra = record.injected or record.delayed or record.last_error or record.stack
@@ -92,10 +95,8 @@ class JsonLinesWriter:
 def _column(argument: Input) -> Callable[[Any], str]:
     """How an argument is written, with its name."""
     key = f'{to_json(argument.name)}: '
-    show = argument.show
     if argument.decode is not None:
-        return lambda value: key + to_json(value)
-    if show is None:
-        return lambda value: f"{key}{value}"
-    shown = show
-    return Memo(lambda word: key + to_json(shown(word))).__getitem__
+        nothing = f"{key}null"
+        return lambda value: nothing if value is None else key + to_json(value)
+    show = argument.show or int
+    return Memo(lambda word: key + to_json(show(word))).__getitem__

@@ -22,11 +22,14 @@ class CallRecord:
     whose memory was not there.
     """
 
-    __slots__ = (
-        "clock", "delayed", "ended", "injected", "last_error", "missing", "number", "out", "pid",
-        "plan", "raw", "seq", "service", "shown", "site", "stack", "status", "tid", "unread",
-        "values",
-    )  # fmt: skip
+    # What few calls have is the class's until then: making a record is half of what it costs.
+    site: Site = IN_KERNEL
+    status: int | None = None
+    shown = True
+    injected = missing = False
+    delayed = last_error = 0
+    stack: Sequence[str] = ()
+    unread: Sequence[int] = ()
 
     def __init__(
         self, seq: int, pid: int, tid: int, service: str, number: int, plan: Plan,
@@ -40,12 +43,5 @@ class CallRecord:
         self.plan = plan
         self.raw = raw
         self.clock = self.ended = clock
-        self.site: Site = IN_KERNEL
         self.values: list[Any] = [*raw]
         self.out: dict[int, Any] = {}
-        self.status: int | None = None
-        self.injected = self.missing = False
-        self.delayed = self.last_error = 0
-        self.shown = True
-        self.stack: Sequence[str] = ()
-        self.unread: Sequence[int] = ()

@@ -136,8 +136,8 @@ class Tracer:
     """Implements dispatch.dispatcher.Observer.
 
     clock: the virtual time in 100 ns units.  invoke: calls a service, for one that an injection
-    has come later.  with_arguments: decode them.  with_stack: find the
-    callers of each call.
+    has come later.  with_arguments: decode them.  with_ends: ask the clock at the end of calls,
+    too.  with_stack: find the callers of each call.
     """
 
     def __init__(
@@ -151,6 +151,7 @@ class Tracer:
         handle_names: HandleNames | None = None,
         invoke: Callable[[Any, ServiceNumber, Sequence[int]], Outcome] | None = None,
         with_arguments: bool = True,
+        with_ends: bool = True,
         with_stack: bool = False,
     ) -> None:
         self.writers = list(writers)
@@ -161,6 +162,7 @@ class Tracer:
         self.handle_names = handle_names
         self.invoke = invoke or _cannot_invoke
         self.with_arguments = with_arguments
+        self.with_ends = with_ends
         self.with_stack = with_stack
         self.places = Places()
         self._seq = 0
@@ -283,7 +285,8 @@ class Tracer:
     def _write(self, record: CallRecord) -> None:
         if self.shown.is_by_end and not self._is_chosen(record):
             return
-        record.ended = self.clock()
+        if self.with_ends:
+            record.ended = self.clock()
         if self._waiting:
             self._announce()
         for writer in self.writers:

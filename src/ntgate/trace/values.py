@@ -128,7 +128,10 @@ def to_json(value: Any) -> str:
     if isinstance(value, str):
         return encode_basestring_ascii(value + "..." if kind is Clipped else value)
     if kind is dict:
-        inner = [f'{encode_basestring_ascii(name)}: {to_json(value[name])}' for name in value]
+        inner = [
+            f'"{name}": {member if type(member) is int else to_json(member)}'
+            for name, member in value.items()
+        ]
         return "{" + ", ".join(inner) + "}"
     if value is None:
         return "null"
