@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
+from ntgate.cpu.mmu import PageFault
 from ntgate.dispatch.outcome import Outcome, Wait
 from ntgate.dispatch.service import SERVICES
 from ntgate.dispatch.tables import ServiceNumber
@@ -35,6 +36,7 @@ INT_2E_LENGTH = 2
 SYSTEM_CALL_RETURN = m.SHARED_USER_DATA_KERNEL + KUSER_SHARED_DATA.SystemCallReturn.offset
 TOO_SHORT = (STATUS_BUFFER_TOO_SMALL, STATUS_INFO_LENGTH_MISMATCH)
 NO_GATE = (0, 0)
+NO_FRAME = (0,) * 6
 TICKS_PER_MICROSECOND = 10
 
 HandleNames = Callable[[Any, int], str]  # of a caller and a handle; "" for none
@@ -116,7 +118,10 @@ class _Thread:
         caller = self.caller
         if caller.stack_limit <= address <= caller.stack_base - FRAME_END.size:
             return FRAME_END.unpack_from(self.ram.bytes, address - caller.stack_delta)
-        return FRAME_END.unpack(self.kernel.read(address, FRAME_END.size))
+        try:
+            return FRAME_END.unpack(self.kernel.read(address, FRAME_END.size))
+        except PageFault:
+            return NO_FRAME  # KTHREAD.TrapFrame is the guest's, which may change it
 
 
 @dataclass
