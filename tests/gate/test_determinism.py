@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import pytest
 
@@ -22,7 +23,7 @@ class Recorder:
         machine.events.listen(lambda event: self.lines.append(repr(event)))
         machine.observe(self, lambda thread, eip: self.lines.append(f"{thread:x} {eip:x}"))
 
-    def enter(self, caller: object, number: object, raw: list[int]) -> int | None:
+    def enter(self, caller: object, number: object, raw: Sequence[int]) -> int | None:
         clock = self.machine.executive.clock.precise()
         self.lines.append(f"{clock} {number} {raw}")
         return None

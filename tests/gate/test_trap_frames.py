@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ class FrameWatcher:
         self.seen: list[Seen] = []
         self.numbers: list[int] = []
 
-    def enter(self, caller: Thread, number: ServiceNumber, raw: list[int]) -> int | None:
+    def enter(self, caller: Thread, number: ServiceNumber, raw: Sequence[int]) -> int | None:
         kernel, tcb = caller.executive.kernel, caller.ethread.Tcb
         base = base_frame(caller)
         if number.name == "NtYieldExecution":
@@ -194,9 +194,9 @@ def test_eax_reaches_the_table_index_unchanged(guest: Callable[[str], Path]) -> 
 
 class ArgumentWatcher:
     def __init__(self) -> None:
-        self.raw: list[list[int]] = []
+        self.raw: list[Sequence[int]] = []
 
-    def enter(self, caller: Thread, number: ServiceNumber, raw: list[int]) -> int | None:
+    def enter(self, caller: Thread, number: ServiceNumber, raw: Sequence[int]) -> int | None:
         if number.name == "NtWriteFile":
             self.raw.append(raw)
         return None
@@ -226,7 +226,7 @@ def test_a_service_gets_its_arguments_from_the_kernel_stack(program: str) -> Non
         else:
             machine.kernel.set_u32(kernel + 4 * 6, 5)
         run.finish()
-        assert watcher.raw[0] == [*arguments[:6], length if place == "user" else 5, 0, 0]
+        assert [*watcher.raw[0]] == [*arguments[:6], length if place == "user" else 5, 0, 0]
         assert run.output == {"user": run.output.strip("\0"), "kernel": "hello"}[place]
         assert len(run.output) == watcher.raw[0][6]
 
@@ -241,7 +241,7 @@ def test_a_zw_call_builds_its_frame_under_the_callers(tmp_path: Path) -> None:
     seen: list[tuple[int, int, int, int, int, int]] = []
 
     class Watcher:
-        def enter(self, caller: Thread, number: ServiceNumber, raw: list[int]) -> int | None:
+        def enter(self, caller: Thread, number: ServiceNumber, raw: Sequence[int]) -> int | None:
             frame, tcb = KTRAP_FRAME(kernel, caller.frame), caller.ethread.Tcb
             seen.append(
                 (tcb.PreviousMode, frame.PreviousPreviousMode, frame.SegCs & 0xFFFF, frame.Edx,
