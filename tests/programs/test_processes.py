@@ -41,3 +41,8 @@ def test_the_function_that_wine_lacks_is_named(run: Runner, guest: Guest) -> Non
     ended = run(guest("lacking_function"))
     assert ended.errors.startswith("ntgate: unhandled exception 80000100 at kernelbase")
     assert ended.errors.endswith(" (Wine has no some.dll!Function)\n")
+
+
+def test_a_program_by_its_path_in_the_guest(run: Runner) -> None:
+    for place in ("C:\\WINDOWS\\system32\\cmd.exe", "c:/windows/System32/cmd"):
+        assert run(Path(place), "/c", "echo here").output == "here\n"
