@@ -23,6 +23,10 @@ from ntgate.loader.userland import Userland
 
 TYPED = b"cls\necho first\nset /p name=who? \nsecond\necho [%name%]\nexit 3\n"
 SECONDS = 60
+# The leader of a new session gets the terminal that it opens: Ctrl-C is a signal then.
+ENTRY = (
+    "import os; os.close(os.open(os.ttyname(0), os.O_RDWR)); from ntgate.cli import main; main()"
+)
 LEFT, UP = b"\x1b[D", b"\x1b[A"
 
 
@@ -46,8 +50,9 @@ class Terminal:
         if size is not None:
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", size[1], size[0], 0, 0))
         self._running = subprocess.Popen(
-            [sys.executable, "-m", "ntgate", "run", "--time-limit", str(SECONDS), *words],
+            [sys.executable, "-c", ENTRY, "run", "--time-limit", str(SECONDS), *words],
             cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, env=environment(),
+            start_new_session=True,
         )  # fmt: skip
         self.mode = termios.tcgetattr(theirs)
         self._theirs = theirs
@@ -104,6 +109,27 @@ def test_lines_are_edited_and_single_keys_are_read(tmp_path: Path) -> None:
     seen = terminal.end()
     assert seen.code == 7, seen.text
     assert seen.text.count("\nazbc\n") == 2
+
+
+@pytest.mark.usefixtures("userland")
+def test_ctrl_c_ends_the_run_and_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, (80, 25), "cmd.exe")
+    terminal.type(b"echo x\r", behind=b"work>")
+    terminal.type(b"\x03", behind=b"work>")
+    assert terminal.end().code == 130
+
+
+@pytest.mark.usefixtures("userland")
+@pytest.mark.parametrize(("keys", "code"), [(b"k", ord("k")), (b"", 0)])
+def test_a_program_that_looks_for_keys_sleeps_by_the_host_s_clock(
+    tmp_path: Path, guest: Callable[[str], Path], keys: bytes, code: int
+) -> None:
+    """Else its time would be over before anybody could press one."""
+    terminal = Terminal(tmp_path, (80, 25), str(guest("console_keys")))
+    terminal.type(b"", behind=b"looking")
+    time.sleep(0.7)
+    terminal.type(keys)
+    assert terminal.end().code == code
 
 
 @pytest.mark.usefixtures("userland")

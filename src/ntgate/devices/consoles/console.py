@@ -58,6 +58,7 @@ class Console:
         self.input_code_page = self.output_code_page = OEM_CODE_PAGE
         self.input_codec = self.output_codec = f"cp{OEM_CODE_PAGE}"
         self._files = 0
+        self.polled = False  # somebody has looked for keys since the machine last waited for them
         self.permanent = False  # it stays when nobody is attached
         self.event = executive.pool.allocate(DISPATCHER_HEADER.SIZE, TAG_EVENT)
         header = DISPATCHER_HEADER(executive.kernel, self.event)

@@ -280,14 +280,19 @@ class ConsoleDriver:
         """The console that what is typed now goes to."""
         return next((one for one in reversed(self.consoles) if one.wants_input), None)
 
+    def _poller(self) -> Console | None:
+        """A console at whose keys a program has looked before it went to sleep."""
+        return next((one for one in reversed(self.consoles) if one.polled), None)
+
     def wait_outside(self, limit: int | None) -> bool:
         """Nothing can run: wait for the host, at most that many 100 ns, as long as it takes.
 
         True when something has come; meanwhile time has gone by for the machine, too.
         """
-        console = self._reader()
+        console = self._reader() or (self._poller() if limit is not None else None)
         if console is None:
             return False
+        console.polled = False
         if self._seat is None or not self._seat.has_keyboard:
             return limit is None and console.input.end()
         began = monotonic_ns()
@@ -299,12 +304,14 @@ class ConsoleDriver:
         return came
 
     def look_outside(self) -> None:
-        """Take what has been typed for somebody who waits for it, or looks."""
+        """Take what has been typed for somebody who waits for it."""
         console = self._reader()
-        if console is not None:
-            self.look_for(console)
+        if console is not None and self._seat is not None and self._seat.has_keyboard:
+            self._look(console, 0)
 
     def look_for(self, console: Console) -> None:
+        """Take what has been typed for a program that looks at its keys."""
+        console.polled = True
         if self._seat is not None and self._seat.has_keyboard:
             self._look(console, 0)
 
