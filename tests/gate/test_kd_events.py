@@ -121,3 +121,10 @@ def test_a_list_that_goes_round_is_told() -> None:
     entry = machine.value("poi(nt!PsActiveProcessHead)")
     machine.kd(f"ed {entry:x} {entry:x}")
     assert "does not come back" in machine.mistake("!process 0 0")
+
+
+def test_a_module_s_details_are_those_of_its_header() -> None:
+    machine = DebuggedMachine("@sysenter")
+    header = machine.value("nt + poi(nt+3c)")
+    machine.kd(f"ed {header + 8:x} 48025eab")
+    assert "Timestamp:        Sun Apr 13 19:27:39 2008 (48025EAB)" in machine.kd("lmvm nt")

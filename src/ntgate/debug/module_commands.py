@@ -16,7 +16,7 @@ from ntgate.debug.target import Target, Unreadable
 
 _LOWEST_KERNEL_ADDRESS = 0x80000000
 _PE_OFFSET = 0x3C
-_CHECKSUM_OFFSET = 0x58  # from the PE signature
+_TIMESTAMP_OFFSET, _CHECKSUM_OFFSET = 0x08, 0x58  # from the PE signature
 
 
 @command(
@@ -57,19 +57,21 @@ def _row(module: Module) -> str:
 def _details(target: Target, module: Module) -> Iterator[str]:
     yield f"    Image path: {module.image_path}"
     yield f"    Image name: {module.image_name}"
-    when = datetime.fromtimestamp(module.timestamp, UTC)
-    yield f"    Timestamp:        {when:%a %b %d %H:%M:%S %Y} ({module.timestamp:08X})"
-    checksum = _checksum(target, module.base)
+    stamp = module.timestamp or _in_header(target, module.base, _TIMESTAMP_OFFSET) or 0
+    when = datetime.fromtimestamp(stamp, UTC)
+    yield f"    Timestamp:        {when:%a %b %d %H:%M:%S %Y} ({stamp:08X})"
+    checksum = _in_header(target, module.base, _CHECKSUM_OFFSET)
     yield f"    CheckSum:         {'unavailable' if checksum is None else f'{checksum:08X}'}"
     yield f"    ImageSize:        {module.size:08X}"
     if module.version:
         yield f"    File version:     {module.version}"
 
 
-def _checksum(target: Target, base: int) -> int | None:
+def _in_header(target: Target, base: int, offset: int) -> int | None:
+    """A dword of the PE header in memory; None where that can't be read."""
     try:
         header = peek.number(target, base + _PE_OFFSET)
-        return peek.number(target, base + header + _CHECKSUM_OFFSET)
+        return peek.number(target, base + header + offset)
     except Unreadable:
         return None
 

@@ -91,7 +91,9 @@ def install(
                 return installed
             return _install(folder, any_version, progress, root)
     except OSError as error:
-        raise UserlandError(f"{error.filename or root}: {error.strerror or error}") from None
+        hint = "; set XDG_CACHE_HOME to a folder of yours" * isinstance(error, PermissionError)
+        where = error.filename or root
+        raise UserlandError(f"{where}: {error.strerror or error}{hint}") from None
 
 
 def _install(folder: Path | None, any_version: bool, progress: Progress, root: Path) -> Userland:
