@@ -11,7 +11,10 @@ from ntgate.records import dataclass
 from ntgate.trace.families import family, family_names
 from ntgate.trace.places import Site
 
-EVENTS = ("process", "thread", "module", "exception", "debug", "file", "fault", "unimplemented")
+EVENTS = (
+    "process", "thread", "module", "exception", "debug", "dialog", "hard", "file", "fault",
+    "unimplemented",
+)  # fmt: skip
 STATUSES = ("successful", "failed", "unfinished")
 GATES = ("direct", "indirect")
 
