@@ -22,7 +22,7 @@ EXAMPLES: list[tuple[Event, str, str]] = [
     (events.GuestException(8, 12, 0xC0000005, 0x401010, (1, 0), True), "exception",
      "{code=STATUS_ACCESS_VIOLATION, address=0x401010, access=write, target=0x0, chance=first}"),
     (events.GuestException(8, 12, 0xE06D7363, 0x401010, (1, 2), False), "exception",
-     "{code=0xe06d7363, address=0x401010, parameters=[0x1, 0x2], chance=second}"),
+     "{code=0xe06d7363 (Visual C++), address=0x401010, parameters=[0x1, 0x2], chance=second}"),
     (events.DebugPrint(8, 12, "text\n"), "debug print", '{text="text<LF>"}'),
     (events.DialogAnswered(8, 12, "Title", "Go on?", "Yes"), "dialog answered",
      '{title="Title", text="Go on?", answer="Yes"}'),

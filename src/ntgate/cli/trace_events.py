@@ -32,6 +32,14 @@ from ntgate.trace.values import Word
 ACCESSES = {0: "read", 1: "write", 8: "execute"}  # of EXCEPTION_RECORD's first parameter
 
 
+# Codes of compilers and of Wine, which are no NTSTATUS.
+OWN_CODES = {
+    0xE06D7363: "Visual C++", 0x406D1388: "a thread's name", 0xE0434352: ".NET",
+    0x0EEDFADE: "Delphi", 0x20474343: "GCC", 0x80000100: "Wine lacks a function",
+    0x80000101: "Wine's assertion",
+}  # fmt: skip
+
+
 def pass_on(tracer: Tracer, event: Event) -> None:
     """Tell a tracer what has happened; its places follow the modules."""
     places, pid = tracer.places.process(event.pid), event.pid
@@ -93,9 +101,14 @@ def describe(event: Event, places: ProcessPlaces) -> tuple[str, dict[str, Any]] 
     return None
 
 
+def _code(code: int) -> Word:
+    known = OWN_CODES.get(code)
+    return Word(f"{code:#x} ({known})") if known else status(code)
+
+
 def _exception(event: GuestException, places: ProcessPlaces) -> dict[str, Any]:
     fields: dict[str, Any] = {
-        "code": status(event.code),
+        "code": _code(event.code),
         "address": Word(places.symbol(event.address)),
     }
     faults = (STATUS_ACCESS_VIOLATION, STATUS_IN_PAGE_ERROR)
