@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import programs
+from ntgate.devices.console import MemoryDevice
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import SERVICES, service
 from ntgate.dispatch.types import ULONG
@@ -100,11 +101,11 @@ def main() -> None:
 
 def _run(program: Path, rows: list[str]) -> dict[str, float]:
     MARKS.taken = {}
-    machine = Machine()
-    process = machine.start(program, rows)
+    machine, output = Machine(), MemoryDevice()
+    process = machine.start(program, rows, stdout=output)
     machine.run()
     if process.eprocess.ExitStatus:
-        raise RuntimeError(f"services.exe ended with {process.eprocess.ExitStatus:x}")
+        raise RuntimeError(f"services.exe says: {output.output[-80:].decode('latin-1')}")
     machine.cpu.close()
     return MARKS.taken
 
