@@ -18,7 +18,7 @@ EXAMPLES: list[tuple[Event, str, str]] = [
     (events.ThreadExit(8, 12, 0xC0000005), "thread exit", "{status=STATUS_ACCESS_VIOLATION}"),
     (events.ModuleLoad(8, 12, "b.dll", 0x10000, 0x2000, 0, b""), "module load",
      '{name="b.dll", base=0x10000, size=0x2000}'),
-    (events.ModuleUnload(8, 12, 0x10000), "module unload", "{name=0x10000, base=0x10000}"),
+    (events.ModuleUnload(8, 12, 0x10000), "module unload", '{name="", base=0x10000}'),
     (events.GuestException(8, 12, 0xC0000005, 0x401010, (1, 0), True), "exception",
      "{code=STATUS_ACCESS_VIOLATION, address=0x401010, access=write, target=0x0, chance=first}"),
     (events.GuestException(8, 12, 0xE06D7363, 0x401010, (1, 2), False), "exception",
@@ -49,3 +49,10 @@ def test_an_event(event: Event, name: str, fields: str) -> None:
 
 def test_no_event_is_forgotten() -> None:
     assert {type(event) for event, _name, _fields in EXAMPLES} == set(Event.__subclasses__())
+
+
+def test_a_module_goes_by_the_name_that_it_came_by() -> None:
+    places = Places().process(8)
+    places.load(0x10000, 0x2000, "b.dll", b"")
+    told = describe(events.ModuleUnload(8, 12, 0x10000), places)
+    assert told == ("module unload", {"name": "b.dll", "base": "0x10000"})

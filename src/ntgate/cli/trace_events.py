@@ -70,9 +70,8 @@ def describe(event: Event, places: ProcessPlaces) -> tuple[str, dict[str, Any]] 
             }  # fmt: skip
         case ModuleUnload():
             return "module unload", {
-                "name": Word(places.place(event.base).partition("+")[0]),
-                "base": hexadecimal(event.base),
-            }
+                "name": places.file_name(event.base), "base": hexadecimal(event.base),
+            }  # fmt: skip
         case GuestException():
             return "exception", _exception(event, places)
         case DebugPrint():

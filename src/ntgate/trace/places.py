@@ -77,6 +77,7 @@ class ProcessPlaces:
         self.stub_gates: tuple[int, ...] = ()
         self.sites: dict[tuple[str, int, int, int, int], Site] = {}
         self._modules: list[Module] = []
+        self._file_names: dict[int, str] = {}  # by base
         self._stub_modules: dict[str, Module] = {}  # the first of each DLL that has stubs
         self._offsets: dict[int, str] = {}
         self._symbols: dict[int, str] = {}
@@ -89,6 +90,7 @@ class ProcessPlaces:
             label = f"{label}@{base:x}"
         module = Module(base, base + size, label, file)
         insort(self._modules, module)
+        self._file_names[base] = name
         if lower in (SYSTEM_DLL, *WIN32K_DLLS):
             self._stub_modules.setdefault(lower, module)
         if not self.stub_gates and lower == SYSTEM_DLL:
@@ -97,6 +99,7 @@ class ProcessPlaces:
 
     def unload(self, base: int) -> None:
         self._modules = [module for module in self._modules if module.base != base]
+        self._file_names.pop(base, None)
         for key, module in list(self._stub_modules.items()):
             if module.base == base:
                 del self._stub_modules[key]
@@ -155,6 +158,10 @@ class ProcessPlaces:
         if index < 0 or address >= self._modules[index].end:
             return None
         return self._modules[index]
+
+    def file_name(self, base: int) -> str:
+        """`kernel32.dll`, of the image that begins there; "" without one."""
+        return self._file_names.get(base, "")
 
     def place(self, address: int) -> str:
         """`ntdll+0xdf6c`; the bare address outside of every image."""
