@@ -8,12 +8,7 @@ import pytest
 from packages import Fetch, Package, PackageError
 from program_run import Runner
 
-from ntgate.loader.userland import Userland, install
-
-
-@pytest.fixture(scope="session")
-def userland() -> Userland:
-    return install()
+from ntgate.loader.userland import Userland
 
 
 @pytest.fixture

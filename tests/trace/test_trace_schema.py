@@ -24,6 +24,7 @@ def schema() -> dict[str, Any]:
     return read
 
 
+@pytest.mark.usefixtures("userland")
 @pytest.mark.parametrize("name", ["traced_calls", "evasive_calls", "exceptions_win32"])
 def test_every_line_is_of_the_schema(
     tmp_path: Path, guest: BuildGuest, schema: dict[str, Any], name: str

@@ -129,7 +129,7 @@ def to_json(value: Any) -> str:
         return encode_basestring_ascii(value + "..." if kind is Clipped else value)
     if kind is dict:
         inner = [
-            f'"{name}": {member if type(member) is int else to_json(member)}'
+            f"{encode_basestring_ascii(name)}: {member if type(member) is int else to_json(member)}"
             for name, member in value.items()
         ]
         return "{" + ", ".join(inner) + "}"
