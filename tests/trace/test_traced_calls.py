@@ -143,6 +143,7 @@ EVASIONS = {
 }
 
 
+@pytest.mark.usefixtures("userland")
 def test_every_way_past_the_stubs_is_marked(tmp_path: Path, guest: BuildGuest) -> None:
     program = guest("evasive_calls")
     lines = trace(tmp_path, program, "-e", "NtClose", "-e", "event=none")
