@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import ntgate
+from loader import fake_wine
 from ntgate.loader.builtin.images import builtin_program
 
 SCRIPT = Path(__file__).parent / "windows_host.py"
@@ -44,6 +45,16 @@ def test_kd_and_demo(tmp_path: Path) -> None:
     code, output, errors = on_windows(tmp_path, "demo")
     assert (code, errors) == (0, "")
     assert "=== The two ways ===" in output
+
+
+def test_a_folder_of_dlls_becomes_the_userland(tmp_path: Path) -> None:
+    wine = fake_wine.tree(tmp_path / "wine")
+    code, output, errors = on_windows(tmp_path, "userland", "install", "--from", str(wine))
+    assert code == 0, errors
+    assert "hashes                 all right\n" in output
+    code, told, errors = on_windows(tmp_path, "userland", "status")
+    assert (code, told, errors) == (0, output, "")
+    assert str(tmp_path / "local" / "ntgate" / "userland-") in output
 
 
 def test_mistakes(tmp_path: Path) -> None:
