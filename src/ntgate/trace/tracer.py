@@ -121,7 +121,7 @@ class _Thread:
         try:
             return FRAME_END.unpack(self.kernel.read(address, FRAME_END.size))
         except PageFault:
-            return NO_FRAME  # KTHREAD.TrapFrame is the guest's, which may change it
+            return NO_FRAME  # int 2Bh is no system call: TrapFrame is what the last one left
 
 
 @dataclass
