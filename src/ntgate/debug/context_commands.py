@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from ntgate.debug.arguments import Arguments
 from ntgate.debug.commands import KdError, command
 from ntgate.debug.processes import (
+    TERMINATED,
     find_process,
     find_thread,
     image_name,
@@ -21,8 +22,6 @@ from ntgate.debug.records import Record
 from ntgate.debug.registers import state
 from ntgate.debug.session import Session
 
-_TERMINATED = 4
-
 
 def look_from(session: Session, process: Record) -> None:
     """Have commands see a process's memory and modules."""
@@ -34,7 +33,7 @@ def look_from(session: Session, process: Record) -> None:
 
 def look_at(session: Session, thread: Record) -> None:
     """Have commands see a thread's registers; raises KdError for one that has ended."""
-    if thread["Tcb.State"] == _TERMINATED:
+    if thread["Tcb.State"] == TERMINATED:
         raise KdError(f"Thread {thread.address:08x} has ended: it has no registers")
     saved = saved_registers(thread)
     session.look_at_thread(thread.address)
@@ -171,7 +170,7 @@ def _for_each(session: Session, chosen: list[Record], text: str) -> Iterator[str
     current = implicit_thread(session).address
     try:
         for number, thread in enumerate(chosen):
-            if thread["Tcb.State"] == _TERMINATED:
+            if thread["Tcb.State"] == TERMINATED:
                 continue
             look_at(session, thread)
             look_from(session, owner(session, thread))

@@ -10,6 +10,7 @@ from ntgate.debug.commands import KdError, command
 from ntgate.debug.frames import Place, current_place, walk
 from ntgate.debug.processes import (
     FAST_REFERENCE,
+    TERMINATED,
     find_process,
     find_thread,
     image_name,
@@ -35,7 +36,7 @@ _ALL = DETAILS | WAITS | THREADS
 
 _STATES = ("INITIALIZED", "READY", "RUNNING on processor 0", "STANDBY", "TERMINATED", "WAIT",
            "TRANSITION")  # fmt: skip
-_WAITING, _TERMINATED = 5, 4
+_WAITING = 5
 _REASONS = (
     "Executive", "FreePage", "PageIn", "PoolAllocation", "DelayExecution", "Suspended",
     "UserRequest", "WrExecutive", "WrFreePage", "WrPageIn", "WrPoolAllocation",
@@ -206,7 +207,7 @@ def describe_thread(session: Session, thread: Record, flags: int) -> Iterator[st
         f"PriorityDecrement {thread['Tcb.PriorityDecrement']} "
         f"DecrementCount {thread['Tcb.DecrementCount']}"
     )
-    if flags & THREADS and state != _TERMINATED:
+    if flags & THREADS and state != TERMINATED:
         yield from stack_of(session, thread)
 
 

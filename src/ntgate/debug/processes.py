@@ -13,6 +13,7 @@ from ntgate.debug.target import Unreadable
 from ntgate.layout.machine import NPX_FRAME_LENGTH, TRAP_FRAME_LENGTH
 
 _FIRST_FRAME = NPX_FRAME_LENGTH + TRAP_FRAME_LENGTH  # below KTHREAD.InitialStack
+TERMINATED = 4  # KTHREAD.State
 FAST_REFERENCE = 7  # the low bits of an EX_FAST_REF that are a count
 _HIGHEST_ID = 0x80000000  # below the kernel's addresses
 _PROCESS_TYPE, _THREAD_TYPE = 3, 6  # of DISPATCHER_HEADER

@@ -58,7 +58,7 @@ class Mount:
         """HOST=GUEST[:ro|cow|rw]; raises UsageError."""
         host, mark, guest = text.rpartition("=")
         if not mark or not host or not guest:
-            raise UsageError(f"{text!r} is no mount: write HOST=GUEST, HOST=GUEST:ro or :rw")
+            raise UsageError(f"{text!r} is no mount: write HOST=GUEST, HOST=GUEST:ro, :cow or :rw")
         policy = Policy.COPY_ON_WRITE
         place, colon, word = guest.rpartition(":")
         if colon and len(place) > 1:

@@ -8,12 +8,12 @@ from ntgate.dispatch.outcome import Outcome, Wait
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import ACCESS_MASK, HANDLE, OBJECT_ATTRIBUTES, In, InOpt, Out
 from ntgate.executive.ke.wait import EVENT_PAIR, SYNCHRONIZATION_EVENT, WAIT_ANY
+from ntgate.executive.ob.attributes import SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import lists, ntstatus
 from ntgate.layout.ke import DISPATCHER_HEADER
 from ntgate.services.named import create_object, open_object
 
-SYNCHRONIZE = 0x0010_0000
 EVENT_PAIR_OBJECT = 0x15  # KOBJECTS of later systems' headers
 # KEVENT_PAIR, which the public type table lacks: Type and Size, then two KEVENTs.
 SIZE, LOW, HIGH = 0x24, 0x04, 0x14

@@ -17,6 +17,7 @@ from ntgate.dispatch.types import (
     SizedBy,
 )
 from ntgate.errors import NtError
+from ntgate.executive.ob.attributes import MAXIMUM_ALLOWED
 from ntgate.executive.ob.handles import CURRENT_PROCESS
 from ntgate.executive.ps.job import times
 from ntgate.executive.ps.start import image_information
@@ -44,7 +45,6 @@ VM_COUNTERS = struct.Struct("<11I")
 VM_COUNTERS_EX = 0x30
 QUOTA_USAGE, IO_COUNTERS, IO_COUNTERS_SIZE = 0x90, 0x1B8, 0x30  # in an EPROCESS
 UNLIMITED = 0xFFFFFFFF
-MAXIMUM_ALLOWED = 0x0200_0000
 MEM_EXECUTE_OPTION_ENABLE = 2
 # EPROCESS has this bit of SetErrorMode the other way round: XP's kernel32 turns it before it
 # asks the kernel, Wine's does not.

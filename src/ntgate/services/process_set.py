@@ -13,6 +13,7 @@ from ntgate.errors import NtError
 from ntgate.executive.lpc import exception_port
 from ntgate.executive.mm import allocate
 from ntgate.executive.mm.protection import PAGE_READWRITE
+from ntgate.executive.ob.attributes import SYNCHRONIZE
 from ntgate.executive.ps.suspend import CLASS_PRIORITIES, set_process_priority
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.executive.se import privileges as p
@@ -31,7 +32,6 @@ ProcessEnableAlignmentFaultFixup = 17
 ProcessForegroundInformation, ProcessPagePriority = 25, 39
 ProcessThreadStackAllocation, ProcessPowerThrottlingState = 41, 77
 ProcessWineMakeProcessSystem = 1000
-SYNCHRONIZE = 0x0010_0000
 MEM_RESERVE = 0x2000
 REALTIME_CLASS, LOWEST_REALTIME, HIGHEST_PRIORITY = 4, 16, 31
 DISABLE, ENABLE, PERMANENT = 1, 2, 8  # MEM_EXECUTE_OPTION_*

@@ -31,12 +31,12 @@ from ntgate.executive.ke.wait import (
     WAIT_ALL,
     WAIT_ANY,
 )
+from ntgate.executive.ob.attributes import SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import lists, ntstatus
 from ntgate.layout.ke import DISPATCHER_HEADER, KMUTANT, KSEMAPHORE
 from ntgate.services.named import create_object, open_object
 
-SYNCHRONIZE = 0x00100000
 EVENT_QUERY_STATE, EVENT_MODIFY_STATE = 1, 2
 MUTANT_QUERY_STATE = 1
 SEMAPHORE_QUERY_STATE, SEMAPHORE_MODIFY_STATE = 1, 2

@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 
 from ntgate.executive.executive import Executive
+from ntgate.executive.ob.attributes import OBJ_INHERIT, OBJ_PROTECT_CLOSE
 from ntgate.executive.ps.modules import LoadedModule
 
 MODULE_NAME = 256
 PROTECT_FROM_CLOSE, INHERIT = 0x01, 0x02  # flags of a record
-OBJ_PROTECT_CLOSE, OBJ_INHERIT = 0x01, 0x02
 
 
 def module_information(executive: Executive) -> bytes:
