@@ -18,6 +18,7 @@ from ntgate.executive.ob.handle_table import HANDLE_LIMIT, STRIDE
 from ntgate.executive.pool import Pool
 from ntgate.layout import lists, ntstatus
 from ntgate.layout import machine as m
+from ntgate.layout.access import GENERIC_ALL, GENERIC_READ
 from ntgate.layout.ob import HANDLE_TABLE, OBJECT_HEADER
 
 HEADER = 0x18
@@ -205,7 +206,7 @@ def test_a_protected_handle_stays(ob: ObjectManager) -> None:
 def test_duplicates(ob: ObjectManager) -> None:
     source, target = ob.create_table(PROCESS_A, 8), ob.create_table(PROCESS_B, 12)
     handle = new_event(ob, source, access=0x100002, attributes=a.OBJ_INHERIT)
-    plain = ob.duplicate(source, handle, target, a.GENERIC_READ)
+    plain = ob.duplicate(source, handle, target, GENERIC_READ)
     assert ob.query_handle(target, plain).granted_access == 0x20001
     assert ob.query_handle(target, plain).attributes == 0
     same = ob.duplicate(
@@ -327,10 +328,10 @@ def test_a_shared_object_can_not_be_had_alone(ob: ObjectManager) -> None:
 def test_open_by_pointer_checks_the_type(ob: ObjectManager) -> None:
     table = ob.create_table(PROCESS_A, 8)
     body = ob.create(ob.types["Event"], 0x10)
-    handle = ob.open_by_pointer(table, body, a.GENERIC_ALL, 0, ob.types["Event"])
+    handle = ob.open_by_pointer(table, body, GENERIC_ALL, 0, ob.types["Event"])
     assert ob.query_handle(table, handle).granted_access == 0x1F0003
     with pytest.raises(NtError) as caught:
-        ob.open_by_pointer(table, body, a.GENERIC_ALL, 0, ob.types["Mutant"])
+        ob.open_by_pointer(table, body, GENERIC_ALL, 0, ob.types["Mutant"])
     assert status_of(caught) == ntstatus.STATUS_OBJECT_TYPE_MISMATCH
 
 

@@ -17,6 +17,7 @@ from ntgate.executive.ob.handle_table import HANDLE_LIMIT
 from ntgate.executive.pool import Pool
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus as s
+from ntgate.layout.access import GENERIC_ALL
 from ntgate.layout.ob import DEVICE_MAP, HANDLE_TABLE, OBJECT_DIRECTORY, OBJECT_SYMBOLIC_LINK
 
 BODY_SIZES = {"Mutant": 0x20, "Event": 0x10, "Device": 0xB8, "File": 0x70, "Key": 0x44}
@@ -53,7 +54,7 @@ class Program:
         else:
             body = self.ob.create(self.ob.types[name], BODY_SIZES[name], attributes)
         try:
-            inserted = self.ob.insert(self.table, body, a.GENERIC_ALL, attributes)
+            inserted = self.ob.insert(self.table, body, GENERIC_ALL, attributes)
         except NtError as error:
             return error.status, 0
         return inserted.status, inserted.handle
@@ -61,13 +62,13 @@ class Program:
     def link(self, path: str, target: str) -> int:
         attributes = ObjectAttributes(path)
         body = self.ob.create_symbolic_link(target, attributes)
-        return self.ob.insert(self.table, body, a.GENERIC_ALL, attributes).handle
+        return self.ob.insert(self.table, body, GENERIC_ALL, attributes).handle
 
     def open(self, name: str, path: str, flags: int = 0, root: int = 0) -> tuple[int, int]:
         attributes = ObjectAttributes(path, root, flags)
         kind = self.ob.types[name]
         try:
-            return 0, self.ob.open_by_name(self.table, kind, a.GENERIC_ALL, attributes)
+            return 0, self.ob.open_by_name(self.table, kind, GENERIC_ALL, attributes)
         except NtError as error:
             return error.status, 0
 

@@ -12,6 +12,13 @@ from ntgate.executive.ob.types import ROWS
 from ntgate.executive.pool import Pool
 from ntgate.layout import lists, ntstatus
 from ntgate.layout import machine as m
+from ntgate.layout.access import (
+    GENERIC_ALL,
+    GENERIC_EXECUTE,
+    GENERIC_READ,
+    GENERIC_WRITE,
+    MAXIMUM_ALLOWED,
+)
 from ntgate.layout.ke import DISPATCHER_HEADER
 from ntgate.layout.ob import OBJECT_HEADER, OBJECT_TYPE, POOL_HEADER
 
@@ -205,16 +212,16 @@ def test_no_pool_left(ob: ObjectManager) -> None:
 @pytest.mark.parametrize(
     ("name", "access", "granted"),
     [
-        ("Event", a.GENERIC_READ, 0x20001),
-        ("Event", a.GENERIC_ALL, 0x1F0003),
-        ("Event", a.GENERIC_READ | a.GENERIC_WRITE | a.GENERIC_EXECUTE, 0x120003),
-        ("Event", a.MAXIMUM_ALLOWED, 0x1F0003),
+        ("Event", GENERIC_READ, 0x20001),
+        ("Event", GENERIC_ALL, 0x1F0003),
+        ("Event", GENERIC_READ | GENERIC_WRITE | GENERIC_EXECUTE, 0x120003),
+        ("Event", MAXIMUM_ALLOWED, 0x1F0003),
         ("Event", 0x1F0003, 0x1F0003),
         ("Event", 0x1F0FFF, 0x1F0003),
         ("Event", 0, 0),
         ("Process", 0x3FFFFF, 0x1FFFFF),
-        ("File", a.GENERIC_READ, 0x120089),
-        ("Key", a.MAXIMUM_ALLOWED, 0xF003F),
+        ("File", GENERIC_READ, 0x120089),
+        ("Key", MAXIMUM_ALLOWED, 0xF003F),
         ("Key", 0x100000, 0x100000),
         ("Directory", 0x100000, 0),
     ],
@@ -224,14 +231,14 @@ def test_granted_access(ob: ObjectManager, name: str, access: int, granted: int)
 
 
 def test_map_generic_leaves_maximum_allowed(ob: ObjectManager) -> None:
-    mapped = ob.types["Mutant"].map_generic(a.GENERIC_READ | a.MAXIMUM_ALLOWED)
-    assert mapped == 0x20001 | a.MAXIMUM_ALLOWED
+    mapped = ob.types["Mutant"].map_generic(GENERIC_READ | MAXIMUM_ALLOWED)
+    assert mapped == 0x20001 | MAXIMUM_ALLOWED
 
 
 def test_mappings_are_read_from_guest_memory(ob: ObjectManager) -> None:
     kind = ob.types["Event"]
     kind.view.TypeInfo.GenericMapping.GenericRead = 2
-    assert kind.grant(a.GENERIC_READ) == 2
+    assert kind.grant(GENERIC_READ) == 2
 
 
 def test_what_a_wait_waits_for(ob: ObjectManager) -> None:

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ntgate.errors import NtError
-from ntgate.executive.ob import attributes as a
 from ntgate.executive.se import privileges as p
 from ntgate.executive.se import sids
 from ntgate.executive.se.access import GenericMapping, Node, Request, access_check
@@ -37,6 +36,15 @@ from ntgate.executive.se.descriptor import (
 )
 from ntgate.executive.se.token import TOKEN_IS_RESTRICTED, Token, filtered
 from ntgate.layout import ntstatus
+from ntgate.layout.access import (
+    ACCESS_SYSTEM_SECURITY,
+    DELETE,
+    GENERIC_ALL,
+    GENERIC_READ,
+    MAXIMUM_ALLOWED,
+    READ_CONTROL,
+    WRITE_DAC,
+)
 from ntgate.machine import Machine
 
 FILE = GenericMapping(0x120089, 0x120116, 0x1200A0, 0x1F01FF)
@@ -75,31 +83,31 @@ def test_the_first_ace_that_speaks_of_a_right_decides(token: Token) -> None:
     denied = (0, ntstatus.STATUS_ACCESS_DENIED)
     assert asks(token, 1, deny(sids.WORLD, 1), allow(token.user, 3)) == denied
     assert asks(token, 3, allow(token.user, 1)) == denied
-    assert asks(token, a.MAXIMUM_ALLOWED, deny(sids.WORLD, 1), allow(token.user, 7)) == (6, 0)
+    assert asks(token, MAXIMUM_ALLOWED, deny(sids.WORLD, 1), allow(token.user, 7)) == (6, 0)
     assert asks(token, 1, allow(STRANGER, 1)) == denied
     assert asks(token, 0, allow(token.user, 1)) == denied
 
 
 def test_an_owner_reads_and_writes_the_dacl(token: Token) -> None:
-    both = a.READ_CONTROL | a.WRITE_DAC
+    both = READ_CONTROL | WRITE_DAC
     assert asks(token, both, owner=token.user) == (both, 0)
-    assert asks(token, a.DELETE, owner=token.user)[1] == ntstatus.STATUS_ACCESS_DENIED
+    assert asks(token, DELETE, owner=token.user)[1] == ntstatus.STATUS_ACCESS_DENIED
 
 
 def test_generic_rights_of_an_ace_stand_for_the_object_s(token: Token) -> None:
-    assert asks(token, 0x120089, allow(token.user, a.GENERIC_READ)) == (0x120089, 0)
+    assert asks(token, 0x120089, allow(token.user, GENERIC_READ)) == (0x120089, 0)
 
 
 def test_no_dacl_grants_everything(token: Token) -> None:
     for control in (0, SE_DACL_PRESENT):
         descriptor = Descriptor(control, STRANGER, STRANGER)
-        request = Request(descriptor, token, a.MAXIMUM_ALLOWED, FILE)
+        request = Request(descriptor, token, MAXIMUM_ALLOWED, FILE)
         assert access_check(request) == [(0x1F01FF, 0)]
 
 
 def test_a_right_of_a_privilege_that_is_off(token: Token) -> None:
-    wanted = a.ACCESS_SYSTEM_SECURITY
-    everyone = allow(sids.WORLD, a.GENERIC_ALL)
+    wanted = ACCESS_SYSTEM_SECURITY
+    everyone = allow(sids.WORLD, GENERIC_ALL)
     assert asks(token, wanted, everyone) == (0, ntstatus.STATUS_PRIVILEGE_NOT_HELD)
 
 
@@ -110,8 +118,8 @@ def test_a_privilege_that_is_on_is_told(machine: Machine) -> None:
     index = next(i for i, held in enumerate(token.privileges) if held.luid == p.SE_SECURITY)
     token.set_privilege(index, p.SE_PRIVILEGE_ENABLED)
     descriptor = Descriptor(SE_DACL_PRESENT, STRANGER, STRANGER, dacl=Acl())
-    request = Request(descriptor, token, a.ACCESS_SYSTEM_SECURITY, FILE)
-    assert access_check(request) == [(a.ACCESS_SYSTEM_SECURITY, 0)]
+    request = Request(descriptor, token, ACCESS_SYSTEM_SECURITY, FILE)
+    assert access_check(request) == [(ACCESS_SYSTEM_SECURITY, 0)]
     assert request.used == [p.SE_SECURITY]
     machine.executive.objects.dereference(body)
 
@@ -160,8 +168,8 @@ def test_what_a_directory_hands_down(token: Token) -> None:
         SE_DACL_PRESENT, STRANGER, STRANGER,
         dacl=make_acl(
             (
-                allow(sids.WORLD, a.GENERIC_READ, OBJECT_INHERIT_ACE),
-                allow(sids.CREATOR_OWNER, a.GENERIC_ALL, both | INHERIT_ONLY_ACE),
+                allow(sids.WORLD, GENERIC_READ, OBJECT_INHERIT_ACE),
+                allow(sids.CREATOR_OWNER, GENERIC_ALL, both | INHERIT_ONLY_ACE),
                 allow(STRANGER, 1, CONTAINER_INHERIT_ACE | NO_PROPAGATE_INHERIT_ACE),
                 allow(STRANGER, 2),
             )

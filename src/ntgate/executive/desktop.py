@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntgate.executive.ob import ObjectAttributes
-from ntgate.executive.ob.attributes import GENERIC_ALL, OBJ_PERMANENT
+from ntgate.executive.ob.attributes import OBJ_PERMANENT
 from ntgate.executive.ob.manager import ObjectManager
+from ntgate.layout.access import GENERIC_ALL
 
 if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Process

@@ -22,17 +22,23 @@ from ntgate.dispatch.types import (
     UserStruct,
 )
 from ntgate.errors import NtError
-from ntgate.executive.ob import attributes as a
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.se.access import GenericMapping, Node, Request, access_check
 from ntgate.executive.se.privileges import SE_PRIVILEGE_USED_FOR_ACCESS
 from ntgate.executive.se.token import SecurityIdentification, Token
 from ntgate.layout import ntstatus
+from ntgate.layout.access import (
+    GENERIC_ALL,
+    GENERIC_EXECUTE,
+    GENERIC_READ,
+    GENERIC_WRITE,
+    TOKEN_QUERY,
+)
 from ntgate.memory.user import UserMemory
 from ntgate.services import security_capture as capture
-from ntgate.services.token import TOKEN_QUERY, token_of
+from ntgate.services.token import token_of
 
-GENERIC = a.GENERIC_READ | a.GENERIC_WRITE | a.GENERIC_EXECUTE | a.GENERIC_ALL
+GENERIC = GENERIC_READ | GENERIC_WRITE | GENERIC_EXECUTE | GENERIC_ALL
 PRIVILEGE_SET_ALL_NECESSARY = 1
 LEAST_PRIVILEGE_SET = 20  # PRIVILEGE_SET with one entry
 ENTRY_SIZE, FIXED_SIZE = 12, 8

@@ -27,12 +27,16 @@ from ntgate.executive.dbgk.messages import DEBUG_OBJECT, STATE_CHANGE_SIZE
 from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import (
+    DEBUG_PROCESS_ASSIGN,
+    DEBUG_READ_EVENT,
+    DEBUG_SET_INFORMATION,
+    PROCESS_SUSPEND_RESUME,
+)
 from ntgate.services.named import create_object
 from ntgate.services.ps_information import u32
 from ntgate.services.thread_create import process_of
 
-DEBUG_READ_EVENT, DEBUG_PROCESS_ASSIGN, DEBUG_SET_INFORMATION = 0x1, 0x2, 0x4
-PROCESS_SUSPEND_RESUME = 0x0800
 SYSTEM_PID = 4
 DEBUG_KILL_ON_CLOSE = 1
 DebugObjectKillProcessOnExitInformation = 1

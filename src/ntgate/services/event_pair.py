@@ -8,9 +8,9 @@ from ntgate.dispatch.outcome import Outcome, Wait
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import ACCESS_MASK, HANDLE, OBJECT_ATTRIBUTES, In, InOpt, Out
 from ntgate.executive.ke.wait import EVENT_PAIR, SYNCHRONIZATION_EVENT, WAIT_ANY
-from ntgate.executive.ob.attributes import SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import lists, ntstatus
+from ntgate.layout.access import SYNCHRONIZE
 from ntgate.layout.ke import DISPATCHER_HEADER
 from ntgate.services.named import create_object, open_object
 

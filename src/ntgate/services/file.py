@@ -23,6 +23,7 @@ from ntgate.executive.io.open_file import OpenFile
 from ntgate.executive.io.request import Request
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import THREAD_TERMINATE
 from ntgate.layout.io import (
     FO_CACHE_SUPPORTED,
     FO_MAILSLOT,
@@ -40,7 +41,6 @@ from ntgate.services.file_request import (
     start,
 )
 
-THREAD_TERMINATE = 1
 WITHOUT_PLACE = FO_NAMED_PIPE | FO_MAILSLOT  # nobody need say where in them
 
 ReadBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length", "out")]

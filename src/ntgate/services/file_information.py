@@ -17,13 +17,12 @@ from ntgate.executive.io.mailslot import MailslotRoot
 from ntgate.executive.io.open_file import IO_PRIORITY_NORMAL, OpenFile
 from ntgate.executive.io.pipe import PipeEnd
 from ntgate.executive.io.pipe_device import PipeRoot
-from ntgate.executive.ob.attributes import DELETE, SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import io as layout
 from ntgate.layout import ntstatus
+from ntgate.layout.access import DELETE, IO_COMPLETION_MODIFY_STATE, SYNCHRONIZE
 from ntgate.services.file_request import FILE_INFORMATION_CLASS, answer, file_of
 
-IO_COMPLETION_MODIFY_STATE = 2
 RENAMES = (i.FileRenameInformation, i.FileRenameInformationEx, i.FileLinkInformation)
 # XP wants a right for times and attributes.  Wine 8.0's SetFileAttributes opens with SYNCHRONIZE,
 # its MoveFile with DELETE and SYNCHRONIZE, and nothing more.

@@ -28,9 +28,9 @@ from ntgate.executive.io.extended_attributes import EaError, parse_full
 from ntgate.executive.io.open_file import Create
 from ntgate.executive.io.pipe_device import MissingPipe
 from ntgate.executive.ob import ObjectAttributes as Attributes
-from ntgate.executive.ob.attributes import DELETE, SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import DELETE, SYNCHRONIZE
 from ntgate.services.capture import object_attributes
 from ntgate.services.file_request import FILE_OPTIONS, LARGEST_TRANSFER
 
@@ -62,6 +62,7 @@ class FILE_NETWORK_OPEN_INFORMATION(UserStruct, size=0x38):
     AllocationSize: LARGE_INTEGER
     EndOfFile: LARGE_INTEGER
     FileAttributes: ULONG
+
 
 # CreateFile's flags, which Wine's kernelbase leaves in the attributes; NT refuses them.
 WIN32_FILE_FLAGS = 0xFFFF_0000

@@ -13,6 +13,7 @@ from ntgate.executive.io.request import ERROR, EVENT, Request
 from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import EVENT_MODIFY_STATE
 from ntgate.layout.io import (
     FO_ALERTABLE_IO,
     FO_NO_INTERMEDIATE_BUFFERING,
@@ -20,7 +21,6 @@ from ntgate.layout.io import (
 )
 from ntgate.layout.ke import DISPATCHER_HEADER
 
-EVENT_MODIFY_STATE = 2
 LARGEST_TRANSFER = 0x4000_0000  # bytes: more than the machine has memory for
 
 FILE_INFORMATION_CLASS = Annotated[int, Scalar("FILE_INFORMATION_CLASS")]

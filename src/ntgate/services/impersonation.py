@@ -12,9 +12,8 @@ from ntgate.executive.se.token import (
     TokenImpersonation,
 )
 from ntgate.layout import ntstatus
+from ntgate.layout.access import THREAD_DIRECT_IMPERSONATION, THREAD_IMPERSONATE
 from ntgate.services.security_capture import SECURITY_QUALITY_OF_SERVICE, quality_of_service
-
-THREAD_IMPERSONATE, THREAD_DIRECT_IMPERSONATION = 0x100, 0x200
 
 
 def _thread(caller: Thread, handle: int, access: int) -> Thread:

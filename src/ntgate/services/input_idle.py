@@ -11,10 +11,10 @@ from ntgate.errors import NtError
 from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import PROCESS_QUERY_INFORMATION
 from ntgate.services.thread_create import process_of
 from ntgate.services.user_call import fail
 
-PROCESS_QUERY_INFORMATION = 0x0400
 SUBSYSTEM_WINDOWS_GUI = 2
 ERROR_INVALID_HANDLE, ERROR_NOT_GUI_PROCESS = 6, 1471
 WAIT_FAILED = FOREVER = 0xFFFFFFFF

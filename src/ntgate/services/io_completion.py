@@ -29,11 +29,11 @@ from ntgate.executive.io.completion import Packet
 from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import IO_COMPLETION_MODIFY_STATE, IO_COMPLETION_QUERY_STATE
 from ntgate.layout.io import KQUEUE
 from ntgate.services.capture import object_attributes
 from ntgate.services.named import open_object
 
-IO_COMPLETION_QUERY_STATE, IO_COMPLETION_MODIFY_STATE = 1, 2
 IoCompletionBasicInformation = 0
 PACKET = struct.Struct("<4I")  # FILE_IO_COMPLETION_INFORMATION
 MOST_PACKETS = 0x10000

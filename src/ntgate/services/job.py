@@ -26,6 +26,16 @@ from ntgate.executive.ps import job as jobs
 from ntgate.executive.ps.suspend import CLASS_PRIORITIES
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import (
+    IO_COMPLETION_MODIFY_STATE,
+    JOB_OBJECT_ASSIGN_PROCESS,
+    JOB_OBJECT_QUERY,
+    JOB_OBJECT_SET_ATTRIBUTES,
+    JOB_OBJECT_TERMINATE,
+    PROCESS_QUERY_INFORMATION,
+    PROCESS_SET_QUOTA,
+    PROCESS_TERMINATE,
+)
 from ntgate.layout.mm import EPROCESS_VM
 from ntgate.layout.ps import EJOB
 from ntgate.services.capture import object_attributes
@@ -33,10 +43,6 @@ from ntgate.services.named import open_object
 from ntgate.services.ps_information import PAGE, given, given_u32
 from ntgate.services.thread_create import process_of
 
-JOB_OBJECT_ASSIGN_PROCESS, JOB_OBJECT_SET_ATTRIBUTES = 0x01, 0x02
-JOB_OBJECT_QUERY, JOB_OBJECT_TERMINATE = 0x04, 0x08
-PROCESS_TERMINATE, PROCESS_SET_QUOTA, PROCESS_QUERY_INFORMATION = 0x0001, 0x0100, 0x0400
-IO_COMPLETION_MODIFY_STATE = 0x0002
 (
     JobObjectBasicAccountingInformation, JobObjectBasicLimitInformation,
     JobObjectBasicProcessIdList, JobObjectBasicUIRestrictions,

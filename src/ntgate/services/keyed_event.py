@@ -20,10 +20,9 @@ from ntgate.dispatch.types import (
 )
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import KEYEDEVENT_WAIT, KEYEDEVENT_WAKE
 from ntgate.services.capture import object_attributes
 from ntgate.services.named import open_object
-
-KEYEDEVENT_WAIT, KEYEDEVENT_WAKE = 1, 2
 
 
 @service()

@@ -24,9 +24,9 @@ from ntgate.executive.mm import allocate, free, protect, residence, write_watch
 from ntgate.executive.ob.handles import CURRENT_PROCESS
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import PROCESS_VM_OPERATION
 from ntgate.services.memory_wish import address_wish
 
-PROCESS_VM_OPERATION = 0x0008
 LARGEST_ZERO_BITS = 21
 MAP_PROCESS, MAP_SYSTEM = 1, 2
 WRITE_WATCH_FLAG_RESET = 1

@@ -12,10 +12,10 @@ from ntgate.executive.mm.copy import copy_virtual
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
+from ntgate.layout.access import PROCESS_VM_READ, PROCESS_VM_WRITE
 from ntgate.memory.user import AccessViolation
 from ntgate.services.thread_create import process_of
 
-PROCESS_VM_READ, PROCESS_VM_WRITE = 0x0010, 0x0020
 OutBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("BufferSize", "out")]
 InBuffer = Annotated[
     int, Scalar("PVOID", kind="pointer"), SizedBy("NumberOfBytesToWrite", "in")

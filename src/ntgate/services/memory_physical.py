@@ -12,11 +12,11 @@ from ntgate.executive.mm import physical
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.se.privileges import SE_LOCK_MEMORY
 from ntgate.layout import ntstatus
+from ntgate.layout.access import PROCESS_VM_OPERATION
 from ntgate.layout.machine import MM_HIGHEST_USER_ADDRESS
 from ntgate.services.ps_information import demand
 from ntgate.services.thread_create import process_of
 
-PROCESS_VM_OPERATION = 0x0008
 MOST_PAGES = 0x3FFFFFFF  # whose array still has a size of 32 bits
 
 PULONG = Annotated[int, Scalar("PULONG", kind="pointer")]

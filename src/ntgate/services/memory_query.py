@@ -19,9 +19,9 @@ from ntgate.executive.mm import query
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import PROCESS_QUERY_INFORMATION
 from ntgate.services.unix_call import unix_library_handle
 
-PROCESS_QUERY_INFORMATION = 0x0400
 MemoryBasicInformation, MemoryWorkingSetList, MemoryMappedFilenameInformation = 0, 1, 2
 MemoryRegionInformation, MemoryWorkingSetExInformation = 3, 4
 MemoryWineUnixFuncs = 1000

@@ -10,9 +10,9 @@ from ntgate.dispatch.service import service
 from ntgate.dispatch.types import PVOID, ULONG
 from ntgate.errors import NtError
 from ntgate.executive.ke.wait import WAIT_ALL, WAIT_ANY
-from ntgate.executive.ob.attributes import SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import SYNCHRONIZE
 from ntgate.services.message import MILLISECOND, MILLISECONDS, queue_status, wait_for_queue
 from ntgate.services.user_call import ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, fail
 

@@ -12,9 +12,9 @@ from ntgate.executive.mm.protection import PAGE_READONLY
 from ntgate.executive.mm.section import delete_section
 from ntgate.executive.mm.view import VIEW_UNMAP, map_view
 from ntgate.executive.ob import ObjectAttributes
-from ntgate.executive.ob.attributes import SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import SYNCHRONIZE
 
 SEC_COMMIT = 0x0800_0000
 LOCALE_EN_US = 0x0409

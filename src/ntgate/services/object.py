@@ -10,7 +10,6 @@ from ntgate.dispatch.types import ACCESS_MASK, HANDLE, ULONG, OutOpt, Scalar
 from ntgate.errors import NtError
 from ntgate.executive.ob import ObjectManager
 from ntgate.executive.ob.attributes import (
-    DELETE,
     DUPLICATE_CLOSE_SOURCE,
     DUPLICATE_SAME_ACCESS,
     DUPLICATE_SAME_ATTRIBUTES,
@@ -23,8 +22,8 @@ from ntgate.executive.ps.thread import Process, Thread
 from ntgate.executive.se.descriptors import RESERVED_ACCESS
 from ntgate.executive.se.privileges import SE_CREATE_PERMANENT
 from ntgate.layout import ntstatus
+from ntgate.layout.access import DELETE, PROCESS_DUP_HANDLE
 
-PROCESS_DUP_HANDLE = 0x0040
 NO_HANDLES = (0, CURRENT_PROCESS, CURRENT_THREAD)  # closing them fails without an exception
 DUPLICATE_OPTIONS = (
     DUPLICATE_CLOSE_SOURCE | DUPLICATE_SAME_ACCESS | DUPLICATE_SAME_ATTRIBUTES

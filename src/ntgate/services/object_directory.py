@@ -28,10 +28,10 @@ from ntgate.executive.ob import ObjectManager
 from ntgate.executive.ob.attributes import OBJ_PERMANENT
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import DIRECTORY_QUERY, SYMBOLIC_LINK_QUERY
 from ntgate.services.capture import object_attributes
 from ntgate.services.named import open_object
 
-DIRECTORY_QUERY, SYMBOLIC_LINK_QUERY = 1, 1
 ENTRY_SIZE = 16  # OBJECT_DIRECTORY_INFORMATION: the strings of name and type
 
 DirectoryBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length", "out")]

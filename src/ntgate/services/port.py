@@ -35,10 +35,10 @@ from ntgate.executive.lpc.ports import (
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.se.token import TokenImpersonation
 from ntgate.layout import ntstatus
+from ntgate.layout.access import PORT_ALL_ACCESS
 from ntgate.layout.lpc import LPCP_MESSAGE
 from ntgate.services.capture import object_attributes
 
-PORT_ALL_ACCESS = 0x1F_0001
 MOST_DATA_ENTRIES = 0x20
 DATA_ENTRY = struct.Struct("<2I")  # LPC_DATA_ENTRY: base and size
 

@@ -33,14 +33,18 @@ from ntgate.executive.ob.attributes import OBJ_CASE_INSENSITIVE
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.se.token import SecurityDelegation, TokenImpersonation
 from ntgate.layout import ntstatus
+from ntgate.layout.access import (
+    PORT_ALL_ACCESS,
+    PORT_CONNECT,
+    SECTION_MAP_READ,
+    SECTION_MAP_WRITE,
+)
 from ntgate.layout.ps import EPROCESS
 from ntgate.services import security_capture as capture
 from ntgate.services.capture import object_name
-from ntgate.services.port import PORT_ALL_ACCESS, PORT_MESSAGE, port_of
+from ntgate.services.port import PORT_MESSAGE, port_of
 from ntgate.services.security_capture import SECURITY_QUALITY_OF_SERVICE
 
-PORT_CONNECT = 1
-SECTION_MAP_READ_WRITE = 0x06
 STATIC_TRACKING = 0
 
 
@@ -67,7 +71,7 @@ def _offered(caller: Thread, pointer: InOutOpt[PORT_SECTION_WRITE]) -> SharedVie
     given = pointer.read()
     if given.Length != PORT_SECTION_WRITE.SIZE:
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
-    body = caller.object(given.SectionHandle, "Section", SECTION_MAP_READ_WRITE)
+    body = caller.object(given.SectionHandle, "Section", SECTION_MAP_READ | SECTION_MAP_WRITE)
     section = caller.executive.objects.companion(body, Section)
     view = SharedView(body, section, given.SectionOffset, given.ViewSize)
     view.base = view.map_into(caller.process)

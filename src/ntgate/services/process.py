@@ -7,9 +7,8 @@ from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, NTSTATUS
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import PROCESS_TERMINATE
 from ntgate.services.thread_create import process_of
-
-PROCESS_TERMINATE = 0x0001
 
 
 @service()

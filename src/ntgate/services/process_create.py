@@ -27,18 +27,21 @@ from ntgate.executive.ps import job, start
 from ntgate.executive.ps.environment import ProcessParameters
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import (
+    DEBUG_PROCESS_ASSIGN,
+    JOB_OBJECT_ASSIGN_PROCESS,
+    PROCESS_CREATE_PROCESS,
+    PROCESS_QUERY_INFORMATION,
+    PROCESS_QUERY_LIMITED_INFORMATION,
+    SECTION_MAP_EXECUTE,
+    TOKEN_ASSIGN_PRIMARY,
+    TOKEN_QUERY,
+)
 from ntgate.layout.ps import EJOB
 from ntgate.services import ps_attributes as ps
 from ntgate.services.capture import object_attributes
 from ntgate.services.port import port_of
 from ntgate.services.thread_create import process_of, thread_handle
-
-PROCESS_CREATE_PROCESS, PROCESS_QUERY_INFORMATION = 0x0080, 0x0400
-PROCESS_QUERY_LIMITED_INFORMATION = 0x1000
-SECTION_MAP_EXECUTE = 0x0008
-JOB_OBJECT_ASSIGN_PROCESS = 0x0001
-TOKEN_ASSIGN_PRIMARY, TOKEN_QUERY = 0x0001, 0x0008
-DEBUG_PROCESS_ASSIGN = 0x0002
 
 PROCESS_CREATE_FLAGS_BREAKAWAY       = 0x001
 PROCESS_CREATE_FLAGS_NO_DEBUG_INHERIT = 0x002

@@ -17,18 +17,17 @@ from ntgate.dispatch.types import (
     SizedBy,
 )
 from ntgate.errors import NtError
-from ntgate.executive.ob.attributes import MAXIMUM_ALLOWED
 from ntgate.executive.ob.handles import CURRENT_PROCESS
 from ntgate.executive.ps.job import times
 from ntgate.executive.ps.start import image_information
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import MAXIMUM_ALLOWED, PROCESS_QUERY_INFORMATION
 from ntgate.layout.mm import EPROCESS_VM
 from ntgate.layout.ob import DEVICE_MAP, HANDLE_TABLE
 from ntgate.services.ps_information import PAGE, answer, answer_string
 from ntgate.services.thread_create import process_of
 
-PROCESS_QUERY_INFORMATION = 0x0400
 (
     ProcessBasicInformation, ProcessQuotaLimits, ProcessIoCounters, ProcessVmCounters,
     ProcessTimes, ProcessBasePriority, ProcessRaisePriority, ProcessDebugPort,

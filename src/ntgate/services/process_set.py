@@ -13,20 +13,23 @@ from ntgate.errors import NtError
 from ntgate.executive.lpc import exception_port
 from ntgate.executive.mm import allocate
 from ntgate.executive.mm.protection import PAGE_READWRITE
-from ntgate.executive.ob.attributes import SYNCHRONIZE
 from ntgate.executive.ps.suspend import CLASS_PRIORITIES, set_process_priority
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.executive.se import privileges as p
 from ntgate.layout import ntstatus
+from ntgate.layout.access import (
+    PROCESS_SET_INFORMATION,
+    PROCESS_SET_PORT,
+    PROCESS_SET_QUOTA,
+    SYNCHRONIZE,
+    TOKEN_ASSIGN_PRIMARY,
+)
 from ntgate.layout.mm import EPROCESS_VM
 from ntgate.services import process_query as query
 from ntgate.services.port import port_of
 from ntgate.services.ps_information import PAGE, demand, given, u32
 from ntgate.services.thread_create import process_of
 
-PROCESS_SET_INFORMATION, PROCESS_SET_QUOTA = 0x0200, 0x0100
-PROCESS_SET_SESSIONID, PROCESS_SET_PORT = 0x0004, 0x0800
-TOKEN_ASSIGN_PRIMARY = 0x0001
 ProcessExceptionPort, ProcessAccessToken, ProcessUserModeIOPL = 8, 9, 16
 ProcessEnableAlignmentFaultFixup = 17
 ProcessForegroundInformation, ProcessPagePriority = 25, 39

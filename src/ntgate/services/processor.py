@@ -7,8 +7,8 @@ from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PVOID, ULONG
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import PROCESS_VM_WRITE
 
-PROCESS_VM_WRITE = 0x0020
 FIRST_PROCESSOR = 0
 
 

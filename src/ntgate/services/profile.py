@@ -12,12 +12,10 @@ from ntgate.executive.ob import UNNAMED
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.se.privileges import SE_SYSTEM_PROFILE
 from ntgate.layout import ntstatus
+from ntgate.layout.access import PROCESS_QUERY_INFORMATION, PROFILE_ALL_ACCESS, PROFILE_CONTROL
 from ntgate.services.ps_information import demand
 from ntgate.services.thread_create import process_of
 
-PROCESS_QUERY_INFORMATION = 0x0400
-PROFILE_CONTROL = 1
-PROFILE_ALL_ACCESS = 0xF0001
 FEWEST_BITS, MOST_BITS = 2, 31  # of a bucket's size
 SEGMENTS_END = 0x10000  # a base below that is a selector, where no bucket size is given
 PROFILE_ALIGNMENT_FIXUP = 1

@@ -26,16 +26,21 @@ from ntgate.errors import NtError
 from ntgate.executive.cm import Key, NewKey
 from ntgate.executive.cm.node import from_utf16
 from ntgate.executive.cm.notify import NotifyBlock, Post
-from ntgate.executive.cm.registry import KEY_NOTIFY, KEY_QUERY_VALUE, KEY_SET_VALUE, KEY_WRITE
 from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ob import ObjectAttributes as Attributes
-from ntgate.executive.ob.attributes import DELETE
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import (
+    DELETE,
+    EVENT_MODIFY_STATE,
+    KEY_NOTIFY,
+    KEY_QUERY_VALUE,
+    KEY_SET_VALUE,
+    KEY_WRITE,
+)
 from ntgate.layout.ke import DISPATCHER_HEADER
 from ntgate.services.capture import object_attributes
 
-EVENT_MODIFY_STATE = 2
 LARGEST_DATA = 0x1000000  # what is copied at once
 KeyWriteTimeInformation, KeyWow64FlagsInformation = 0, 1
 

@@ -17,14 +17,13 @@ from ntgate.dispatch.types import (
     OutOpt,
 )
 from ntgate.executive.cm import hives
-from ntgate.executive.cm.registry import KEY_WRITE
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.se.privileges import SE_BACKUP, SE_RESTORE
 from ntgate.layout import ntstatus
+from ntgate.layout.access import EVENT_MODIFY_STATE, KEY_WRITE
 from ntgate.services.ps_information import demand
 from ntgate.services.registry import key_attributes, key_of
 
-EVENT_MODIFY_STATE = 2
 REG_STANDARD_FORMAT, REG_LATEST_FORMAT, REG_NO_COMPRESSION = 1, 2, 4
 REG_FORCE_RESTORE, REG_APP_HIVE = 8, 0x10
 REG_INIT_BOOT_ACCEPTED_BASE, REG_INIT_MAX_VALID_CONDITION = 0x10, 0x10 + 999

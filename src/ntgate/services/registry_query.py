@@ -26,9 +26,9 @@ from ntgate.dispatch.types import (
 from ntgate.executive.cm import KeyNode, Value
 from ntgate.executive.cm.hives import open_subkeys
 from ntgate.executive.cm.node import utf16
-from ntgate.executive.cm.registry import KEY_ENUMERATE_SUB_KEYS, KEY_QUERY_VALUE
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import KEY_ENUMERATE_SUB_KEYS, KEY_QUERY_VALUE
 from ntgate.services.registry import key_attributes, key_of, value_name
 
 KEY_INFORMATION_CLASS = Annotated[int, Scalar("KEY_INFORMATION_CLASS")]

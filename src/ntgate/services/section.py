@@ -51,15 +51,20 @@ from ntgate.executive.mm.section import (
 from ntgate.executive.mm.view import MappedView
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import (
+    PROCESS_VM_OPERATION,
+    SECTION_EXTEND_SIZE,
+    SECTION_MAP_EXECUTE,
+    SECTION_MAP_EXECUTE_EXPLICIT,
+    SECTION_MAP_READ,
+    SECTION_MAP_WRITE,
+    SECTION_QUERY,
+)
 from ntgate.services.capture import object_attributes
 from ntgate.services.file_request import answer, either_access, file_of
 from ntgate.services.memory_wish import address_wish
 from ntgate.services.named import open_object
 
-SECTION_QUERY, SECTION_MAP_WRITE, SECTION_MAP_READ = 1, 2, 4
-SECTION_MAP_EXECUTE, SECTION_EXTEND_SIZE = 8, 16
-SECTION_MAP_EXECUTE_EXPLICIT = 0x20  # newer than XP, whose SECTION_MAP_EXECUTE is the whole of it
-PROCESS_VM_OPERATION = 0x0008
 SectionBasicInformation, SectionImageInformation = 0, 1
 INFORMATION_SIZES = (0x10, 0x30)
 PAGE_FLAGS = 0xFF  # without PAGE_GUARD and the like

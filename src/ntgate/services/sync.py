@@ -31,15 +31,19 @@ from ntgate.executive.ke.wait import (
     WAIT_ALL,
     WAIT_ANY,
 )
-from ntgate.executive.ob.attributes import SYNCHRONIZE
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import lists, ntstatus
+from ntgate.layout.access import (
+    EVENT_MODIFY_STATE,
+    EVENT_QUERY_STATE,
+    MUTANT_QUERY_STATE,
+    SEMAPHORE_MODIFY_STATE,
+    SEMAPHORE_QUERY_STATE,
+    SYNCHRONIZE,
+)
 from ntgate.layout.ke import DISPATCHER_HEADER, KMUTANT, KSEMAPHORE
 from ntgate.services.named import create_object, open_object
 
-EVENT_QUERY_STATE, EVENT_MODIFY_STATE = 1, 2
-MUTANT_QUERY_STATE = 1
-SEMAPHORE_QUERY_STATE, SEMAPHORE_MODIFY_STATE = 1, 2
 MAXIMUM_WAIT_OBJECTS = 64
 NotificationEvent, SynchronizationEvent = 0, 1
 WaitAll, WaitAny = 0, 1

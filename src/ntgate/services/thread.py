@@ -21,9 +21,9 @@ from ntgate.executive.ps import apc, suspend
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
+from ntgate.layout.access import THREAD_GET_CONTEXT, THREAD_SET_CONTEXT, THREAD_TERMINATE
 from ntgate.services.thread_create import thread_of
 
-THREAD_TERMINATE, THREAD_GET_CONTEXT, THREAD_SET_CONTEXT = 0x01, 0x08, 0x10
 DELAY_EXECUTION = 4  # KTHREAD.WaitReason
 
 

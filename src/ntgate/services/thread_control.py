@@ -10,10 +10,8 @@ from ntgate.dispatch.types import HANDLE, ULONG, InOutOpt, Out, OutOpt
 from ntgate.executive.ps import suspend
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import PROCESS_SUSPEND_RESUME, THREAD_ALERT, THREAD_SUSPEND_RESUME
 from ntgate.services.thread_create import process_of, thread_of
-
-THREAD_SUSPEND_RESUME, THREAD_ALERT = 0x0002, 0x0004
-PROCESS_SUSPEND_RESUME = 0x0800
 
 
 @service()

@@ -26,6 +26,15 @@ from ntgate.executive.ob import attributes as a
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.executive.ps.user_thread import Stack, create_thread_on, create_user_thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import (
+    PROCESS_CREATE_THREAD,
+    PROCESS_QUERY_INFORMATION,
+    THREAD_ALL_ACCESS,
+    THREAD_QUERY_INFORMATION,
+    THREAD_QUERY_LIMITED_INFORMATION,
+    THREAD_SET_INFORMATION,
+    THREAD_SET_LIMITED_INFORMATION,
+)
 from ntgate.services.capture import object_attributes
 from ntgate.services.ps_attributes import (
     PS_ATTRIBUTE_CLIENT_ID,
@@ -33,12 +42,8 @@ from ntgate.services.ps_attributes import (
     read_attributes,
 )
 
-PROCESS_CREATE_THREAD, PROCESS_QUERY_INFORMATION = 0x0002, 0x0400
 THREAD_CREATE_FLAGS_CREATE_SUSPENDED = 0x01
 THREAD_CREATE_FLAGS_HIDE_FROM_DEBUGGER = 0x04
-THREAD_ALL_ACCESS = 0x1F03FF
-THREAD_SET_INFORMATION, THREAD_QUERY_INFORMATION = 0x0020, 0x0040
-THREAD_SET_LIMITED_INFORMATION, THREAD_QUERY_LIMITED_INFORMATION = 0x0400, 0x0800
 MOST_ZERO_BITS = 21
 INITIAL_TEB_SIZE = 0x14
 

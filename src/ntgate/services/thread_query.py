@@ -20,10 +20,10 @@ from ntgate.executive.ps.suspend import base_increment
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
+from ntgate.layout.access import THREAD_QUERY_INFORMATION
 from ntgate.services.ps_information import answer
 from ntgate.services.thread_create import thread_of
 
-THREAD_QUERY_INFORMATION = 0x0040
 (
     ThreadBasicInformation, ThreadTimes, ThreadPriority, ThreadBasePriority,
     ThreadAffinityMask, ThreadImpersonationToken, ThreadDescriptorTableEntry,

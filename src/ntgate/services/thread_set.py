@@ -19,13 +19,12 @@ from ntgate.executive.ps.suspend import (
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.se import privileges as p
 from ntgate.layout import ntstatus
+from ntgate.layout.access import THREAD_SET_INFORMATION, THREAD_SET_THREAD_TOKEN, TOKEN_IMPERSONATE
 from ntgate.memory.user import AccessViolation
 from ntgate.services import thread_query as query
 from ntgate.services.ps_information import demand, given, u32
 from ntgate.services.thread_create import thread_of
 
-THREAD_SET_INFORMATION, THREAD_SET_THREAD_TOKEN = 0x0020, 0x0080
-TOKEN_IMPERSONATE = 0x0004
 ThreadPowerThrottlingState = 49
 MAXIMUM_PROCESSORS = 32
 THE_PROCESSOR = 1  # an affinity mask

@@ -25,10 +25,10 @@ from ntgate.dispatch.types import (
 )
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import TIMER_MODIFY_STATE, TIMER_QUERY_STATE
 from ntgate.layout.ke import DISPATCHER_HEADER, ETIMER
 from ntgate.services.named import create_object, open_object
 
-TIMER_QUERY_STATE, TIMER_MODIFY_STATE = 1, 2
 NotificationTimer, SynchronizationTimer = 0, 1
 TimerBasicInformation = 0
 BASIC = struct.Struct("<qB7x")  # TIMER_BASIC_INFORMATION

@@ -30,19 +30,12 @@ from ntgate.executive.se.token import (
     Token,
 )
 from ntgate.layout import ntstatus
-
-PROCESS_QUERY_INFORMATION, THREAD_QUERY_INFORMATION = 0x0400, 0x0040
-
-# Rights to tokens, from winnt.h.
-TOKEN_ASSIGN_PRIMARY    = 0x001
-TOKEN_DUPLICATE         = 0x002
-TOKEN_IMPERSONATE       = 0x004
-TOKEN_QUERY             = 0x008
-TOKEN_QUERY_SOURCE      = 0x010
-TOKEN_ADJUST_PRIVILEGES = 0x020
-TOKEN_ADJUST_GROUPS     = 0x040
-TOKEN_ADJUST_DEFAULT    = 0x080
-TOKEN_ADJUST_SESSIONID  = 0x100
+from ntgate.layout.access import (
+    PROCESS_QUERY_INFORMATION,
+    THREAD_QUERY_INFORMATION,
+    TOKEN_QUERY,
+    TOKEN_QUERY_SOURCE,
+)
 
 # Handles that Wine's DLLs use instead of opening one; XP has none such.
 PROCESS_TOKEN, THREAD_TOKEN, EFFECTIVE_TOKEN = 0xFFFFFFFC, 0xFFFFFFFB, 0xFFFFFFFA

@@ -44,6 +44,14 @@ from ntgate.executive.se.token import (
     filtered,
 )
 from ntgate.layout import ntstatus
+from ntgate.layout.access import (
+    TOKEN_ADJUST_DEFAULT,
+    TOKEN_ADJUST_GROUPS,
+    TOKEN_ADJUST_PRIVILEGES,
+    TOKEN_ADJUST_SESSIONID,
+    TOKEN_DUPLICATE,
+    TOKEN_QUERY,
+)
 from ntgate.services import security_capture as capture
 from ntgate.services import token as t
 from ntgate.services.capture import object_attributes
@@ -124,14 +132,14 @@ def _set_label(caller: Thread, token: Token, address: int) -> None:
 
 # Class: least length, right to the token, what it does.
 CHANGES: dict[int, tuple[int, int, Callable[[Thread, Token, int], None]]] = {
-    t.TokenOwner:            (4, t.TOKEN_ADJUST_DEFAULT, _set_owner),
-    t.TokenPrimaryGroup:     (4, t.TOKEN_ADJUST_DEFAULT, _set_primary_group),
-    t.TokenDefaultDacl:      (4, t.TOKEN_ADJUST_DEFAULT, _set_default_dacl),
-    t.TokenSessionId:        (4, t.TOKEN_ADJUST_DEFAULT | t.TOKEN_ADJUST_SESSIONID, _set_session),
-    t.TokenSessionReference: (4, t.TOKEN_ADJUST_DEFAULT, _set_session_reference),
-    t.TokenAuditPolicy:      (8, t.TOKEN_ADJUST_DEFAULT, _set_audit_policy),
-    t.TokenOrigin:           (8, t.TOKEN_ADJUST_DEFAULT, _set_origin),
-    t.TokenIntegrityLevel:   (8, t.TOKEN_ADJUST_DEFAULT, _set_label),
+    t.TokenOwner:            (4, TOKEN_ADJUST_DEFAULT, _set_owner),
+    t.TokenPrimaryGroup:     (4, TOKEN_ADJUST_DEFAULT, _set_primary_group),
+    t.TokenDefaultDacl:      (4, TOKEN_ADJUST_DEFAULT, _set_default_dacl),
+    t.TokenSessionId:        (4, TOKEN_ADJUST_DEFAULT | TOKEN_ADJUST_SESSIONID, _set_session),
+    t.TokenSessionReference: (4, TOKEN_ADJUST_DEFAULT, _set_session_reference),
+    t.TokenAuditPolicy:      (8, TOKEN_ADJUST_DEFAULT, _set_audit_policy),
+    t.TokenOrigin:           (8, TOKEN_ADJUST_DEFAULT, _set_origin),
+    t.TokenIntegrityLevel:   (8, TOKEN_ADJUST_DEFAULT, _set_label),
 }  # fmt: skip
 
 
@@ -206,9 +214,9 @@ def NtAdjustPrivilegesToken(
     """Enable, disable or remove privileges; STATUS_NOT_ALL_ASSIGNED for some it hasn't."""
     if not DisableAllPrivileges and not NewState:
         return ntstatus.STATUS_INVALID_PARAMETER
-    access = t.TOKEN_ADJUST_PRIVILEGES
+    access = TOKEN_ADJUST_PRIVILEGES
     if PreviousState:
-        access |= t.TOKEN_QUERY
+        access |= TOKEN_QUERY
         caller.memory.probe_for_write(PreviousState, min(BufferLength, MOST_CHANGES_SIZE))
         caller.memory.probe_for_write(ReturnLength.address, 4)
     wanted = None if DisableAllPrivileges else capture.privileges(caller.memory, NewState)
@@ -269,9 +277,9 @@ def NtAdjustGroupsToken(
     """Enable and disable groups that aren't mandatory."""
     if not ResetToDefault and not NewState:
         return ntstatus.STATUS_INVALID_PARAMETER
-    access = t.TOKEN_ADJUST_GROUPS
+    access = TOKEN_ADJUST_GROUPS
     if PreviousState:
-        access |= t.TOKEN_QUERY
+        access |= TOKEN_QUERY
         caller.memory.probe_for_write(PreviousState, min(BufferLength, MOST_CHANGES_SIZE))
         ReturnLength.probe()
     wanted = None if ResetToDefault else capture.groups(caller.memory, NewState)
@@ -329,7 +337,7 @@ def NtDuplicateToken(
         level, effective_only = EffectiveOnly, False
         if level > SecurityDelegation:
             return ntstatus.STATUS_BAD_IMPERSONATION_LEVEL
-    source = token_of(caller, ExistingTokenHandle, t.TOKEN_DUPLICATE)
+    source = token_of(caller, ExistingTokenHandle, TOKEN_DUPLICATE)
     objects = caller.executive.objects
     granted = objects.query_handle(caller.process.handles, ExistingTokenHandle).granted_access
     body = caller.executive.security.duplicate(
@@ -361,7 +369,7 @@ def NtFilterToken(
     restricted = capture.groups(memory, RestrictedSids) if RestrictedSids else []
     if any(group.attributes for group in restricted):
         return ntstatus.STATUS_INVALID_PARAMETER
-    source = token_of(caller, ExistingTokenHandle, t.TOKEN_DUPLICATE)
+    source = token_of(caller, ExistingTokenHandle, TOKEN_DUPLICATE)
     objects, security = caller.executive.objects, caller.executive.security
     granted = objects.query_handle(caller.process.handles, ExistingTokenHandle).granted_access
     contents = filtered(
@@ -443,8 +451,8 @@ def NtCompareTokens(
 ) -> Outcome:
     """Whether two tokens grant the same: user, groups, restrictions and privileges."""
     Equal.probe()
-    first = token_of(caller, FirstTokenHandle, t.TOKEN_QUERY)
-    second = token_of(caller, SecondTokenHandle, t.TOKEN_QUERY)
+    first = token_of(caller, FirstTokenHandle, TOKEN_QUERY)
+    second = token_of(caller, SecondTokenHandle, TOKEN_QUERY)
     Equal.write(int(_identity(first) == _identity(second)))
     return ntstatus.STATUS_SUCCESS
 

@@ -23,6 +23,7 @@ from ntgate.executive.mm.copy import copy_virtual
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
+from ntgate.layout.access import PROCESS_VM_OPERATION, PROCESS_VM_READ, PROCESS_VM_WRITE
 from ntgate.services.system_information import (
     SYSTEM_INFORMATION_CLASS,
     Answer,
@@ -30,7 +31,6 @@ from ntgate.services.system_information import (
 )
 from ntgate.services.thread_create import process_of
 
-PROCESS_VM_OPERATION, PROCESS_VM_READ, PROCESS_VM_WRITE = 0x0008, 0x0010, 0x0020
 SystemNativeBasicInformation = 114
 USER_SPACE = m.MM_HIGHEST_USER_ADDRESS + 1
 

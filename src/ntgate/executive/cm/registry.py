@@ -18,6 +18,7 @@ from ntgate.executive.ke.clock import Clock
 from ntgate.executive.ob import HandleClosing, ObjectAttributes, ObjectManager
 from ntgate.executive.ob import attributes as a
 from ntgate.layout import lists, ntstatus
+from ntgate.layout.access import KEY_CREATE_SUB_KEY
 from ntgate.layout.cm import CM_KEY_BODY, KEY_BODY_TYPE
 from ntgate.layout.ob import HANDLE_TABLE
 from ntgate.records import dataclass
@@ -27,15 +28,6 @@ if TYPE_CHECKING:
 
 # The machine's accounts have the domain that Wine's advapi32 gives to those of a computer.
 USER_SID = "S-1-5-21-0-0-0-500"
-
-# Key rights, from winnt.h.
-KEY_QUERY_VALUE        = 0x01
-KEY_SET_VALUE          = 0x02
-KEY_CREATE_SUB_KEY     = 0x04
-KEY_ENUMERATE_SUB_KEYS = 0x08
-KEY_NOTIFY             = 0x10
-KEY_CREATE_LINK        = 0x20
-KEY_WRITE              = 0x20006
 
 REG_CREATED_NEW_KEY, REG_OPENED_EXISTING_KEY = 1, 2
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from ntgate.executive.se.acl import CONTAINER_INHERIT_ACE, allow, make_acl
 from ntgate.executive.se.descriptor import SE_DACL_PRESENT, Descriptor
 from ntgate.executive.se.sids import ADMINISTRATORS, LOCAL_SYSTEM, USERS
-
-KEY_ALL_ACCESS = 0xF003F
-KEY_READ = 0x20019
+from ntgate.layout.access import KEY_ALL_ACCESS, KEY_READ
 
 
 def default_descriptor() -> bytes:

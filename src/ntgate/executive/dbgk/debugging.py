@@ -29,6 +29,7 @@ from ntgate.executive.ob.attributes import DUPLICATE_SAME_ACCESS
 from ntgate.executive.ob.types import HandleClosing
 from ntgate.executive.ps import suspend
 from ntgate.layout import lists, ntstatus
+from ntgate.layout.access import PROCESS_ALL_ACCESS, THREAD_ALL_ACCESS
 from ntgate.layout.io import KEVENT
 from ntgate.layout.ps import EPROCESS, PEB
 from ntgate.memory.user import AccessViolation
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 TAG = b"DbgE"
 EXECUTIVE = 0  # KTHREAD.WaitReason
-THREAD_ALL_ACCESS, PROCESS_ALL_ACCESS = 0x1F03FF, 0x1F0FFF
 
 
 class Debugging:

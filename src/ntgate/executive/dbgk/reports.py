@@ -13,9 +13,10 @@ from ntgate.executive.dbgk.messages import NOWAIT, SUSPEND, Api
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.open_file import Create
 from ntgate.executive.ob import ObjectAttributes
-from ntgate.executive.ob.attributes import OBJ_CASE_INSENSITIVE, SYNCHRONIZE
+from ntgate.executive.ob.attributes import OBJ_CASE_INSENSITIVE
 from ntgate.executive.ps import suspend
 from ntgate.layout import ntstatus
+from ntgate.layout.access import SYNCHRONIZE
 from ntgate.layout.ps import PEB
 from ntgate.memory.user import AccessViolation
 

@@ -9,7 +9,7 @@ from ntgate.executive.io import constants as c
 from ntgate.executive.io import information_class as i
 from ntgate.executive.io.open_file import Create, OpenFile
 from ntgate.executive.ob import ObjectAttributes
-from ntgate.executive.ob.attributes import SYNCHRONIZE
+from ntgate.layout.access import SYNCHRONIZE
 
 if TYPE_CHECKING:
     from ntgate.executive.io.manager import IoManager

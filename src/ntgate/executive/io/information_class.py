@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ntgate.executive.io import constants as c
-from ntgate.executive.ob.attributes import DELETE
+from ntgate.layout.access import DELETE
 
 FileDirectoryInformation       = 1
 FileFullDirectoryInformation   = 2

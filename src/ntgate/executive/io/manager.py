@@ -23,6 +23,7 @@ from ntgate.executive.ob import attributes as a
 from ntgate.layout import io as layout
 from ntgate.layout import lists
 from ntgate.layout import ntstatus as s
+from ntgate.layout.access import MAXIMUM_ALLOWED
 from ntgate.layout.io import DEVICE_OBJECT, DRIVER_OBJECT, FILE_OBJECT
 from ntgate.layout.ke import DISPATCHER_HEADER
 from ntgate.records import dataclass
@@ -143,8 +144,8 @@ class IoManager:
         create: `path` and `related` are filled in here, `access` may have generic rights, and
         `information` says what was done.
         """
-        create.maximum = bool(create.access & a.MAXIMUM_ALLOWED)
-        create.access = self.file_type.grant(create.access & ~a.MAXIMUM_ALLOWED)
+        create.maximum = bool(create.access & MAXIMUM_ALLOWED)
+        create.access = self.file_type.grant(create.access & ~MAXIMUM_ALLOWED)
         file = self.open_object(attributes, create)
         body = file.object.address
         try:

@@ -12,8 +12,8 @@ from ntgate.executive.io import information_class as i
 from ntgate.executive.io.open_file import Create, OpenFile
 from ntgate.executive.io.pipe_client import DEFAULT, PipeClient
 from ntgate.executive.io.pipe_queue import PipeQueue
-from ntgate.executive.ob.attributes import MAXIMUM_ALLOWED
 from ntgate.layout import ntstatus as s
+from ntgate.layout.access import MAXIMUM_ALLOWED
 from ntgate.layout.io import FILE_OBJECT, FO_NAMED_PIPE
 
 if TYPE_CHECKING:

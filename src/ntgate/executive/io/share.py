@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
-from ntgate.executive.ob.attributes import DELETE
+from ntgate.layout.access import DELETE
 from ntgate.layout.io import FILE_OBJECT
 from ntgate.layout.ntstatus import STATUS_SHARING_VIOLATION
 

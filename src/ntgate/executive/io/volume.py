@@ -30,15 +30,10 @@ from ntgate.executive.io.tree import OBJECT_ID_SIZE, Directory, Entry, Node, Tre
 from ntgate.executive.io.volume_file import VolumeFile
 from ntgate.executive.mm.manager import MemoryManager
 from ntgate.executive.ob import ObjectManager
-from ntgate.executive.ob.attributes import (
-    DELETE,
-    MAXIMUM_ALLOWED,
-    OBJ_CASE_INSENSITIVE,
-    WRITE_DAC,
-    WRITE_OWNER,
-)
+from ntgate.executive.ob.attributes import OBJ_CASE_INSENSITIVE
 from ntgate.executive.ob.names import upcase
 from ntgate.layout import ntstatus as s
+from ntgate.layout.access import DELETE, MAXIMUM_ALLOWED, WRITE_DAC, WRITE_OWNER
 from ntgate.layout.io import FILE_OBJECT, FO_DELETE_ON_CLOSE, FO_TEMPORARY_FILE
 from ntgate.records import dataclass
 

@@ -1,4 +1,4 @@
-"""What an object is created or opened with: the OBJ_ flags, a name, a root; access rights."""
+"""What an object is created or opened with: the OBJ_ flags, a name, a root."""
 
 from __future__ import annotations
 
@@ -20,23 +20,6 @@ OBJ_VALID_ATTRIBUTES     = 0x3F2
 DUPLICATE_CLOSE_SOURCE    = 1
 DUPLICATE_SAME_ACCESS     = 2
 DUPLICATE_SAME_ATTRIBUTES = 4
-
-# Rights to directories of objects.
-DIRECTORY_CREATE_OBJECT       = 0x4
-DIRECTORY_CREATE_SUBDIRECTORY = 0x8
-
-# Access masks that are the same for every type.
-DELETE                  = 0x0001_0000
-READ_CONTROL            = 0x0002_0000
-WRITE_DAC               = 0x0004_0000
-WRITE_OWNER             = 0x0008_0000
-SYNCHRONIZE             = 0x0010_0000
-ACCESS_SYSTEM_SECURITY  = 0x0100_0000
-MAXIMUM_ALLOWED         = 0x0200_0000
-GENERIC_ALL             = 0x1000_0000
-GENERIC_EXECUTE         = 0x2000_0000
-GENERIC_WRITE           = 0x4000_0000
-GENERIC_READ            = 0x8000_0000
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,11 @@ from ntgate.executive.ob.names import split
 from ntgate.executive.ob.types import ObjectType
 from ntgate.executive.pool import Pool
 from ntgate.layout import ntstatus
+from ntgate.layout.access import (
+    ACCESS_SYSTEM_SECURITY,
+    DIRECTORY_CREATE_OBJECT,
+    DIRECTORY_CREATE_SUBDIRECTORY,
+)
 from ntgate.memory.kernel import KernelMemory
 from ntgate.records import dataclass
 
@@ -105,7 +110,7 @@ class Namespace(Handles):
                 flags = attributes.attributes
                 if is_new:  # its maker may do with it what he has asked for
                     access = self.type_of(body).grant(desired_access)
-                    if access & a.ACCESS_SYSTEM_SECURITY:
+                    if access & ACCESS_SYSTEM_SECURITY:
                         access = self.check_access(body, desired_access)
                     handle = self.create_handle(table, body, access, flags)
                 else:
@@ -156,7 +161,7 @@ class Namespace(Handles):
             if not kernel:
                 is_directory = kind.name == "Directory"
                 right = (
-                    a.DIRECTORY_CREATE_SUBDIRECTORY if is_directory else a.DIRECTORY_CREATE_OBJECT
+                    DIRECTORY_CREATE_SUBDIRECTORY if is_directory else DIRECTORY_CREATE_OBJECT
                 )
                 self.check_access(found.directory, right)
             self.insert_entry(found.directory, found.name, body)

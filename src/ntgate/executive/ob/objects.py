@@ -18,6 +18,7 @@ from ntgate.executive.ob.handle_counts import OB_FLAG_SINGLE_HANDLE_ENTRY, Handl
 from ntgate.executive.ob.types import ROWS, ObjectType, TypeRow
 from ntgate.executive.pool import Pool
 from ntgate.layout import lists, ntstatus
+from ntgate.layout.access import SYNCHRONIZE
 from ntgate.layout.ke import DISPATCHER_HEADER
 from ntgate.layout.ob import (
     OBJECT_HEADER,
@@ -239,7 +240,7 @@ class Objects:
         mapping = info.GenericMapping
         (mapping.GenericRead, mapping.GenericWrite, mapping.GenericExecute,
          mapping.GenericAll) = row.access  # fmt: skip
-        synchronize = a.SYNCHRONIZE if info.UseDefaultObject else 0
+        synchronize = SYNCHRONIZE if info.UseDefaultObject else 0
         info.ValidAccessMask = mapping.GenericAll | synchronize
         info.SecurityRequired = row.needs_security
         info.MaintainHandleCount = row.counts_handles

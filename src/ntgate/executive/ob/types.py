@@ -9,6 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ntgate.executive.ob import attributes as a
+from ntgate.layout.access import (
+    ACCESS_SYSTEM_SECURITY,
+    GENERIC_ALL,
+    GENERIC_EXECUTE,
+    GENERIC_READ,
+    GENERIC_WRITE,
+    MAXIMUM_ALLOWED,
+)
 from ntgate.layout.ob import OBJECT_TYPE
 from ntgate.memory.kernel import KernelMemory
 from ntgate.records import dataclass
@@ -161,13 +169,13 @@ class ObjectType:
     def map_generic(self, access: int) -> int:
         """Replace the generic rights by those that they stand for with this type."""
         mapping = self.view.TypeInfo.GenericMapping
-        if access & a.GENERIC_READ:
+        if access & GENERIC_READ:
             access |= mapping.GenericRead
-        if access & a.GENERIC_WRITE:
+        if access & GENERIC_WRITE:
             access |= mapping.GenericWrite
-        if access & a.GENERIC_EXECUTE:
+        if access & GENERIC_EXECUTE:
             access |= mapping.GenericExecute
-        if access & a.GENERIC_ALL:
+        if access & GENERIC_ALL:
             access |= mapping.GenericAll
         return access & 0x0FFF_FFFF
 
@@ -178,9 +186,9 @@ class ObjectType:
         """
         access = self.map_generic(desired)
         info = self.view.TypeInfo
-        if access & a.MAXIMUM_ALLOWED:
+        if access & MAXIMUM_ALLOWED:
             access |= info.GenericMapping.GenericAll
-        return access & (info.ValidAccessMask | a.ACCESS_SYSTEM_SECURITY)
+        return access & (info.ValidAccessMask | ACCESS_SYSTEM_SECURITY)
 
     def count_objects(self, change: int) -> None:
         view = self.view

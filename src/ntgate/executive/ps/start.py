@@ -21,11 +21,12 @@ from ntgate.executive.mm.section import (
 )
 from ntgate.executive.mm.view import map_view
 from ntgate.executive.ob import ObjectAttributes
-from ntgate.executive.ob.attributes import OBJ_CASE_INSENSITIVE, SYNCHRONIZE
+from ntgate.executive.ob.attributes import OBJ_CASE_INSENSITIVE
 from ntgate.executive.ps.environment import PEB_SIZE, ProcessParameters, peb
 from ntgate.executive.ps.thread import Process, Thread, UserImages
 from ntgate.executive.ps.user_thread import create_user_thread
 from ntgate.layout import ntstatus
+from ntgate.layout.access import SYNCHRONIZE
 from ntgate.layout.ps import PEB
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import field
 
-from ntgate.executive.ob import attributes as a
 from ntgate.executive.se import privileges as p
 from ntgate.executive.se import sids
 from ntgate.executive.se.acl import (
@@ -25,6 +24,17 @@ from ntgate.executive.se.descriptor import SE_DACL_PRESENT, Descriptor
 from ntgate.executive.se.sids import Sid
 from ntgate.executive.se.token import Token
 from ntgate.layout import ntstatus
+from ntgate.layout.access import (
+    ACCESS_SYSTEM_SECURITY,
+    GENERIC_ALL,
+    GENERIC_EXECUTE,
+    GENERIC_READ,
+    GENERIC_WRITE,
+    MAXIMUM_ALLOWED,
+    READ_CONTROL,
+    WRITE_DAC,
+    WRITE_OWNER,
+)
 from ntgate.records import dataclass
 
 SPECIFIC_AND_STANDARD = 0x01FF_FFFF
@@ -40,8 +50,8 @@ class GenericMapping:
     def map(self, access: int) -> int:
         """The specific rights in place of the generic ones."""
         for generic, specific in (
-            (a.GENERIC_READ, self.read), (a.GENERIC_WRITE, self.write),
-            (a.GENERIC_EXECUTE, self.execute), (a.GENERIC_ALL, self.all),
+            (GENERIC_READ, self.read), (GENERIC_WRITE, self.write),
+            (GENERIC_EXECUTE, self.execute), (GENERIC_ALL, self.all),
         ):  # fmt: skip
             if access & generic:
                 access |= specific
@@ -89,10 +99,10 @@ def access_check(
 
 
 def _result(desired: int, available: int) -> tuple[int, int]:
-    wanted = desired & ~a.MAXIMUM_ALLOWED
+    wanted = desired & ~MAXIMUM_ALLOWED
     if wanted & ~available:
         return 0, ntstatus.STATUS_ACCESS_DENIED
-    granted = available if desired & a.MAXIMUM_ALLOWED else wanted
+    granted = available if desired & MAXIMUM_ALLOWED else wanted
     if not granted:
         return 0, ntstatus.STATUS_ACCESS_DENIED
     return granted, ntstatus.STATUS_SUCCESS
@@ -101,15 +111,15 @@ def _result(desired: int, available: int) -> tuple[int, int]:
 def _by_privilege(request: Request) -> int | None:
     """Rights that privileges give; None where one that is needed isn't held."""
     granted = 0
-    if request.desired & a.ACCESS_SYSTEM_SECURITY:
+    if request.desired & ACCESS_SYSTEM_SECURITY:
         if not request.token.has_privilege(p.SE_SECURITY):
             return None
-        granted |= a.ACCESS_SYSTEM_SECURITY
+        granted |= ACCESS_SYSTEM_SECURITY
         request.used.append(p.SE_SECURITY)
-    wants_owner = request.desired & (a.WRITE_OWNER | a.MAXIMUM_ALLOWED)
+    wants_owner = request.desired & (WRITE_OWNER | MAXIMUM_ALLOWED)
     if wants_owner and request.token.has_privilege(p.SE_TAKE_OWNERSHIP):
-        granted |= a.WRITE_OWNER
-        if request.desired & a.WRITE_OWNER:
+        granted |= WRITE_OWNER
+        if request.desired & WRITE_OWNER:
             request.used.append(p.SE_TAKE_OWNERSHIP)
     return granted
 
@@ -120,12 +130,12 @@ def _evaluate(request: Request, given: Sequence[Node], *, restricted: bool) -> l
     descriptor = request.descriptor
     if not descriptor.control & SE_DACL_PRESENT or descriptor.dacl is None:
         everything = request.mapping.all | request.desired & SPECIFIC_AND_STANDARD
-        everything &= ~(a.MAXIMUM_ALLOWED | a.ACCESS_SYSTEM_SECURITY)
+        everything &= ~(MAXIMUM_ALLOWED | ACCESS_SYSTEM_SECURITY)
         return [everything] * len(nodes)
     matches = _matcher(request.token, restricted=restricted)
     if descriptor.owner is not None and matches(descriptor.owner, False):
         for node in nodes:
-            node.granted |= a.READ_CONTROL | a.WRITE_DAC
+            node.granted |= READ_CONTROL | WRITE_DAC
     for ace in descriptor.dacl.aces:
         if not ace.flags & INHERIT_ONLY_ACE:
             _apply(ace, request, nodes, matches)

@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import lru_cache
 
 from ntgate.errors import NtError
-from ntgate.executive.ob import attributes as a
 from ntgate.executive.se.acl import (
     SYSTEM_MANDATORY_LABEL_ACE_TYPE,
     Acl,
@@ -18,6 +17,7 @@ from ntgate.executive.se.acl import (
 )
 from ntgate.executive.se.sids import Sid, size_at
 from ntgate.layout import ntstatus
+from ntgate.layout.access import ACCESS_SYSTEM_SECURITY, READ_CONTROL, WRITE_DAC, WRITE_OWNER
 from ntgate.records import dataclass
 
 REVISION = 1
@@ -203,9 +203,9 @@ def access_to_query(information: int) -> int:
         OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION
         | LABEL_SECURITY_INFORMATION
     ):  # fmt: skip
-        access |= a.READ_CONTROL
+        access |= READ_CONTROL
     if information & SACL_SECURITY_INFORMATION:
-        access |= a.ACCESS_SYSTEM_SECURITY
+        access |= ACCESS_SYSTEM_SECURITY
     return access
 
 
@@ -215,11 +215,11 @@ def access_to_change(information: int) -> int:
     if information & (
         OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | LABEL_SECURITY_INFORMATION
     ):
-        access |= a.WRITE_OWNER
+        access |= WRITE_OWNER
     if information & (DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION
                       | UNPROTECTED_DACL_SECURITY_INFORMATION):  # fmt: skip
-        access |= a.WRITE_DAC
+        access |= WRITE_DAC
     if information & (SACL_SECURITY_INFORMATION | PROTECTED_SACL_SECURITY_INFORMATION
                       | UNPROTECTED_SACL_SECURITY_INFORMATION):  # fmt: skip
-        access |= a.ACCESS_SYSTEM_SECURITY
+        access |= ACCESS_SYSTEM_SECURITY
     return access

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
 from ntgate.executive.ob import ObjectManager
-from ntgate.executive.ob import attributes as a
 from ntgate.executive.se import privileges as p
 from ntgate.executive.se import sids
 from ntgate.executive.se.access import GenericMapping, Request, access_check
@@ -34,6 +33,13 @@ from ntgate.executive.se.descriptor import (
 )
 from ntgate.executive.se.token import SE_GROUP_OWNER, Token
 from ntgate.layout import ntstatus
+from ntgate.layout.access import (
+    ACCESS_SYSTEM_SECURITY,
+    GENERIC_ALL,
+    GENERIC_EXECUTE,
+    GENERIC_READ,
+    MAXIMUM_ALLOWED,
+)
 
 if TYPE_CHECKING:
     from ntgate.executive.ob.types import ObjectType
@@ -143,16 +149,16 @@ class Descriptors:
         self.write(body, made.pack())
 
     def assign_public(
-        self, body: int, everybody: int = a.GENERIC_READ | a.GENERIC_EXECUTE
+        self, body: int, everybody: int = GENERIC_READ | GENERIC_EXECUTE
     ) -> None:
         """The system and its administrators may do everything, everybody what is given."""
         kind = self.objects.type_of(body)
-        read = a.GENERIC_READ | a.GENERIC_EXECUTE
+        read = GENERIC_READ | GENERIC_EXECUTE
         dacl = make_acl(
             (
                 allow(sids.WORLD, everybody),
-                allow(sids.LOCAL_SYSTEM, a.GENERIC_ALL),
-                allow(sids.ADMINISTRATORS, a.GENERIC_ALL),
+                allow(sids.LOCAL_SYSTEM, GENERIC_ALL),
+                allow(sids.ADMINISTRATORS, GENERIC_ALL),
                 allow(sids.RESTRICTED, read),
             )
         )
@@ -205,7 +211,7 @@ class Descriptors:
             return kind.grant(desired)
         descriptor = parse_descriptor(data)
         # Rights of later systems that XP's types lack fall away.
-        known = kind.view.TypeInfo.ValidAccessMask | a.MAXIMUM_ALLOWED | a.ACCESS_SYSTEM_SECURITY
+        known = kind.view.TypeInfo.ValidAccessMask | MAXIMUM_ALLOWED | ACCESS_SYSTEM_SECURITY
         mapped = kind.map_generic(desired) & known
         if kind.name in OPENED_FOR_DEBUG and token.has_privilege(p.SE_DEBUG):
             return kind.grant(desired)

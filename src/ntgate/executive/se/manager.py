@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ntgate.errors import NtError
 from ntgate.executive.io.open_file import OpenFile
 from ntgate.executive.ob import UNNAMED, ObjectAttributes
-from ntgate.executive.ob import attributes as a
 from ntgate.executive.se import privileges as p
 from ntgate.executive.se import sids, token
 from ntgate.executive.se.acl import allow, make_acl
@@ -29,6 +28,7 @@ from ntgate.executive.se.token import (
     TokenExtra,
 )
 from ntgate.layout import ntstatus
+from ntgate.layout.access import GENERIC_ALL, GENERIC_EXECUTE, GENERIC_READ, READ_CONTROL
 from ntgate.layout.ps import EPROCESS, ETHREAD
 from ntgate.layout.se import PS_IMPERSONATION_INFORMATION
 
@@ -349,7 +349,7 @@ class Security:
 
     def _system_contents(self) -> TokenContents:
         standard = SE_GROUP_ENABLED_BY_DEFAULT | SE_GROUP_ENABLED | SE_GROUP_OWNER
-        read = a.GENERIC_READ | a.GENERIC_EXECUTE | a.READ_CONTROL
+        read = GENERIC_READ | GENERIC_EXECUTE | READ_CONTROL
         return TokenContents(
             groups=(
                 Group(sids.LOCAL_SYSTEM, 0),
@@ -360,7 +360,7 @@ class Security:
             privileges=tuple(Privilege(*held) for held in p.LOCAL_SYSTEM),
             primary_group=sids.LOCAL_SYSTEM,
             default_dacl=make_acl(
-                (allow(sids.LOCAL_SYSTEM, a.GENERIC_ALL), allow(sids.ADMINISTRATORS, read))
+                (allow(sids.LOCAL_SYSTEM, GENERIC_ALL), allow(sids.ADMINISTRATORS, read))
             ),
             authentication_id=SYSTEM_LUID,
             owner=1,
@@ -386,7 +386,7 @@ class Security:
             privileges=tuple(Privilege(*held) for held in p.ADMINISTRATOR),
             primary_group=primary_group,
             default_dacl=make_acl(
-                (allow(self.user, a.GENERIC_ALL), allow(sids.LOCAL_SYSTEM, a.GENERIC_ALL))
+                (allow(self.user, GENERIC_ALL), allow(sids.LOCAL_SYSTEM, GENERIC_ALL))
             ),
             authentication_id=self.allocate_luid(),
             source_name=b"User32 ",
@@ -399,7 +399,7 @@ class Security:
             groups=(Group(sids.ANONYMOUS_LOGON, 0), Group(sids.WORLD)),
             privileges=(),
             primary_group=sids.ANONYMOUS_LOGON,
-            default_dacl=make_acl((allow(sids.WORLD, a.GENERIC_ALL),)),
+            default_dacl=make_acl((allow(sids.WORLD, GENERIC_ALL),)),
             authentication_id=ANONYMOUS_LUID,
             type=token.TokenImpersonation,
             level=token.SecurityImpersonation,
