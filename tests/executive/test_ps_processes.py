@@ -99,3 +99,10 @@ def test_two_runs_with_children_are_the_same(guest: Guest) -> None:
     for run in runs:
         run.finish()
     assert runs[0].events == runs[1].events
+
+
+def test_a_process_without_a_section_is_a_clone(guest: Guest) -> None:
+    run = GuestRun(guest("clone_process"))
+    assert run.finish() == "passed\n"
+    check_machine(run.machine)
+    assert run.machine.executive.mm.committed == 0

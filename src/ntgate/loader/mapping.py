@@ -7,7 +7,7 @@ from ntgate.executive.events import ModuleLoad
 from ntgate.executive.executive import Executive
 from ntgate.executive.mm.files import BytesFile
 from ntgate.executive.mm.section import SECTION_BODY_SIZE, Section, create_section
-from ntgate.executive.mm.view import map_view
+from ntgate.executive.mm.view import VIEW_SHARE, map_view
 from ntgate.executive.ps.thread import Process
 from ntgate.layout import ntstatus
 
@@ -46,13 +46,14 @@ class ImageLoader:
         """
         body = self._section(name, data, PAGE_READONLY, SEC_COMMIT)
         section = self.executive.objects.companion(body, Section)
-        return map_view(process.space, section, PAGE_READONLY, base=base).base
+        view = map_view(process.space, section, PAGE_READONLY, base=base, inherit=VIEW_SHARE)
+        return view.base
 
     def map(self, process: Process, name: str, file: bytes) -> int:
         """Map an image at its own base; returns the base.  Raises NtError."""
         body = self.section(name, file)
         section = self.executive.objects.companion(body, Section)
-        view = map_view(process.space, section, PAGE_EXECUTE)
+        view = map_view(process.space, section, PAGE_EXECUTE, inherit=VIEW_SHARE)
         if view.status != ntstatus.STATUS_SUCCESS:
             raise NtError(view.status)
         self.executive.events.emit(

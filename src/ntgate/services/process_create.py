@@ -24,6 +24,7 @@ from ntgate.executive.lpc import exception_port
 from ntgate.executive.ob import ObjectAttributes
 from ntgate.executive.ob import attributes as a
 from ntgate.executive.ps import job, start
+from ntgate.executive.ps.clone import create_clone
 from ntgate.executive.ps.environment import ProcessParameters
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import ntstatus
@@ -235,7 +236,7 @@ def _process_handle(
     return handle
 
 
-@service(partial="a section is needed: address spaces are not cloned")
+@service()
 def NtCreateProcessEx(
     caller: Thread,
     ProcessHandle: Out[HANDLE],
@@ -248,25 +249,30 @@ def NtCreateProcessEx(
     ExceptionPort: HANDLE,
     JobMemberLevel: ULONG,
 ) -> Outcome:
-    """Make a process of an image section, with ntdll and a PEB; threads come later."""
+    """Make a process of an image section with ntdll and a PEB, or without one of its parent's
+    memory; threads come later.
+    """
     ProcessHandle.probe()
     attributes = object_attributes(caller, ObjectAttributes)
     parent = process_of(caller, ParentProcess, PROCESS_CREATE_PROCESS)
-    if not SectionHandle:
-        return ntstatus.STATUS_NOT_IMPLEMENTED
-    section = caller.object(SectionHandle, "Section", SECTION_MAP_EXECUTE)
+    section = 0
+    if SectionHandle:
+        section = caller.object(SectionHandle, "Section", SECTION_MAP_EXECUTE)
     debug_port = _debug_port(caller, DebugPort)
     error_port = port_of(caller, ExceptionPort) if ExceptionPort else 0
-    images = parent.images or caller.process.images
-    if images is None:
-        return ntstatus.STATUS_INVALID_PARAMETER
     inherited_job = job.for_child(
         parent, breakaway=bool(Flags & PROCESS_CREATE_FLAGS_BREAKAWAY)
     )
-    process = start.create_image_process(
-        caller.executive, parent, section, images,
-        inherit_handles=bool(Flags & PROCESS_CREATE_FLAGS_INHERIT_HANDLES),
-    )  # fmt: skip
+    inherit = bool(Flags & PROCESS_CREATE_FLAGS_INHERIT_HANDLES)
+    if section:
+        images = parent.images or caller.process.images
+        if images is None:
+            return ntstatus.STATUS_INVALID_PARAMETER
+        process = start.create_image_process(
+            caller.executive, parent, section, images, inherit_handles=inherit
+        )
+    else:
+        process = create_clone(parent, inherit_handles=inherit)
     try:
         _debug(process, parent, debug_port, Flags)
         if error_port:
@@ -282,7 +288,7 @@ def NtCreateProcessEx(
     return ntstatus.STATUS_SUCCESS
 
 
-@service(partial="a section is needed: address spaces are not cloned")
+@service()
 def NtCreateProcess(
     caller: Thread,
     ProcessHandle: Out[HANDLE],
@@ -294,7 +300,9 @@ def NtCreateProcess(
     DebugPort: HANDLE,
     ExceptionPort: HANDLE,
 ) -> Outcome:
-    """Make a process of an image section, with the parent's inheritable handles if it asks."""
+    """Make a process of an image section, or a clone of its parent, with the parent's
+    inheritable handles if it asks.
+    """
     flags = PROCESS_CREATE_FLAGS_INHERIT_HANDLES if InheritObjectTable else 0
     return NtCreateProcessEx(
         caller, ProcessHandle, DesiredAccess, ObjectAttributes, ParentProcess, flags,

@@ -103,14 +103,16 @@ def NtCreateThread(
     if not ThreadContext:
         return ntstatus.STATUS_INVALID_PARAMETER
     context = caller.memory.read(ThreadContext, SIZE)
-    # INITIAL_TEB: the stack of a 16-bit thread, then base, limit and where its allocation begins.
-    _old_base, _old_limit, *stack = struct.unpack(
+    # INITIAL_TEB: base and limit of a stack that doesn't grow; without one, those of a stack
+    # that does, and where its allocation begins.
+    base, limit, *growing = struct.unpack(
         "<5I", caller.memory.read(InitialTeb, INITIAL_TEB_SIZE)
     )
+    stack = Stack(base, limit, 0) if base or limit else Stack(*growing)
     attributes = object_attributes(caller, ObjectAttributes)
     process = process_of(caller, ProcessHandle, PROCESS_CREATE_THREAD)
     thread = create_thread_on(
-        process, context, Stack(*stack), suspended=bool(CreateSuspended)
+        process, context, stack, suspended=bool(CreateSuspended)
     )
     ThreadHandle.write(thread_handle(caller, thread, DesiredAccess, attributes))
     if ClientId:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ntgate.cpu.mmu import FAULT_FETCH, FAULT_WRITE
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
+from ntgate.executive.mm.copies import is_shared_copy, own
 from ntgate.executive.mm.execute import first_fetch, make_entry, may_execute
 from ntgate.executive.mm.pages import is_tracked, page_code
 from ntgate.executive.mm.protection import COPY_CODES, WRITABLE_CODES, after_copy
@@ -57,6 +58,8 @@ def private_frame(space: ProcessSpace, vpn: int) -> int:
     if entry & pte.VALID:
         if space.manager.pfn.is_prototype(pte.frame_of(entry)):
             _copy(space, vad, vpn, index, pte.frame_of(entry))
+        elif is_shared_copy(space, entry):
+            own(space, vpn, index)
     elif entry & (pte.TRANSITION | pte.PROTOTYPE) == pte.TRANSITION:
         pass
     elif vad.is_private:
@@ -88,7 +91,10 @@ def _fault_on_valid(
             vad = space.vad_at(vpn)
             if vad is None:  # a debugger has unlinked it
                 return STATUS_ACCESS_VIOLATION
-            _copy(space, vad, vpn, index, pte.frame_of(entry))
+            if space.manager.pfn.is_prototype(pte.frame_of(entry)):
+                _copy(space, vad, vpn, index, pte.frame_of(entry))
+            else:
+                own(space, vpn, index)
             return STATUS_SUCCESS
         if not entry & pte.WRITE:
             return STATUS_ACCESS_VIOLATION

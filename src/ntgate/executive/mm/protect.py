@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
+from ntgate.executive.mm.copies import is_shared_copy, own
 from ntgate.executive.mm.execute import make_entry
 from ntgate.executive.mm.pages import is_tracked, page_code, section_code
 from ntgate.executive.mm.protection import (
@@ -88,6 +89,9 @@ def _protect_private_page(
     """A page with a frame of its own, valid or in transition."""
     pfn = space.manager.pfn
     entry = int(space.tables.ram.qwords[index])
+    if is_shared_copy(space, entry):
+        own(space, vpn, index)
+        entry = int(space.tables.ram.qwords[index])
     frame = pte.frame_of(entry)
     pfn.set_protection(frame, code)
     if not entry & pte.VALID:

@@ -19,7 +19,7 @@ from ntgate.executive.mm.section import (
     Section,
     delete_section,
 )
-from ntgate.executive.mm.view import map_view
+from ntgate.executive.mm.view import VIEW_SHARE, map_view
 from ntgate.executive.ob import ObjectAttributes
 from ntgate.executive.ob.attributes import OBJ_CASE_INSENSITIVE
 from ntgate.executive.ps.environment import PEB_SIZE, ProcessParameters, peb
@@ -106,7 +106,7 @@ def discard(process: Process, status: int) -> None:
 def _map_program(process: Process, section_body: int, section: Section) -> None:
     executive, image, file = process.executive, section.segment.image, section.segment.file
     assert image is not None and file is not None
-    view = map_view(process.space, section, PAGE_EXECUTE)
+    view = map_view(process.space, section, PAGE_EXECUTE, inherit=VIEW_SHARE)
     if view.status == ntstatus.STATUS_IMAGE_NOT_AT_BASE:
         relocate(process.space, view.base)
     executive.objects.reference(section_body)
