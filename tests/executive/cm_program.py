@@ -9,9 +9,10 @@ from ntgate.dispatch.service import SERVICES
 from ntgate.errors import NtError
 from ntgate.executive.cm import KeyNode, Registry
 from ntgate.executive.cm.registry import USER_SID
-from ntgate.executive.mm.allocate import MEM_COMMIT, MEM_RESERVE, allocate
+from ntgate.executive.mm.allocate import allocate
 from ntgate.executive.se.privileges import SE_PRIVILEGE_ENABLED
 from ntgate.layout.ke import DISPATCHER_HEADER
+from ntgate.layout.mm import MEM_COMMIT, MEM_RESERVE
 from ntgate.machine import Machine
 from ntgate.memory.user import AccessViolation
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from keystone import KS_ARCH_X86, KS_MODE_32, Ks
 
 from ntgate.boot.boot import BootedSystem, boot
-from ntgate.executive.mm.allocate import MEM_COMMIT, MEM_RESERVE, allocate
+from ntgate.executive.mm.allocate import allocate
 from ntgate.executive.mm.execute import first_fetch
 from ntgate.executive.mm.fault import access_fault, user_memory
 from ntgate.executive.mm.manager import MemoryManager
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.pool import Pool
 from ntgate.layout import machine as m
+from ntgate.layout.mm import MEM_COMMIT, MEM_RESERVE
 from ntgate.layout.ps import EPROCESS
 from ntgate.memory.user import UserMemory
 

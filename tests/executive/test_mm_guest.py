@@ -7,11 +7,21 @@ from mm_machine import NOWHERE, Guest, MmMachine, assemble
 
 from ntgate.cpu.mmu import FAULT_FETCH, FAULT_USER, FAULT_WRITE
 from ntgate.executive.mm import pte
-from ntgate.executive.mm.allocate import MEM_COMMIT, MEM_RESERVE, MEM_WRITE_WATCH, allocate
+from ntgate.executive.mm.allocate import allocate
 from ntgate.executive.mm.fault import access_fault, user_memory
-from ntgate.executive.mm.free import MEM_DECOMMIT, MEM_RELEASE, free
+from ntgate.executive.mm.free import free
 from ntgate.executive.mm.protect import protect
-from ntgate.executive.mm.protection import (
+from ntgate.executive.mm.query import query
+from ntgate.executive.mm.section import create_section
+from ntgate.executive.mm.stack import LEAST_LEFT
+from ntgate.executive.mm.view import map_view
+from ntgate.executive.mm.write_watch import get_write_watch, reset_write_watch
+from ntgate.layout.mm import (
+    MEM_COMMIT,
+    MEM_DECOMMIT,
+    MEM_RELEASE,
+    MEM_RESERVE,
+    MEM_WRITE_WATCH,
     PAGE_EXECUTE_READ,
     PAGE_EXECUTE_READWRITE,
     PAGE_GUARD,
@@ -19,12 +29,8 @@ from ntgate.executive.mm.protection import (
     PAGE_READONLY,
     PAGE_READWRITE,
     PAGE_WRITECOPY,
+    SEC_COMMIT,
 )
-from ntgate.executive.mm.query import query
-from ntgate.executive.mm.section import SEC_COMMIT, create_section
-from ntgate.executive.mm.stack import LEAST_LEFT
-from ntgate.executive.mm.view import map_view
-from ntgate.executive.mm.write_watch import get_write_watch, reset_write_watch
 from ntgate.layout.ntstatus import (
     STATUS_ACCESS_VIOLATION,
     STATUS_GUARD_PAGE_VIOLATION,

@@ -17,7 +17,14 @@ from ntgate.executive.mm.fault import access_fault, user_memory
 from ntgate.executive.mm.files import BytesFile
 from ntgate.executive.mm.image import parse_image
 from ntgate.executive.mm.protect import protect
-from ntgate.executive.mm.protection import (
+from ntgate.executive.mm.query import mapped_file_name, query
+from ntgate.executive.mm.relocate import relocate
+from ntgate.executive.mm.section import create_section, delete_section
+from ntgate.executive.mm.space import ProcessSpace
+from ntgate.executive.mm.view import are_mapped_files_the_same, map_view
+from ntgate.layout import ntstatus as s
+from ntgate.layout.mm import (
+    CONTROL_AREA,
     PAGE_EXECUTE_READ,
     PAGE_EXECUTE_READWRITE,
     PAGE_EXECUTE_WRITECOPY,
@@ -25,14 +32,11 @@ from ntgate.executive.mm.protection import (
     PAGE_READONLY,
     PAGE_READWRITE,
     PAGE_WRITECOPY,
+    SEC_COMMIT,
+    SEC_IMAGE,
+    SECTION_IMAGE_INFORMATION,
+    SUBSECTION,
 )
-from ntgate.executive.mm.query import mapped_file_name, query
-from ntgate.executive.mm.relocate import relocate
-from ntgate.executive.mm.section import SEC_COMMIT, SEC_IMAGE, create_section, delete_section
-from ntgate.executive.mm.space import ProcessSpace
-from ntgate.executive.mm.view import are_mapped_files_the_same, map_view
-from ntgate.layout import ntstatus as s
-from ntgate.layout.mm import CONTROL_AREA, SECTION_IMAGE_INFORMATION, SUBSECTION
 
 MACHINE = MmMachine()
 BASE = 0x0040_0000

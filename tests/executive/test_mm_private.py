@@ -8,20 +8,23 @@ import pytest
 from mm_machine import MmMachine
 
 from ntgate.errors import NtError
-from ntgate.executive.mm.allocate import (
+from ntgate.executive.mm.allocate import allocate, create_peb_or_teb
+from ntgate.executive.mm.fault import access_fault, user_memory
+from ntgate.executive.mm.free import free
+from ntgate.executive.mm.protect import protect
+from ntgate.executive.mm.query import MemoryBasicInformation, query, working_set
+from ntgate.executive.mm.residence import lock, unlock
+from ntgate.executive.mm.space import ProcessSpace
+from ntgate.layout import ntstatus as s
+from ntgate.layout.mm import (
     MEM_COMMIT,
+    MEM_DECOMMIT,
     MEM_PHYSICAL,
+    MEM_RELEASE,
     MEM_RESERVE,
     MEM_RESET,
     MEM_TOP_DOWN,
     MEM_WRITE_WATCH,
-    allocate,
-    create_peb_or_teb,
-)
-from ntgate.executive.mm.fault import access_fault, user_memory
-from ntgate.executive.mm.free import MEM_DECOMMIT, MEM_RELEASE, free
-from ntgate.executive.mm.protect import protect
-from ntgate.executive.mm.protection import (
     PAGE_EXECUTE,
     PAGE_EXECUTE_READ,
     PAGE_EXECUTE_READWRITE,
@@ -33,10 +36,6 @@ from ntgate.executive.mm.protection import (
     PAGE_READWRITE,
     PAGE_WRITECOPY,
 )
-from ntgate.executive.mm.query import MemoryBasicInformation, query, working_set
-from ntgate.executive.mm.residence import lock, unlock
-from ntgate.executive.mm.space import ProcessSpace
-from ntgate.layout import ntstatus as s
 
 MEM_FREE, MEM_PRIVATE = 0x10000, 0x20000
 RESERVE_COMMIT = MEM_RESERVE | MEM_COMMIT

@@ -10,31 +10,15 @@ from mm_machine import MmMachine
 
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
-from ntgate.executive.mm.allocate import MEM_COMMIT, MEM_TOP_DOWN, allocate
+from ntgate.executive.mm.allocate import allocate
 from ntgate.executive.mm.copy import copy_virtual
 from ntgate.executive.mm.fault import access_fault, user_memory
 from ntgate.executive.mm.file_data import read_through, write_through
-from ntgate.executive.mm.free import MEM_DECOMMIT, MEM_RELEASE, free
+from ntgate.executive.mm.free import free
 from ntgate.executive.mm.protect import protect
-from ntgate.executive.mm.protection import (
-    PAGE_EXECUTE,
-    PAGE_EXECUTE_READ,
-    PAGE_EXECUTE_READWRITE,
-    PAGE_EXECUTE_WRITECOPY,
-    PAGE_GUARD,
-    PAGE_NOACCESS,
-    PAGE_READONLY,
-    PAGE_READWRITE,
-    PAGE_WRITECOPY,
-)
 from ntgate.executive.mm.query import mapped_file_name, query, working_set
 from ntgate.executive.mm.residence import flush_view
 from ntgate.executive.mm.section import (
-    SEC_COMMIT,
-    SEC_FILE,
-    SEC_IMAGE,
-    SEC_NO_CHANGE,
-    SEC_RESERVE,
     SECTION_BODY_SIZE,
     Section,
     create_section,
@@ -44,7 +28,32 @@ from ntgate.executive.mm.section import (
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.view import VIEW_NO_CHANGE, are_mapped_files_the_same, map_view, unmap_view
 from ntgate.layout import ntstatus as s
-from ntgate.layout.mm import CONTROL_AREA, MMPFN, MMVAD, SECTION_OBJECT, SEGMENT, SUBSECTION
+from ntgate.layout.mm import (
+    CONTROL_AREA,
+    MEM_COMMIT,
+    MEM_DECOMMIT,
+    MEM_RELEASE,
+    MEM_TOP_DOWN,
+    MMPFN,
+    MMVAD,
+    PAGE_EXECUTE,
+    PAGE_EXECUTE_READ,
+    PAGE_EXECUTE_READWRITE,
+    PAGE_EXECUTE_WRITECOPY,
+    PAGE_GUARD,
+    PAGE_NOACCESS,
+    PAGE_READONLY,
+    PAGE_READWRITE,
+    PAGE_WRITECOPY,
+    SEC_COMMIT,
+    SEC_FILE,
+    SEC_IMAGE,
+    SEC_NO_CHANGE,
+    SEC_RESERVE,
+    SECTION_OBJECT,
+    SEGMENT,
+    SUBSECTION,
+)
 
 MACHINE = MmMachine(commit_limit=0x5000)
 MEM_RESERVE_STATE, MEM_MAPPED = 0x2000, 0x40000

@@ -10,11 +10,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from mm_machine import MmMachine
 
 from ntgate.errors import NtError
-from ntgate.executive.mm.allocate import MEM_COMMIT, MEM_RESERVE, allocate
+from ntgate.executive.mm.allocate import allocate
 from ntgate.executive.mm.fault import user_memory
-from ntgate.executive.mm.free import MEM_DECOMMIT, MEM_RELEASE, free
+from ntgate.executive.mm.free import free
 from ntgate.executive.mm.protect import protect
 from ntgate.executive.mm.query import query
+from ntgate.layout.mm import MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE
 from ntgate.memory.user import AccessViolation
 
 NOACCESS, READONLY, READWRITE, GUARD = 0x01, 0x02, 0x04, 0x104

@@ -7,8 +7,9 @@ import random
 import pytest
 
 from ntgate.boot.boot import boot
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.errors import GuestBugCheck, NtError
-from ntgate.executive.pool import NONPAGED, PAGE, SIZE_MASK, UNIT, Pool
+from ntgate.executive.pool import NONPAGED, SIZE_MASK, UNIT, Pool
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.layout.ob import POOL_HEADER
@@ -21,7 +22,7 @@ START = m.NONPAGED_POOL + 0x10_0000
 
 @pytest.fixture
 def pool() -> Pool:
-    return Pool(MEMORY, START, START + PAGES * PAGE)
+    return Pool(MEMORY, START, START + PAGES * PAGE_SIZE)
 
 
 def check_pages(pool: Pool, memory: KernelMemory) -> None:
@@ -29,7 +30,7 @@ def check_pages(pool: Pool, memory: KernelMemory) -> None:
     free = {header for headers in pool.free_blocks.values() for header in headers}
     for page in pool.small_pages:
         header, before, was_free = page, 0, False
-        while header < page + PAGE:
+        while header < page + PAGE_SIZE:
             view = POOL_HEADER(memory, header)
             units = view.BlockSize & SIZE_MASK
             is_free = not view.BlockSize & ~SIZE_MASK
@@ -37,7 +38,7 @@ def check_pages(pool: Pool, memory: KernelMemory) -> None:
             assert is_free == (header in free)
             assert not (is_free and was_free)
             header, before, was_free = header + units * UNIT, units, is_free
-        assert header == page + PAGE
+        assert header == page + PAGE_SIZE
 
 
 def fill(pool: Pool, size: int) -> list[int]:
@@ -56,7 +57,7 @@ def test_what_is_freed_has_room_for_blocks_of_any_size(pool: Pool, size: int) ->
     for block in blocks:
         pool.free(block)
     assert not pool.small_pages
-    assert pool.allocate(PAGES * PAGE, b"All ") == START
+    assert pool.allocate(PAGES * PAGE_SIZE, b"All ") == START
 
 
 def test_the_header_says_size_and_tag(pool: Pool) -> None:

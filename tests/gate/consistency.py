@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.executive.mm.vad_tree import HIGHEST_VPN, LOWEST_VPN
 from ntgate.executive.ob.objects import HEADER_SIZE
-from ntgate.executive.pool import PAGE, SIZE_MASK, UNIT
+from ntgate.executive.pool import SIZE_MASK, UNIT
 from ntgate.executive.ps.thread import Process
 from ntgate.layout.ke import KTHREAD
 from ntgate.layout.mm import EPROCESS_VM
@@ -121,12 +122,12 @@ def check_pool(machine: Machine) -> None:
     found = set()
     for page in pool.small_pages:
         offset = previous = 0
-        while offset < PAGE:
+        while offset < PAGE_SIZE:
             header = POOL_HEADER(kernel, page + offset)
             units = header.BlockSize & SIZE_MASK
             assert units and header.PreviousSize == previous, f"pool {page + offset:08x}"
             if not header.BlockSize & ~SIZE_MASK:
                 found.add(page + offset)
             offset, previous = offset + units * UNIT, units
-        assert offset == PAGE
+        assert offset == PAGE_SIZE
     assert found == free

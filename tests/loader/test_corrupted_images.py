@@ -19,11 +19,12 @@ from ntgate.executive.mm.fault import user_memory
 from ntgate.executive.mm.files import BytesFile
 from ntgate.executive.mm.image import parse_image
 from ntgate.executive.mm.relocate import relocate
-from ntgate.executive.mm.section import SEC_IMAGE, create_section, delete_section
+from ntgate.executive.mm.section import create_section, delete_section
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.view import map_view, unmap_view
 from ntgate.image.pe_view import exports_of
 from ntgate.layout import ntstatus
+from ntgate.layout.mm import SEC_IMAGE
 from ntgate.loader.programs import load_program
 from ntgate.machine import Machine
 from ntgate.memory.user import AccessViolation

@@ -8,8 +8,8 @@ from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
 from ntgate.debug.commands import command
 from ntgate.debug.session import Session
+from ntgate.layout.machine import SHARED_USER_DATA_KERNEL
 
-_SHARED_USER_DATA = 0xFFDF0000
 _PRODUCTS = {1: "WinNt", 2: "LanManNt", 3: "ServerNt"}
 _NAMES = {(5, 0): "Windows 2000", (5, 1): "Windows XP", (5, 2): "Windows Server 2003"}
 # (bit, name) of SuiteMask.
@@ -29,7 +29,7 @@ def target_version(session: Session, args: Arguments) -> Iterable[str]:
 
     def shared(field: str) -> int:
         offset = session.types.offset("_KUSER_SHARED_DATA", field)
-        return peek.number(session.target, _SHARED_USER_DATA + offset)
+        return peek.number(session.target, SHARED_USER_DATA_KERNEL + offset)
 
     major, minor = shared("NtMajorVersion"), shared("NtMinorVersion")
     name = _NAMES.get((major, minor), f"Windows NT {major}.{minor}")

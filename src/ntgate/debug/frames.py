@@ -9,12 +9,11 @@ from iced_x86 import Decoder, FlowControl, Instruction, Mnemonic, OpKind, Regist
 from ntgate.debug import peek, saved_context
 from ntgate.debug.disasm import MAX_INSTRUCTION
 from ntgate.debug.target import NoSuchRegister, Target, Unreadable
+from ntgate.layout.machine import MM_HIGHEST_USER_ADDRESS, SYSTEM_CALL_RETURN
 from ntgate.records import dataclass
 
 # The vectors for which the processor pushes an error code.
 _WITH_ERROR_CODE = frozenset({0x8, 0xA, 0xB, 0xC, 0xD, 0xE, 0x11})
-_SYSTEM_CALL_RETURN = 0x7FFE0304
-_HIGHEST_USER_ADDRESS = 0x7FFEFFFF
 _SYSENTER_EIP = 0x176
 _FAST_ENTRY_SIZE = 0x200  # the frame is complete well before the end of it
 _LONGEST_PROLOGUE = 0x60  # bytes
@@ -129,13 +128,13 @@ def _sysenter_caller(target: Target, place: Place) -> Place | None:
     edx is the user's esp, and 8 more once the entry has made it point at the arguments; ebp is
     the user's until it is the frame's, which gets its DbgArgMark last.
     """
-    back = peek.number(target, _SYSTEM_CALL_RETURN)
-    if place.ebp > _HIGHEST_USER_ADDRESS:
+    back = peek.number(target, SYSTEM_CALL_RETURN)
+    if place.ebp > MM_HIGHEST_USER_ADDRESS:
         saved = saved_context.from_trap_frame(target, place.ebp)
         return Place(back, saved["ebp"], saved["esp"]) if saved["eip"] == back else None
     edx = target.register("edx")
     for esp in (edx, edx - 8):
-        if 0 <= esp <= _HIGHEST_USER_ADDRESS and follows_call(target, esp):
+        if 0 <= esp <= MM_HIGHEST_USER_ADDRESS and follows_call(target, esp):
             return Place(back, place.ebp, esp)
     return None
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ntgate.cpu import mmu
 from ntgate.cpu.mmu import walk
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.cpu.unicorn_abi import UnicornError
 from ntgate.cpu.watchpoints import READ_WRITE, WRITE, Watch
 from ntgate.debug import saved_context
@@ -38,11 +39,10 @@ from ntgate.executive.mm.space import ProcessSpace
 from ntgate.image.pe_view import exports_of, size_of_image
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
+from ntgate.layout.mm import MEM_COMMIT, PAGE_GUARD, PAGE_NOACCESS
 from ntgate.machine import Cause, Machine
 
-PAGE = 0x1000
 SYSENTER_MSRS = (m.MSR_SYSENTER_CS, m.MSR_SYSENTER_ESP, m.MSR_SYSENTER_EIP)
-MEM_COMMIT, PAGE_NOACCESS, PAGE_GUARD = 0x1000, 0x01, 0x100
 
 
 class LiveMachine:
@@ -383,7 +383,7 @@ def _pages(address: int, size: int) -> list[tuple[int, int]]:
         raise Unreadable(0xFFFFFFFF)
     parts = []
     while size > 0:
-        part = min(size, PAGE - (address & PAGE - 1))
+        part = min(size, PAGE_SIZE - (address & PAGE_SIZE - 1))
         parts.append((address, part))
         address += part
         size -= part

@@ -11,10 +11,10 @@ from ntgate.debug.object_commands import GuestObject
 from ntgate.debug.processes import implicit_process, record, threads
 from ntgate.debug.records import Record
 from ntgate.debug.session import Session
+from ntgate.layout.machine import MM_HIGHEST_USER_ADDRESS
 from ntgate.records import dataclass
 
 PAGE_SHIFT = 12
-_HIGHEST_USER_ADDRESS = 0x7FFEFFFF
 _MOST_COMMIT = 0x7FFFF  # MM_MAX_COMMIT: the VAD charges nothing
 _MOST_NODES = 0x10000
 
@@ -163,7 +163,7 @@ def _vad_in_full(session: Session, vad: Record) -> Iterator[str]:
 
 def _query(session: Session, address: int) -> Region:
     machine = session.machine
-    if address > _HIGHEST_USER_ADDRESS:
+    if address > MM_HIGHEST_USER_ADDRESS:
         raise KdError(f"{address:08x} is not in user space: !pte tells of system space")
     if not isinstance(machine, AnswersQueries):
         raise KdError("This machine's kernel can't be asked; !vad reads what it keeps")
@@ -211,7 +211,7 @@ def show_address(session: Session, args: Arguments) -> Iterable[str]:
            "             Usage")  # fmt: skip
     yield "-" * 91
     address = allocation = 0
-    while address <= _HIGHEST_USER_ADDRESS:
+    while address <= MM_HIGHEST_USER_ADDRESS:
         found = _query(session, address)
         mark = "*" if found.AllocationBase != allocation or found.State == 0x10000 else "|-"
         allocation = found.AllocationBase

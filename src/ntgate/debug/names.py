@@ -13,9 +13,9 @@ from ntgate.debug.scanner import ExpressionError
 from ntgate.debug.segments import descriptor
 from ntgate.debug.symbols import SymbolTable
 from ntgate.debug.target import NoSuchRegister, Target, Unreadable
+from ntgate.layout.machine import KPCR_ADDRESS
 from ntgate.layout.type_table import TypeTable
 
-KPCR_ADDRESS = 0xFFDFF000
 USER_PSEUDO_REGISTERS = 20
 _PE_HEADER_OFFSET = 0x3C
 _ENTRY_POINT_OFFSET = 0x28  # of IMAGE_NT_HEADERS32

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.debug.target import Target, Unreadable
 
-PAGE = 0x1000
 ADDRESS_SPACE = 1 << 32
 _LONGEST_STRING = 0x10000
 
@@ -20,7 +20,7 @@ def chunks(target: Target, address: int, size: int) -> Iterator[tuple[int, bytes
     """The readable stretches of a range as (address, bytes), a page or less at a time."""
     end = min(address + size, ADDRESS_SPACE)
     while address < end:
-        stop = min(end, (address | PAGE - 1) + 1)
+        stop = min(end, (address | PAGE_SIZE - 1) + 1)
         try:
             yield address, target.read(address, stop - address)
         except Unreadable as hole:

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 from ntgate.debug import peek
 from ntgate.debug.commands import KdError
-from ntgate.debug.names import KPCR_ADDRESS
 from ntgate.debug.records import Record, list_entries
 from ntgate.debug.session import Session
 from ntgate.debug.target import Unreadable
-from ntgate.layout.machine import NPX_FRAME_LENGTH, TRAP_FRAME_LENGTH
+from ntgate.layout.machine import KPCR_ADDRESS, NPX_FRAME_LENGTH, TRAP_FRAME_LENGTH
 
 _FIRST_FRAME = NPX_FRAME_LENGTH + TRAP_FRAME_LENGTH  # below KTHREAD.InitialStack
 TERMINATED = 4  # KTHREAD.State

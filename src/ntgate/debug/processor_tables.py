@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ntgate.cpu.mmu import LARGE, NO_EXECUTE
 from ntgate.debug import peek, segments
 from ntgate.debug.arguments import Arguments
 from ntgate.debug.commands import KdError, command
 from ntgate.debug.session import Session
 from ntgate.debug.target import Unreadable
+from ntgate.layout.mm import PTE_BASE, PTE_PROTOTYPE, PTE_TRANSITION
 
 _PCR_SELECTOR = 0x30
 _TASK_GATE = 0x5
@@ -115,13 +117,8 @@ def processor_control_region(session: Session, args: Arguments) -> Iterable[str]
 
 
 # PAE's self map: the PTEs and the PDEs of the current address space, 8 bytes each.
-_PTE_BASE = 0xC0000000
 _PDE_BASE = 0xC0600000
 _VALID = 1 << 0
-_LARGE = 1 << 7
-_PROTOTYPE = 1 << 10
-_TRANSITION = 1 << 11
-_NO_EXECUTE = 1 << 63
 _PFN_MASK = 0xFFFFFF_FFFFF000
 _COLUMN = 27
 
@@ -142,11 +139,11 @@ _PTE_LETTERS = (
 def pte_letters(entry: int) -> str:
     """`-G-DA--KWEV`: what a valid PAE entry allows and has seen."""
     letters = "".join(on if entry >> bit & 1 else off for bit, on, off in _PTE_LETTERS)
-    return letters + ("-" if entry & _NO_EXECUTE else "E") + ("V" if entry & _VALID else "-")
+    return letters + ("-" if entry & NO_EXECUTE else "E") + ("V" if entry & _VALID else "-")
 
 
 def _pfn(entry: int) -> int:
-    return (entry & ~_NO_EXECUTE & _PFN_MASK) >> 12
+    return (entry & ~NO_EXECUTE & _PFN_MASK) >> 12
 
 
 @command(
@@ -160,9 +157,9 @@ def page_table_entry(session: Session, args: Arguments) -> Iterable[str]:
     address = args.take_address()
     args.finish()
     pde_address = _PDE_BASE + (address >> 21) * 8
-    pte_address = _PTE_BASE + (address >> 12) * 8
+    pte_address = PTE_BASE + (address >> 12) * 8
     pde = _entry(session, pde_address)
-    is_large = pde is not None and pde & _VALID and pde & _LARGE
+    is_large = pde is not None and pde & _VALID and pde & LARGE
     has_table = pde is not None and pde & _VALID and not is_large
     pte = _entry(session, pte_address) if has_table else None
     yield f"{'':20}VA {address:08x}"
@@ -202,8 +199,8 @@ def _described(entry: int | None) -> str:
 
 def _software_form(entry: int) -> str:
     protection = entry >> 5 & 0x1F
-    if entry & _PROTOTYPE:
+    if entry & PTE_PROTOTYPE:
         return f", Proto: {entry >> 32:08X}"
-    if entry & _TRANSITION:
+    if entry & PTE_TRANSITION:
         return f", Transition: pfn {_pfn(entry):x}, Protect: {protection:x}"
     return f", DemandZero, Protect: {protection:x}" if entry else ""

@@ -14,9 +14,9 @@ from ntgate.debug.registers import state
 from ntgate.debug.session import Session
 from ntgate.debug.target import RaisedException, Stop, StopReason, Target, Unreadable
 from ntgate.debug.unassemble import line_at
+from ntgate.layout.machine import SYSTEM_CALL_RETURN
 from ntgate.records import dataclass
 
-_SYSTEM_CALL_RETURN = 0x7FFE0304
 _MOST_ARGUMENT_BYTES = 0x1000
 
 _DEFAULT_TEXT = {
@@ -131,7 +131,7 @@ def _behind(session: Session) -> Goal | None:
         return Goal(line.next_address, esp, esp + _MOST_ARGUMENT_BYTES)
     if line.instruction.mnemonic == Mnemonic.SYSENTER:
         try:
-            back = peek.number(session.target, _SYSTEM_CALL_RETURN)
+            back = peek.number(session.target, SYSTEM_CALL_RETURN)
         except Unreadable:
             return None
         user_esp = session.target.register("edx")

@@ -8,15 +8,15 @@ hold anything again.  Which blocks and pages are free is kept by size on the hos
 
 from __future__ import annotations
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.errors import GuestBugCheck, NtError
 from ntgate.layout.ntstatus import STATUS_INSUFFICIENT_RESOURCES
 from ntgate.layout.ob import POOL_HEADER
 from ntgate.memory.kernel import KernelMemory
 
 UNIT = 8
-PAGE = 0x1000
-PAGE_UNITS = PAGE // UNIT
-LARGEST_SMALL = PAGE - 2 * UNIT
+PAGE_UNITS = PAGE_SIZE // UNIT
+LARGEST_SMALL = PAGE_SIZE - 2 * UNIT
 SIZE_MASK = 0x1FF  # of PreviousSize and BlockSize; the 7 bits above are PoolIndex and PoolType
 NONPAGED = 2 << 9  # PoolType + 1
 BAD_POOL_HEADER = 0x19
@@ -61,7 +61,7 @@ class Pool:
 
         Raises GuestBugCheck BAD_POOL_HEADER where the headers beside it have been damaged.
         """
-        if not address & PAGE - 1:
+        if not address & PAGE_SIZE - 1:
             pages, _tag = self._big.pop(address)
             self._runs.add(address, pages)
             return
@@ -71,7 +71,7 @@ class Pool:
             raise AssertionError(f"pool block {address:08x} is freed twice")
         units = size & SIZE_MASK
         following = header + units * UNIT
-        if following & PAGE - 1 and (more := self._free_units(following)):
+        if following & PAGE_SIZE - 1 and (more := self._free_units(following)):
             self._forget(following, more)
             units += more
         before = self.memory.u16(header) & SIZE_MASK
@@ -99,9 +99,9 @@ class Pool:
         address = self._runs.take(pages)
         if not address:
             address = self._next_page
-            if address + pages * PAGE > self.end:
+            if address + pages * PAGE_SIZE > self.end:
                 raise NtError(STATUS_INSUFFICIENT_RESOURCES)
-            self._next_page += pages * PAGE
+            self._next_page += pages * PAGE_SIZE
         return address
 
     # Small blocks.
@@ -133,7 +133,7 @@ class Pool:
         """Make a block free, and tell the one behind it."""
         self.memory.set_u16(header + _BLOCK_SIZE, units)
         following = header + units * UNIT
-        if following & PAGE - 1:
+        if following & PAGE_SIZE - 1:
             index = self.memory.u16(following) & ~SIZE_MASK
             self.memory.set_u16(following, index | units)
         self.free_blocks.setdefault(units, {})[header] = None
@@ -151,9 +151,9 @@ class Pool:
     # Large ones.
 
     def _allocate_pages(self, size: int, tag: bytes) -> int:
-        pages = (size + PAGE - 1) // PAGE
+        pages = (size + PAGE_SIZE - 1) // PAGE_SIZE
         address = self.take_pages(pages)
-        self.memory.write(address, bytes(pages * PAGE))
+        self.memory.write(address, bytes(pages * PAGE_SIZE))
         self._big[address] = (pages, tag)
         return address
 
@@ -167,14 +167,14 @@ class _PageRuns:
         self._by_length: dict[int, dict[int, None]] = {}
 
     def add(self, start: int, pages: int) -> None:
-        end = start + pages * PAGE
+        end = start + pages * PAGE_SIZE
         if end in self._pages:
             pages += self._remove(end)
         if start in self._starts:
             start = self._starts[start]
             pages += self._remove(start)
         self._pages[start] = pages
-        self._starts[start + pages * PAGE] = start
+        self._starts[start + pages * PAGE_SIZE] = start
         self._by_length.setdefault(pages, {})[start] = None
 
     def take(self, pages: int) -> int:
@@ -185,12 +185,12 @@ class _PageRuns:
         start = next(reversed(self._by_length[length]))
         self._remove(start)
         if length > pages:
-            self.add(start + pages * PAGE, length - pages)
+            self.add(start + pages * PAGE_SIZE, length - pages)
         return start
 
     def _remove(self, start: int) -> int:
         pages = self._pages.pop(start)
-        del self._starts[start + pages * PAGE]
+        del self._starts[start + pages * PAGE_SIZE]
         runs = self._by_length[pages]
         del runs[start]
         if not runs:

@@ -13,9 +13,9 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.records import dataclass
 
-PAGE = 0x1000
 FILE_ALIGNMENT = 0x200
 
 CODE = 0x6000_0020  # IMAGE_SCN_CNT_CODE | MEM_EXECUTE | MEM_READ
@@ -68,7 +68,7 @@ class Section:
     @property
     def end(self) -> int:
         """The RVA behind the section's last page."""
-        return self.rva + align(self.size, PAGE)
+        return self.rva + align(self.size, PAGE_SIZE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class PeWriter:
         dll_characteristics: int = 0,
         stack: tuple[int, int] = (0x100000, 0x1000),
         heap: tuple[int, int] = (0x100000, 0x1000),
-        header_room: int = PAGE,
+        header_room: int = PAGE_SIZE,
     ) -> None:
         if base % 0x1000:
             raise ValueError(f"{name}: base {base:#x} is not on a page")
@@ -141,7 +141,7 @@ class PeWriter:
         self.relocations: set[int] = set()
         self.rsds: Rsds | None = None
         self.directories: dict[int, tuple[int, int]] = {}
-        self._header_room = align(header_room, PAGE)
+        self._header_room = align(header_room, PAGE_SIZE)
         self._sections: list[Section] = []
         self._exports: list[Export] = []
         self._ordinal_base = 1
@@ -171,7 +171,7 @@ class PeWriter:
         ValueError when the place is taken, not on a page, or would leave a hole at the front.
         """
         place = self.next_rva if rva is None else rva
-        if place % PAGE or place < self.next_rva or len(name.encode()) > 8:
+        if place % PAGE_SIZE or place < self.next_rva or len(name.encode()) > 8:
             raise ValueError(f"{self.name}: no section {name!r} can stand at {place:#x}")
         if place > self.next_rva:
             if not self._sections:
@@ -269,7 +269,7 @@ class PeWriter:
             0x10B, 7, 10,
             _raw_size(code), _raw_size(data), sum(s.size for s in bss), self.entry,
             code[0].rva if code else 0, data[0].rva if data else 0,
-            self.base, PAGE, FILE_ALIGNMENT,
+            self.base, PAGE_SIZE, FILE_ALIGNMENT,
             *self.version, *self.version, *self.version, 0,
             image_size, self._header_room, 0, self.subsystem, self.dll_characteristics,
             *self.stack, *self.heap, 0, DIRECTORY_COUNT,
@@ -339,7 +339,7 @@ def relocation_table(rvas: Iterable[int]) -> bytes:
     """The base relocation blocks for 32-bit absolute addresses at these RVAs."""
     pages: dict[int, list[int]] = {}
     for rva in sorted(set(rvas)):
-        pages.setdefault(rva & -PAGE, []).append(_REL_HIGHLOW << 12 | rva & (PAGE - 1))
+        pages.setdefault(rva & -PAGE_SIZE, []).append(_REL_HIGHLOW << 12 | rva & (PAGE_SIZE - 1))
     out = bytearray()
     for page, entries in pages.items():
         if len(entries) % 2:

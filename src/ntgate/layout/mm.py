@@ -25,6 +25,46 @@ MM_NOACCESS          = 0x18
 
 MM_MAX_COMMIT = 0x7FFFF  # CommitCharge of a VAD that charges nothing
 
+# PTEs: PAE's self map, and bits of entries that are not valid.
+PTE_BASE       = 0xC000_0000
+PTE_PROTOTYPE  = 1 << 10
+PTE_TRANSITION = 1 << 11
+
+# What the memory services take and tell, from winnt.h.
+ALLOCATION_GRANULARITY = 0x10000
+
+MEM_COMMIT      = 0x0000_1000
+MEM_RESERVE     = 0x0000_2000
+MEM_DECOMMIT    = 0x0000_4000
+MEM_RELEASE     = 0x0000_8000
+MEM_FREE        = 0x0001_0000
+MEM_PRIVATE     = 0x0002_0000
+MEM_MAPPED      = 0x0004_0000
+MEM_RESET       = 0x0008_0000
+MEM_TOP_DOWN    = 0x0010_0000
+MEM_WRITE_WATCH = 0x0020_0000
+MEM_PHYSICAL    = 0x0040_0000
+MEM_IMAGE       = 0x0100_0000
+
+PAGE_NOACCESS          = 0x001
+PAGE_READONLY          = 0x002
+PAGE_READWRITE         = 0x004
+PAGE_WRITECOPY         = 0x008
+PAGE_EXECUTE           = 0x010
+PAGE_EXECUTE_READ      = 0x020
+PAGE_EXECUTE_READWRITE = 0x040
+PAGE_EXECUTE_WRITECOPY = 0x080
+PAGE_GUARD             = 0x100
+PAGE_NOCACHE           = 0x200
+
+SEC_BASED     = 0x0020_0000
+SEC_NO_CHANGE = 0x0040_0000
+SEC_FILE      = 0x0080_0000
+SEC_IMAGE     = 0x0100_0000
+SEC_RESERVE   = 0x0400_0000
+SEC_COMMIT    = 0x0800_0000
+SEC_NOCACHE   = 0x1000_0000
+
 
 class MMVAD_SHORT(Struct, size=0x18):
     StartingVpn       = u32(0x00)

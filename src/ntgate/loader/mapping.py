@@ -10,9 +10,7 @@ from ntgate.executive.mm.section import SECTION_BODY_SIZE, Section, create_secti
 from ntgate.executive.mm.view import VIEW_SHARE, map_view
 from ntgate.executive.ps.thread import Process
 from ntgate.layout import ntstatus
-
-SEC_IMAGE, SEC_COMMIT = 0x0100_0000, 0x0800_0000
-PAGE_READONLY, PAGE_EXECUTE = 0x02, 0x10
+from ntgate.layout.mm import PAGE_EXECUTE, PAGE_READONLY, SEC_COMMIT, SEC_IMAGE
 
 
 class ImageLoader:

@@ -10,6 +10,7 @@ from ntgate.executive.mm.protect import protect
 from ntgate.executive.ps.thread import Process
 from ntgate.image.pe_view import exports_of, section_data
 from ntgate.layout import machine as m
+from ntgate.layout.mm import PAGE_READWRITE
 from ntgate.layout.ntstatus import STATUS_DLL_NOT_FOUND
 from ntgate.loader.builtin.images import builtin_ntdll
 from ntgate.loader.mapping import ImageLoader
@@ -17,7 +18,6 @@ from ntgate.loader.programs import Program, load_program
 from ntgate.loader.userland import Userland
 from ntgate.records import dataclass
 
-PAGE_READWRITE = 0x04
 # Where XP maps csrss's shared section, which there is none of here.
 API_SETS = 0x7F6F0000
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Annotated
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import (
@@ -26,7 +27,6 @@ from ntgate.layout import ntstatus
 from ntgate.layout.io import FO_NO_INTERMEDIATE_BUFFERING
 from ntgate.services.file_request import LARGEST_TRANSFER, PIO_APC_ROUTINE, file_of, start
 
-PAGE = 0x1000
 SECTOR = 0x200
 SEGMENT_SIZE = 8  # FILE_SEGMENT_ELEMENT: a pointer of 64 bits
 Segments = Annotated[int, Scalar("PFILE_SEGMENT_ELEMENT", kind="pointer")]
@@ -44,14 +44,14 @@ def _pages(
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     if length > LARGEST_TRANSFER:
         raise NtError(ntstatus.STATUS_INSUFFICIENT_RESOURCES)
-    count = -(-length // PAGE)
+    count = -(-length // PAGE_SIZE)
     parts = []
     for number, (address, high) in enumerate(
         struct.iter_unpack("<2I", caller.memory.read(array, SEGMENT_SIZE * count))
     ):
-        if address % PAGE or high:
+        if address % PAGE_SIZE or high:
             raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
-        parts.append((address, min(PAGE, length - number * PAGE)))
+        parts.append((address, min(PAGE_SIZE, length - number * PAGE_SIZE)))
     return parts, place
 
 
@@ -77,7 +77,7 @@ def NtReadFileScatter(
     def read(request: Request) -> int | None:
         data = file.read(request, place, Length) or b""
         for number, (address, size) in enumerate(parts):
-            caller.memory.write(address, data[number * PAGE : number * PAGE + size])
+            caller.memory.write(address, data[number * PAGE_SIZE : number * PAGE_SIZE + size])
         return len(data)
 
     key = Key.read() if Key else 0

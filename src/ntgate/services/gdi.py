@@ -14,12 +14,11 @@ from ntgate.executive import gdi
 from ntgate.executive.gdi import GdiObject, GdiObjects
 from ntgate.executive.mm import allocate, free
 from ntgate.executive.ps.thread import Thread
+from ntgate.layout.mm import MEM_COMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_READWRITE
 from ntgate.layout.ps import PEB
 from ntgate.services.user import DPI, FALSE, HEIGHT, INT, TRUE, WIDTH
 from ntgate.services.user_call import ERROR_INVALID_WINDOW_HANDLE, fail
 
-MEM_RELEASE = 0x8000
-MEM_COMMIT_RESERVE, PAGE_READWRITE = 0x3000, 4
 ObjectBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("count", "out")]
 FontData = Annotated[int, Scalar("PVOID", kind="pointer")]
 
@@ -43,7 +42,8 @@ def gdi_objects(caller: Thread) -> GdiObjects:
     if process.gdi is None:
 
         def take(size: int) -> int:
-            return allocate.allocate(process.space, 0, size, MEM_COMMIT_RESERVE, PAGE_READWRITE)[0]
+            kind = MEM_COMMIT | MEM_RESERVE
+            return allocate.allocate(process.space, 0, size, kind, PAGE_READWRITE)[0]
 
         def give(address: int) -> None:
             with suppress(NtError):  # the program may have freed it itself

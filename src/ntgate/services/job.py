@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from typing import Annotated
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.dispatch.outcome import ENDED, Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import (
@@ -40,7 +41,7 @@ from ntgate.layout.mm import EPROCESS_VM
 from ntgate.layout.ps import EJOB
 from ntgate.services.capture import object_attributes
 from ntgate.services.named import open_object
-from ntgate.services.ps_information import PAGE, given, given_u32
+from ntgate.services.ps_information import given, given_u32
 from ntgate.services.thread_create import process_of
 
 (
@@ -177,8 +178,9 @@ def _extended_limit(caller: Thread, job: EJOB) -> bytes:
         vm = EPROCESS_VM(caller.executive.kernel, process.eprocess.address)
         peak[0] = max(peak[0], vm.CommitChargePeak)
     tail = EXTENDED_TAIL.pack(
-        job.ProcessMemoryLimit * PAGE, job.JobMemoryLimit * PAGE, peak[0] * PAGE, peak[1] * PAGE
-    )
+        job.ProcessMemoryLimit * PAGE_SIZE, job.JobMemoryLimit * PAGE_SIZE,
+        peak[0] * PAGE_SIZE, peak[1] * PAGE_SIZE,
+    )  # fmt: skip
     return bytes(basic) + bytes(IO_COUNTERS_SIZE) + tail
 
 
@@ -294,12 +296,12 @@ def _extended(caller: Thread, job: EJOB, address: int, length: int) -> None:
     )
     flags = struct.unpack_from("<I", data, 16)[0]
     for flag, size in ((jobs.PROCESS_MEMORY, process_memory), (jobs.JOB_MEMORY, job_memory)):
-        if flags & flag and size < PAGE:
+        if flags & flag and size < PAGE_SIZE:
             raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     if flags & jobs.PROCESS_MEMORY:
-        job.ProcessMemoryLimit = process_memory // PAGE
+        job.ProcessMemoryLimit = process_memory // PAGE_SIZE
     if flags & jobs.JOB_MEMORY:
-        job.JobMemoryLimit = job_memory // PAGE
+        job.JobMemoryLimit = job_memory // PAGE_SIZE
     _set_limits(caller, job, data[: BASIC_LIMIT.size], jobs.EXTENDED_LIMITS)
 
 

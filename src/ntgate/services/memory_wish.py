@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import struct
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.errors import NtError
 from ntgate.executive.mm.allocate import ANYWHERE, Wish
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
+from ntgate.layout.mm import ALLOCATION_GRANULARITY
 from ntgate.memory.user import UserMemory
 
 MemExtendedParameterAddressRequirements = 1
 PARAMETER_SIZE, REQUIREMENTS_SIZE = 16, 12
 MOST_PARAMETERS = 8
-GRANULARITY, PAGE = 0x10000, 0x1000
 
 
 def address_wish(memory: UserMemory, address: int, count: int) -> Wish:
@@ -34,11 +35,11 @@ def _requirements(memory: UserMemory, address: int) -> Wish:
     """MEM_ADDRESS_REQUIREMENTS; zeros leave a limit open."""
     lowest, highest, alignment = struct.unpack("<3I", memory.read(address, REQUIREMENTS_SIZE))
     if (
-        lowest % GRANULARITY
-        or (highest + 1) % PAGE * bool(highest)
+        lowest % ALLOCATION_GRANULARITY
+        or (highest + 1) % PAGE_SIZE * bool(highest)
         or highest > m.MM_HIGHEST_USER_ADDRESS
         or (highest and lowest > highest)
-        or (alignment and (alignment < GRANULARITY or alignment & alignment - 1))
+        or (alignment and (alignment < ALLOCATION_GRANULARITY or alignment & alignment - 1))
     ):
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     return Wish(

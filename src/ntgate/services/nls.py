@@ -8,15 +8,14 @@ from ntgate.dispatch.types import LARGE_INTEGER, PVOID, ULONG, Out, OutOpt
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.open_file import Create
-from ntgate.executive.mm.protection import PAGE_READONLY
 from ntgate.executive.mm.section import delete_section
 from ntgate.executive.mm.view import VIEW_UNMAP, map_view
 from ntgate.executive.ob import ObjectAttributes
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.access import SYNCHRONIZE
+from ntgate.layout.mm import PAGE_READONLY, SEC_COMMIT
 
-SEC_COMMIT = 0x0800_0000
 LOCALE_EN_US = 0x0409
 
 NLS_SORTKEYS, NLS_CASEMAP, NLS_CODEPAGE, NLS_NORMALIZE = 9, 10, 11, 12

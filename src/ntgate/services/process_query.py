@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from typing import Annotated
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import (
@@ -25,7 +26,7 @@ from ntgate.layout import ntstatus
 from ntgate.layout.access import MAXIMUM_ALLOWED, PROCESS_QUERY_INFORMATION
 from ntgate.layout.mm import EPROCESS_VM
 from ntgate.layout.ob import DEVICE_MAP, HANDLE_TABLE
-from ntgate.services.ps_information import PAGE, answer, answer_string
+from ntgate.services.ps_information import answer, answer_string
 from ntgate.services.thread_create import process_of
 
 (
@@ -76,8 +77,8 @@ def _quota_limits(process: Process) -> bytes:
     vm = _vm(process)
     limit = vm.CommitChargeLimit << 12 or UNLIMITED
     return QUOTA_LIMITS.pack(
-        UNLIMITED, UNLIMITED, vm.Vm.MinimumWorkingSetSize * PAGE,
-        vm.Vm.MaximumWorkingSetSize * PAGE, limit, 0, -1,
+        UNLIMITED, UNLIMITED, vm.Vm.MinimumWorkingSetSize * PAGE_SIZE,
+        vm.Vm.MaximumWorkingSetSize * PAGE_SIZE, limit, 0, -1,
     )  # fmt: skip
 
 
@@ -89,8 +90,8 @@ def _pooled_usage(process: Process) -> bytes:
     vm = _vm(process)
     return struct.pack(
         "<9I", usage[4], usage[1], UNLIMITED, usage[3], usage[0], UNLIMITED,
-        vm.CommitChargePeak * PAGE, vm.CommitCharge * PAGE,
-        vm.CommitChargeLimit * PAGE or UNLIMITED,
+        vm.CommitChargePeak * PAGE_SIZE, vm.CommitCharge * PAGE_SIZE,
+        vm.CommitChargeLimit * PAGE_SIZE or UNLIMITED,
     )  # fmt: skip
 
 
@@ -107,15 +108,15 @@ def _vm_counters(process: Process) -> bytes:
     )
     return VM_COUNTERS.pack(
         vm.PeakVirtualSize, vm.VirtualSize, vm.Vm.PageFaultCount,
-        vm.Vm.PeakWorkingSetSize * PAGE, vm.Vm.WorkingSetSize * PAGE,
+        vm.Vm.PeakWorkingSetSize * PAGE_SIZE, vm.Vm.WorkingSetSize * PAGE_SIZE,
         usage[4], usage[1], usage[3], usage[0],
-        vm.CommitCharge * PAGE, vm.CommitChargePeak * PAGE,
+        vm.CommitCharge * PAGE_SIZE, vm.CommitChargePeak * PAGE_SIZE,
     )  # fmt: skip
 
 
 def _vm_counters_ex(process: Process) -> bytes:
     """VM_COUNTERS_EX has the private usage behind the others."""
-    return _vm_counters(process) + struct.pack("<I", _vm(process).CommitCharge * PAGE)
+    return _vm_counters(process) + struct.pack("<I", _vm(process).CommitCharge * PAGE_SIZE)
 
 
 def _times(process: Process) -> bytes:

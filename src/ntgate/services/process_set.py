@@ -6,13 +6,13 @@ import struct
 from collections.abc import Callable
 from typing import Annotated
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PROCESSINFOCLASS, ULONG, Scalar, SizedBy
 from ntgate.errors import NtError
 from ntgate.executive.lpc import exception_port
 from ntgate.executive.mm import allocate
-from ntgate.executive.mm.protection import PAGE_READWRITE
 from ntgate.executive.ps.suspend import CLASS_PRIORITIES, set_process_priority
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.executive.se import privileges as p
@@ -24,10 +24,10 @@ from ntgate.layout.access import (
     SYNCHRONIZE,
     TOKEN_ASSIGN_PRIMARY,
 )
-from ntgate.layout.mm import EPROCESS_VM
+from ntgate.layout.mm import EPROCESS_VM, MEM_RESERVE, PAGE_READWRITE
 from ntgate.services import process_query as query
 from ntgate.services.port import port_of
-from ntgate.services.ps_information import PAGE, demand, given, u32
+from ntgate.services.ps_information import demand, given, u32
 from ntgate.services.thread_create import process_of
 
 ProcessExceptionPort, ProcessAccessToken, ProcessUserModeIOPL = 8, 9, 16
@@ -35,7 +35,6 @@ ProcessEnableAlignmentFaultFixup = 17
 ProcessForegroundInformation, ProcessPagePriority = 25, 39
 ProcessThreadStackAllocation, ProcessPowerThrottlingState = 41, 77
 ProcessWineMakeProcessSystem = 1000
-MEM_RESERVE = 0x2000
 REALTIME_CLASS, LOWEST_REALTIME, HIGHEST_PRIORITY = 4, 16, 31
 DISABLE, ENABLE, PERMANENT = 1, 2, 8  # MEM_EXECUTE_OPTION_*
 EXECUTE_OPTIONS = 0x3F
@@ -58,7 +57,7 @@ def _quota_limits(caller: Thread, process: Process, data: bytes) -> None:
     if smallest > largest:
         raise NtError(ntstatus.STATUS_BAD_WORKING_SET_LIMIT)
     vm = EPROCESS_VM(caller.executive.kernel, process.eprocess.address).Vm
-    vm.MinimumWorkingSetSize, vm.MaximumWorkingSetSize = smallest // PAGE, largest // PAGE
+    vm.MinimumWorkingSetSize, vm.MaximumWorkingSetSize = smallest // PAGE_SIZE, largest // PAGE_SIZE
 
 
 def _base_priority(caller: Thread, process: Process, data: bytes) -> None:

@@ -11,8 +11,6 @@ from ntgate.errors import NtError
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 
-PAGE = 0x1000
-
 
 def answer(
     caller: Thread, data: bytes, address: int, length: int, returned: OutOpt[ULONG]

@@ -32,16 +32,8 @@ from ntgate.executive.events import ModuleLoad, ModuleUnload
 from ntgate.executive.io import constants as c
 from ntgate.executive.mm import view
 from ntgate.executive.mm.allocate import ANYWHERE, Wish
-from ntgate.executive.mm.protection import (
-    PAGE_EXECUTE,
-    PAGE_EXECUTE_READ,
-    PAGE_EXECUTE_READWRITE,
-    PAGE_EXECUTE_WRITECOPY,
-    PAGE_READWRITE,
-)
 from ntgate.executive.mm.residence import flush_view
 from ntgate.executive.mm.section import (
-    SEC_IMAGE,
     SECTION_BODY_SIZE,
     Section,
     check_kind,
@@ -59,6 +51,14 @@ from ntgate.layout.access import (
     SECTION_MAP_READ,
     SECTION_MAP_WRITE,
     SECTION_QUERY,
+)
+from ntgate.layout.mm import (
+    PAGE_EXECUTE,
+    PAGE_EXECUTE_READ,
+    PAGE_EXECUTE_READWRITE,
+    PAGE_EXECUTE_WRITECOPY,
+    PAGE_READWRITE,
+    SEC_IMAGE,
 )
 from ntgate.services.capture import object_attributes
 from ntgate.services.file_request import answer, either_access, file_of

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import Annotated
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import ULONG, OutOpt, Scalar, SizedBy
@@ -20,7 +21,7 @@ from ntgate.executive.se.privileges import SE_SYSTEMTIME
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KTHREAD
-from ntgate.layout.mm import EPROCESS_VM
+from ntgate.layout.mm import ALLOCATION_GRANULARITY, EPROCESS_VM
 from ntgate.records import dataclass
 from ntgate.services import processor_topology as topology
 from ntgate.services import system_objects as objects
@@ -28,7 +29,6 @@ from ntgate.services.ps_information import demand
 from ntgate.services.system_processes import process_information
 
 PROCESSORS = 1
-PAGE, GRANULARITY = 0x1000, 0x10000
 LOWEST_USER_ADDRESS = 0x10000
 INTERRUPT_RECORD = 24
 PERFORMANCE_BYTES = 0x138
@@ -71,8 +71,9 @@ class Row:
 def _basic(executive: Executive, _address: int) -> bytes:
     pages = executive.cpu.ram.pages
     return struct.pack(
-        "<10IBxxx", 0, m.TICK_100NS, PAGE, pages, 1, pages - 1, GRANULARITY, LOWEST_USER_ADDRESS,
-        m.MM_HIGHEST_USER_ADDRESS, topology.ONLY_PROCESSOR, PROCESSORS,
+        "<10IBxxx", 0, m.TICK_100NS, PAGE_SIZE, pages, 1, pages - 1,
+        ALLOCATION_GRANULARITY, LOWEST_USER_ADDRESS, m.MM_HIGHEST_USER_ADDRESS,
+        topology.ONLY_PROCESSOR, PROCESSORS,
     )  # fmt: skip
 
 
@@ -135,7 +136,7 @@ def _time_adjustment(executive: Executive, _address: int) -> bytes:
 
 def _numa_memory(executive: Executive, _address: int) -> bytes:
     """SYSTEM_NUMA_INFORMATION: one node, and the bytes that it has free."""
-    return struct.pack("<2I16Q", 0, 0, executive.mm.frames.available * PAGE, *bytes(15))
+    return struct.pack("<2I16Q", 0, 0, executive.mm.frames.available * PAGE_SIZE, *bytes(15))
 
 
 def _kernel_debugger(executive: Executive, _address: int) -> bytes:

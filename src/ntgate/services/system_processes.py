@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.executive.executive import Executive
 from ntgate.layout import lists
 from ntgate.layout import machine as m
@@ -19,7 +20,6 @@ from ntgate.layout.ps import ETHREAD
 
 PROCESS, THREAD = 0xB8, 0x40
 EXTENDED = struct.Struct("<4I3I4x")  # StackBase, StackLimit, Win32StartAddress, TebBase
-PAGE = 0x1000
 IDLE_NAME = ""
 
 
@@ -91,10 +91,10 @@ def _record(
     quota = struct.unpack("<6I", kernel.read(eprocess.address + 0x90, 24))
     struct.pack_into(
         "<12I", block, 0x58, eprocess.PeakVirtualSize, eprocess.VirtualSize, vm.PageFaultCount,
-        vm.PeakWorkingSetSize * PAGE, vm.WorkingSetSize * PAGE,
+        vm.PeakWorkingSetSize * PAGE_SIZE, vm.WorkingSetSize * PAGE_SIZE,
         quota[4], quota[1], quota[3], quota[0],
-        eprocess.CommitCharge * PAGE, eprocess.CommitChargePeak * PAGE,
-        eprocess.CommitCharge * PAGE,
+        eprocess.CommitCharge * PAGE_SIZE, eprocess.CommitChargePeak * PAGE_SIZE,
+        eprocess.CommitCharge * PAGE_SIZE,
     )  # fmt: skip
     block[0x88:0xB8] = kernel.read(eprocess.address + 0x1B8, 48)
     for thread in threads:

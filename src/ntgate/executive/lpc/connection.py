@@ -10,12 +10,11 @@ from ntgate.errors import NtError
 from ntgate.executive.lpc.messages import Message
 from ntgate.executive.mm.section import Section
 from ntgate.executive.mm.view import map_view, unmap_view
+from ntgate.layout.mm import PAGE_READWRITE
 from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Process
-
-PAGE_READWRITE = 0x04
 
 
 @dataclass(slots=True)

@@ -8,7 +8,6 @@ from ntgate.executive.mm.pages import prototype_entry
 from ntgate.executive.mm.protect import protect_view, write_private_code
 from ntgate.executive.mm.protection import (
     PAGE_OF_CODE,
-    PAGE_READWRITE,
     is_compatible,
     private_protection_code,
     protection_code,
@@ -26,7 +25,18 @@ from ntgate.executive.mm.vad import (
     Vad,
 )
 from ntgate.executive.mm.vad_tree import GRANULARITY, HIGHEST_VPN, LOWEST_VPN
-from ntgate.layout.mm import MM_READWRITE, MMVAD_LONG, MMVAD_SHORT
+from ntgate.layout.mm import (
+    MEM_COMMIT,
+    MEM_PHYSICAL,
+    MEM_RESERVE,
+    MEM_RESET,
+    MEM_TOP_DOWN,
+    MEM_WRITE_WATCH,
+    MM_READWRITE,
+    MMVAD_LONG,
+    MMVAD_SHORT,
+    PAGE_READWRITE,
+)
 from ntgate.layout.ntstatus import (
     STATUS_ALREADY_COMMITTED,
     STATUS_CONFLICTING_ADDRESSES,
@@ -39,13 +49,6 @@ from ntgate.layout.ntstatus import (
     STATUS_SECTION_PROTECTION,
 )
 from ntgate.records import dataclass
-
-MEM_COMMIT      = 0x001000
-MEM_RESERVE     = 0x002000
-MEM_RESET       = 0x080000
-MEM_TOP_DOWN    = 0x100000
-MEM_WRITE_WATCH = 0x200000
-MEM_PHYSICAL    = 0x400000
 
 _KNOWN_TYPES = (
     MEM_COMMIT | MEM_RESERVE | MEM_RESET | MEM_TOP_DOWN | MEM_WRITE_WATCH | MEM_PHYSICAL

@@ -24,7 +24,7 @@ from ntgate.executive.mm.vad import (
     WRITE_WATCH,
     Vad,
 )
-from ntgate.layout.mm import MMVAD, MMVAD_LONG
+from ntgate.layout.mm import MMVAD, MMVAD_LONG, PTE_PROTOTYPE, PTE_TRANSITION
 
 
 def clone(space: ProcessSpace, parent: ProcessSpace) -> None:
@@ -95,7 +95,7 @@ def _clone_pages(space: ProcessSpace, parent: ProcessSpace, vad: Vad) -> None:
 def _clone_invalid(space: ProcessSpace, vpn: int, entry: int) -> None:
     """A page that has no frame, or whose frame can't be accessed: that is copied now."""
     index = space.index(vpn)
-    if entry & (pte.TRANSITION | pte.PROTOTYPE) == pte.TRANSITION:
+    if entry & (PTE_TRANSITION | PTE_PROTOTYPE) == PTE_TRANSITION:
         code = after_copy(pte.protection_of(entry))
         frame = copy_frame(space, vpn, index, pte.frame_of(entry), code)
         entry = pte.transition_entry(frame, code)

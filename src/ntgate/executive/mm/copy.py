@@ -6,12 +6,8 @@ from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.errors import NtError
 from ntgate.executive.mm.fault import user_memory
 from ntgate.executive.mm.protect import protect
-from ntgate.executive.mm.protection import (
-    PAGE_EXECUTE,
-    PAGE_EXECUTE_READ,
-    PAGE_EXECUTE_READWRITE,
-)
 from ntgate.executive.mm.space import ProcessSpace
+from ntgate.layout.mm import PAGE_EXECUTE, PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE
 from ntgate.layout.ntstatus import STATUS_PARTIAL_COPY, STATUS_SUCCESS
 from ntgate.memory.user import AccessViolation
 

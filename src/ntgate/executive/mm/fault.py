@@ -14,7 +14,7 @@ from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.stack import grow_stack
 from ntgate.executive.mm.vad import Vad
 from ntgate.layout.machine import MM_USER_PROBE_ADDRESS
-from ntgate.layout.mm import MM_GUARD_PAGE, MM_NOACCESS, MMVAD_SHORT
+from ntgate.layout.mm import MM_GUARD_PAGE, MM_NOACCESS, MMVAD_SHORT, PTE_PROTOTYPE, PTE_TRANSITION
 from ntgate.layout.ntstatus import STATUS_ACCESS_VIOLATION, STATUS_SUCCESS
 from ntgate.memory.user import UserMemory
 
@@ -60,7 +60,7 @@ def private_frame(space: ProcessSpace, vpn: int) -> int:
             _copy(space, vad, vpn, index, pte.frame_of(entry))
         elif is_shared_copy(space, entry):
             own(space, vpn, index)
-    elif entry & (pte.TRANSITION | pte.PROTOTYPE) == pte.TRANSITION:
+    elif entry & (PTE_TRANSITION | PTE_PROTOTYPE) == PTE_TRANSITION:
         pass
     elif vad.is_private:
         _bring_in_private(space, vad, vpn, index, entry, code, True)
@@ -130,7 +130,7 @@ def _fault_on_invalid(
         return STATUS_ACCESS_VIOLATION
     if index is None:
         index = space.index(vpn)
-    if vad.is_private or entry & (pte.TRANSITION | pte.PROTOTYPE) == pte.TRANSITION:
+    if vad.is_private or entry & (PTE_TRANSITION | PTE_PROTOTYPE) == PTE_TRANSITION:
         _bring_in_private(space, vad, vpn, index, entry, code, write)
     else:
         status = _bring_in_shared(space, vad, vpn, index, entry, code, write)
@@ -145,7 +145,7 @@ def _set_invalid_code(space: ProcessSpace, vad: Vad, vpn: int, entry: int, code:
     """Give a page that isn't valid another protection; its contents stay."""
     if not entry:
         entry = pte.demand_zero(0) if vad.is_private else pte.LOOKUP
-    elif entry & (pte.TRANSITION | pte.PROTOTYPE) == pte.TRANSITION:
+    elif entry & (PTE_TRANSITION | PTE_PROTOTYPE) == PTE_TRANSITION:
         space.manager.pfn.set_protection(pte.frame_of(entry), code)
     space.tables.ram.qwords[space.index(vpn)] = pte.with_protection(entry, code)
 
@@ -155,7 +155,7 @@ def _bring_in_private(
 ) -> None:
     manager = space.manager
     tracked = vad.is_private and vad.is_watched
-    if entry & pte.TRANSITION:
+    if entry & PTE_TRANSITION:
         frame = pte.frame_of(entry)
         if tracked and write:
             manager.pfn.set_modified(frame, True)

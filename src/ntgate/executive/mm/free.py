@@ -14,7 +14,7 @@ from ntgate.executive.mm.vad import (
     Vad,
 )
 from ntgate.layout.machine import MM_HIGHEST_USER_ADDRESS
-from ntgate.layout.mm import MM_DECOMMIT, MMVAD_SHORT
+from ntgate.layout.mm import MEM_DECOMMIT, MEM_RELEASE, MM_DECOMMIT, MMVAD_SHORT
 from ntgate.layout.ntstatus import (
     STATUS_FREE_VM_NOT_AT_BASE,
     STATUS_INVALID_PAGE_PROTECTION,
@@ -25,9 +25,6 @@ from ntgate.layout.ntstatus import (
     STATUS_UNABLE_TO_DELETE_SECTION,
     STATUS_UNABLE_TO_FREE_VM,
 )
-
-MEM_DECOMMIT = 0x4000
-MEM_RELEASE  = 0x8000
 
 
 def free(space: ProcessSpace, base: int, size: int, free_type: int) -> tuple[int, int]:

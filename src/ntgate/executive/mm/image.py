@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.errors import NtError
 from ntgate.executive.mm.files import SectionFile
 from ntgate.layout.mm import (
@@ -28,7 +29,6 @@ from ntgate.layout.ntstatus import (
 )
 from ntgate.records import dataclass
 
-PAGE_SIZE = 0x1000
 SECTOR = 0x200
 DOS_HEADER_SIZE = 0x40
 NT_HEADERS_SIZE = 24 + 96 + 16 * 8  # signature, file header, PE32 optional header

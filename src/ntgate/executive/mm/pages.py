@@ -5,7 +5,7 @@ from __future__ import annotations
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.vad import Vad
-from ntgate.layout.mm import CONTROL_AREA, MM_DECOMMIT
+from ntgate.layout.mm import CONTROL_AREA, MM_DECOMMIT, PTE_PROTOTYPE
 
 _FILE_DATA = 1 << 7   # CONTROL_AREA.u.Flags.File
 _IMAGE = 1 << 5       # CONTROL_AREA.u.Flags.Image
@@ -28,7 +28,7 @@ def page_code(space: ProcessSpace, vad: Vad, vpn: int, entry: int) -> int | None
     code = pte.protection_of(entry)
     if code == MM_DECOMMIT:
         return None
-    if entry & pte.PROTOTYPE and not prototype_entry(space, vad, vpn):
+    if entry & PTE_PROTOTYPE and not prototype_entry(space, vad, vpn):
         return None
     return code
 

@@ -14,7 +14,7 @@ from ntgate.executive.mm import pte
 from ntgate.executive.mm.execute import make_entry
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.vad import USER_PHYSICAL_PAGES, Vad
-from ntgate.layout.mm import MM_READWRITE
+from ntgate.layout.mm import MM_READWRITE, PTE_BASE
 from ntgate.layout.ntstatus import (
     STATUS_CONFLICTING_ADDRESSES,
     STATUS_INSUFFICIENT_RESOURCES,
@@ -137,7 +137,7 @@ def _map(space: ProcessSpace, vad: Vad, vpn: int, frame: int) -> None:
 def _free(space: ProcessSpace, owned: _Owned, frame: int) -> None:
     pfn = space.manager.pfn
     if pfn.share_count(frame) == MAPPED:
-        vpn = (pfn.pte_address(frame) - pte.PTE_BASE) // 8
+        vpn = (pfn.pte_address(frame) - PTE_BASE) // 8
         space.discard(vpn, vpn)
     owned.set(frame, owns=False)
     pfn.release(frame)

@@ -19,6 +19,7 @@ from ntgate.executive.mm.protection import (
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.vad import NO_CHANGE, USER_PHYSICAL_PAGES, Vad
 from ntgate.layout.machine import MM_HIGHEST_USER_ADDRESS
+from ntgate.layout.mm import PTE_PROTOTYPE, PTE_TRANSITION
 from ntgate.layout.ntstatus import (
     STATUS_CONFLICTING_ADDRESSES,
     STATUS_INVALID_PAGE_PROTECTION,
@@ -77,7 +78,7 @@ def write_private_code(space: ProcessSpace, vad: Vad, first: int, last: int, cod
                 qwords[index : index + count] = pte.repeated(committed)[:count]
             continue
         for offset, entry in enumerate(entries):
-            if entry & (pte.VALID | pte.TRANSITION):
+            if entry & (pte.VALID | PTE_TRANSITION):
                 _protect_private_page(space, vad, vpn + offset, index + offset, code)
             elif entry or not is_default:
                 qwords[index + offset] = committed
@@ -142,7 +143,7 @@ def _is_own(space: ProcessSpace, entry: int) -> bool:
     """Whether a page of a view is the process's private copy."""
     if entry & pte.VALID:
         return not space.manager.pfn.is_prototype(pte.frame_of(entry))
-    return entry & (pte.TRANSITION | pte.PROTOTYPE) == pte.TRANSITION
+    return entry & (PTE_TRANSITION | PTE_PROTOTYPE) == PTE_TRANSITION
 
 
 def _protect_shared_page(space: ProcessSpace, vad: Vad, vpn: int, index: int, code: int) -> None:

@@ -7,7 +7,7 @@ from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.pfn import PROTOTYPE_PTE
 from ntgate.executive.mm.segment import IMAGE_SECTOR, Segment
-from ntgate.layout.mm import SUBSECTION
+from ntgate.layout.mm import PTE_PROTOTYPE, SUBSECTION
 from ntgate.layout.ntstatus import STATUS_IN_PAGE_ERROR, STATUS_SUCCESS
 
 
@@ -26,7 +26,7 @@ def page_in(segment: Segment, prototype: int, *, for_copy: bool = False) -> tupl
     if entry & pte.VALID:
         return pte.frame_of(entry), STATUS_SUCCESS
     data = b""
-    if entry & pte.PROTOTYPE:
+    if entry & PTE_PROTOTYPE:
         found = _read(segment, entry >> 32, prototype)
         if found is None:
             return 0, STATUS_IN_PAGE_ERROR

@@ -23,23 +23,27 @@ from functools import cache
 
 from ntgate.cpu import mmu
 from ntgate.executive.mm.protection import COPY_CODES, WRITABLE_CODES
-from ntgate.layout.mm import MM_GUARD_PAGE, MM_NOACCESS, MM_NOCACHE
+from ntgate.layout.mm import (
+    MM_GUARD_PAGE,
+    MM_NOACCESS,
+    MM_NOCACHE,
+    PTE_BASE,
+    PTE_PROTOTYPE,
+    PTE_TRANSITION,
+)
 
 VALID = mmu.PRESENT
 WRITABLE = mmu.WRITABLE
 DIRTY = mmu.DIRTY
 NO_EXECUTE = mmu.NO_EXECUTE
 COPY_ON_WRITE = 1 << 9
-PROTOTYPE = 1 << 10
-WRITE = 1 << 11       # in a valid entry
-TRANSITION = 1 << 11  # in one that isn't
+WRITE = 1 << 11  # in a valid entry; in others the bit is PTE_TRANSITION
 PROTECTION_SHIFT = 5
 PROTECTION_MASK = 0x1F << PROTECTION_SHIFT
-LOOKUP = 0xFFFFFFFF << 32 | PROTOTYPE
+LOOKUP = 0xFFFFFFFF << 32 | PTE_PROTOTYPE
 FRAME_SHIFT = 12
 FRAME_NUMBER = 0xFFFFFF
 TABLE_FRAME = 0xFFFFFFF000  # of a PDE: where the page table is
-PTE_BASE = 0xC0000000
 
 
 def _rights(code: int) -> int:
@@ -74,7 +78,7 @@ def demand_zero(code: int) -> int:
 
 
 def transition_entry(frame: int, code: int) -> int:
-    return frame << FRAME_SHIFT | TRANSITION | code << PROTECTION_SHIFT
+    return frame << FRAME_SHIFT | PTE_TRANSITION | code << PROTECTION_SHIFT
 
 
 def lookup_entry(code: int) -> int:
@@ -87,7 +91,7 @@ def with_protection(entry: int, code: int) -> int:
 
 
 def subsection_entry(subsection: int, code: int) -> int:
-    return subsection << 32 | PROTOTYPE | code << PROTECTION_SHIFT
+    return subsection << 32 | PTE_PROTOTYPE | code << PROTECTION_SHIFT
 
 
 def protection_of(entry: int) -> int:

@@ -5,24 +5,27 @@ from __future__ import annotations
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.pages import page_code
-from ntgate.executive.mm.protection import (
-    PAGE_NOACCESS,
-    PAGE_OF_CODE,
-    PAGE_READONLY,
-)
+from ntgate.executive.mm.protection import PAGE_OF_CODE
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.vad import Vad
 from ntgate.executive.mm.vad_tree import HIGHEST_VPN
 from ntgate.layout.machine import MM_HIGHEST_USER_ADDRESS, SHARED_USER_DATA
+from ntgate.layout.mm import (
+    MEM_COMMIT,
+    MEM_FREE,
+    MEM_IMAGE,
+    MEM_MAPPED,
+    MEM_PRIVATE,
+    MEM_RESERVE,
+    PAGE_NOACCESS,
+    PAGE_READONLY,
+)
 from ntgate.layout.ntstatus import (
     STATUS_FILE_INVALID,
     STATUS_INVALID_ADDRESS,
     STATUS_INVALID_PARAMETER,
 )
 from ntgate.records import dataclass
-
-MEM_COMMIT, MEM_RESERVE, MEM_FREE = 0x1000, 0x2000, 0x10000
-MEM_PRIVATE, MEM_MAPPED, MEM_IMAGE = 0x20000, 0x40000, 0x1000000
 
 # A bit field of MEMORY_WORKING_SET_BLOCK.
 _SHARED = 1 << 8

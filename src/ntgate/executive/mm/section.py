@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.errors import NtError
 from ntgate.executive.mm.files import SectionFile
 from ntgate.executive.mm.image import ImagePart, parse_image
 from ntgate.executive.mm.manager import MemoryManager
-from ntgate.executive.mm.protection import (
+from ntgate.executive.mm.protection import protection_code
+from ntgate.executive.mm.segment import LARGEST_SEGMENT, Segment
+from ntgate.layout.mm import (
+    MM_EXECUTE_WRITECOPY,
     PAGE_EXECUTE_READWRITE,
     PAGE_GUARD,
     PAGE_NOACCESS,
     PAGE_NOCACHE,
     PAGE_READWRITE,
-    protection_code,
+    SEC_BASED,
+    SEC_COMMIT,
+    SEC_FILE,
+    SEC_IMAGE,
+    SEC_NO_CHANGE,
+    SEC_NOCACHE,
+    SEC_RESERVE,
+    SECTION_OBJECT,
 )
-from ntgate.executive.mm.segment import LARGEST_SEGMENT, PAGE_SIZE, Segment
-from ntgate.layout.mm import MM_EXECUTE_WRITECOPY, SECTION_OBJECT
 from ntgate.layout.ntstatus import (
     STATUS_INVALID_FILE_FOR_SECTION,
     STATUS_INVALID_PAGE_PROTECTION,
@@ -26,14 +35,6 @@ from ntgate.layout.ntstatus import (
     STATUS_SECTION_TOO_BIG,
 )
 from ntgate.records import dataclass
-
-SEC_BASED     = 0x0020_0000
-SEC_NO_CHANGE = 0x0040_0000
-SEC_FILE      = 0x0080_0000
-SEC_IMAGE     = 0x0100_0000
-SEC_RESERVE   = 0x0400_0000
-SEC_COMMIT    = 0x0800_0000
-SEC_NOCACHE   = 0x1000_0000
 
 _KNOWN = SEC_BASED | SEC_NO_CHANGE | SEC_IMAGE | SEC_RESERVE | SEC_COMMIT | SEC_NOCACHE
 _KINDS = SEC_IMAGE | SEC_RESERVE | SEC_COMMIT

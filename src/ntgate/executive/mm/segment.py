@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.file_data import flush
@@ -30,11 +31,9 @@ if TYPE_CHECKING:
     from ntgate.executive.mm.manager import MemoryManager
     from ntgate.executive.mm.space import ProcessSpace
 
-PAGE_SIZE = 0x1000
 LARGEST_SEGMENT = 0x20_0000  # pages: 8 GB, 16 MB of prototype PTEs
 IMAGE_SECTOR = 0x200
 TAG_CONTROL_AREA, TAG_SEGMENT, TAG_PROTOTYPES = b"MmCa", b"MmSm", b"MmSt"
-
 
 
 class Segment:

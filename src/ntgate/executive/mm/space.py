@@ -18,7 +18,7 @@ from ntgate.executive.mm.vad import (
     Vad,
 )
 from ntgate.executive.mm.vad_tree import END, FLAGS, VadTree
-from ntgate.layout.mm import EPROCESS_VM, MM_DECOMMIT
+from ntgate.layout.mm import EPROCESS_VM, MM_DECOMMIT, PTE_BASE, PTE_PROTOTYPE, PTE_TRANSITION
 from ntgate.layout.ntstatus import STATUS_NO_MEMORY, STATUS_PROCESS_IS_TERMINATING
 from ntgate.layout.ps import EPROCESS
 from ntgate.memory.frames import OutOfFrames
@@ -188,7 +188,7 @@ class ProcessSpace:
             return False
         manager = self.manager
         frame = manager.frame()
-        manager.pfn.describe(frame, pte.PTE_BASE + (vpn << 3), index >> 9, original)
+        manager.pfn.describe(frame, PTE_BASE + (vpn << 3), index >> 9, original)
         self._qwords[index] = template | frame << pte.FRAME_SHIFT
         self._dwords[self._private_pages] += 1
         self.count_valid()
@@ -247,7 +247,7 @@ class ProcessSpace:
             if entry & pte.VALID:
                 self.manager.stale(vpn + offset)
                 valid += 1
-            elif not entry & pte.TRANSITION or entry & pte.PROTOTYPE:
+            elif not entry & PTE_TRANSITION or entry & PTE_PROTOTYPE:
                 continue
             frame = pte.frame_of(entry)
             private += not pfn.is_prototype(frame)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.errors import NtError
-from ntgate.executive.mm.allocate import MEM_COMMIT, allocate
-from ntgate.executive.mm.protection import PAGE_GUARD, PAGE_READWRITE
+from ntgate.executive.mm.allocate import allocate
 from ntgate.executive.mm.space import ProcessSpace
+from ntgate.layout.mm import MEM_COMMIT, PAGE_GUARD, PAGE_READWRITE
 from ntgate.layout.ntstatus import (
     STATUS_GUARD_PAGE_VIOLATION,
     STATUS_STACK_OVERFLOW,
@@ -13,7 +14,6 @@ from ntgate.layout.ntstatus import (
 )
 from ntgate.memory.user import AccessViolation, UserMemory
 
-PAGE_SIZE = 0x1000
 LEAST_LEFT = 4 * PAGE_SIZE  # XP leaves one page; Wine's unhandled-exception filter needs more
 STACK_BASE, STACK_LIMIT = 0x04, 0x08
 DEALLOCATION_STACK = 0xE0C

@@ -8,8 +8,6 @@ from ntgate.errors import NtError
 from ntgate.executive.mm.allocate import (
     ANYWHERE,
     HIGHEST_ADDRESS,
-    MEM_RESERVE,
-    MEM_TOP_DOWN,
     MOST_ZERO_BITS,
     Wish,
     commit_view,
@@ -32,7 +30,7 @@ from ntgate.executive.mm.vad import (
     Vad,
 )
 from ntgate.executive.mm.vad_tree import HIGHEST_VPN, LOWEST_VPN
-from ntgate.layout.mm import MM_EXECUTE_WRITECOPY, MMVAD
+from ntgate.layout.mm import MEM_RESERVE, MEM_TOP_DOWN, MM_EXECUTE_WRITECOPY, MMVAD
 from ntgate.layout.ntstatus import (
     STATUS_CONFLICTING_ADDRESSES,
     STATUS_IMAGE_NOT_AT_BASE,

@@ -11,6 +11,7 @@ from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.layout.machine import MM_HIGHEST_USER_ADDRESS
+from ntgate.layout.mm import PTE_TRANSITION
 from ntgate.layout.ntstatus import (
     STATUS_INVALID_PARAMETER_1,
     STATUS_INVALID_PARAMETER_3,
@@ -57,7 +58,7 @@ def _written(space: ProcessSpace, base: int, size: int) -> Iterator[tuple[int, i
             continue
         for offset, entry in enumerate(qwords[index : index + pages].tolist()):
             # A transition page's frame lies where a valid one's does.
-            if entry & (pte.VALID | pte.TRANSITION) and pfn.is_modified(pte.frame_of(entry)):
+            if entry & (pte.VALID | PTE_TRANSITION) and pfn.is_modified(pte.frame_of(entry)):
                 yield vpn + offset, index + offset
 
 

@@ -17,14 +17,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.errors import NtError
 from ntgate.executive.ob.blocks import Blocks
 from ntgate.layout import lists, ntstatus
 from ntgate.layout.ob import HANDLE_TABLE
 
-PAGE = 0x1000
 ENTRY_SIZE = 8
-ENTRIES = PAGE // ENTRY_SIZE
+ENTRIES = PAGE_SIZE // ENTRY_SIZE
 STRIDE = ENTRIES * 4  # handle values of a page
 MIDDLE = 1024  # pointers
 TOP = 32
@@ -51,7 +51,7 @@ class HandleTables:
         table = HANDLE_TABLE(self._memory, address)
         table.QuotaProcess = process
         table.UniqueProcessId = pid
-        page = self._blocks.allocate(PAGE, TAG)
+        page = self._blocks.allocate(PAGE_SIZE, TAG)
         table.TableCode = page
         self._link_free(table, page)
         lists.insert_tail(self._memory, self._head, table.HandleTableList.address)
@@ -123,7 +123,7 @@ class HandleTables:
         limit = HANDLE_TABLE(self._memory, address).NextHandleNeedingPool
         for first in range(0, limit, STRIDE):
             page = self.entry(address, first + 4) - ENTRY_SIZE
-            objects = PAGE_FORMAT.unpack(self._memory.read(page, PAGE))[::2]
+            objects = PAGE_FORMAT.unpack(self._memory.read(page, PAGE_SIZE))[::2]
             for index in range(1, ENTRIES):
                 if objects[index]:
                     yield first + index * 4, page + index * ENTRY_SIZE
@@ -185,7 +185,7 @@ class HandleTables:
             if not self._memory.u32(slot):
                 self._memory.set_u32(slot, self._blocks.allocate(MIDDLE * 4, TAG))
             above = self._memory.u32(slot)
-        page = self._blocks.allocate(PAGE, TAG)
+        page = self._blocks.allocate(PAGE_SIZE, TAG)
         self._memory.set_u32(above + number % MIDDLE * 4, page)
         self._link_free(table, page)
         return handle + 4

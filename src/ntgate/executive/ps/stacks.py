@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.errors import NtError
 from ntgate.layout import machine as m
 from ntgate.layout.ntstatus import STATUS_INSUFFICIENT_RESOURCES, STATUS_STACK_OVERFLOW
 from ntgate.memory.kernel import DIRECT_BASE
 
-PAGE = 0x1000
-PAGES = m.KERNEL_STACK_SIZE // PAGE
-ROOM = m.KERNEL_LARGE_STACK_SIZE + PAGE
+PAGES = m.KERNEL_STACK_SIZE // PAGE_SIZE
+ROOM = m.KERNEL_LARGE_STACK_SIZE + PAGE_SIZE
 NOT_FOR_STACKS = (m.SYSENTER_STACK - 0x10000, m.SYSENTER_STACK + 0x10000)
 
 
@@ -55,7 +55,7 @@ class KernelStacks:
         """As many pages as a new stack has, from `limit` up; their physical address."""
         physical = self._take_pages(PAGES) - DIRECT_BASE
         for page in range(PAGES):
-            self._map_page(limit + PAGE * page, (physical >> 12) + page)
+            self._map_page(limit + PAGE_SIZE * page, (physical >> 12) + page)
         return physical
 
     def end(self, stack: tuple[int, int]) -> int:

@@ -11,14 +11,8 @@ from ntgate.executive.events import ModuleLoad
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.open_file import Create
 from ntgate.executive.mm import allocate as mm
-from ntgate.executive.mm.protection import PAGE_EXECUTE, PAGE_READWRITE
 from ntgate.executive.mm.relocate import relocate
-from ntgate.executive.mm.section import (
-    SEC_IMAGE,
-    SECTION_BODY_SIZE,
-    Section,
-    delete_section,
-)
+from ntgate.executive.mm.section import SECTION_BODY_SIZE, Section, delete_section
 from ntgate.executive.mm.view import VIEW_SHARE, map_view
 from ntgate.executive.ob import ObjectAttributes
 from ntgate.executive.ob.attributes import OBJ_CASE_INSENSITIVE
@@ -27,12 +21,12 @@ from ntgate.executive.ps.thread import Process, Thread, UserImages
 from ntgate.executive.ps.user_thread import create_user_thread
 from ntgate.layout import ntstatus
 from ntgate.layout.access import SYNCHRONIZE
+from ntgate.layout.mm import MEM_COMMIT, MEM_RESERVE, PAGE_EXECUTE, PAGE_READWRITE, SEC_IMAGE
 from ntgate.layout.ps import PEB
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
 
-MEM_COMMIT, MEM_RESERVE = 0x1000, 0x2000
 IMAGE_FILE_DLL = 0x2000
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.entry.context import FLOATING_POINT, FULL, SIZE
 from ntgate.errors import NtError
 from ntgate.executive.mm import allocate as mm
 from ntgate.executive.mm.free import delete_private
-from ntgate.executive.mm.protection import PAGE_GUARD, PAGE_READWRITE
 from ntgate.executive.ps.environment import TEB_SIZE, teb
 from ntgate.layout import machine as m
+from ntgate.layout.mm import (
+    ALLOCATION_GRANULARITY,
+    MEM_COMMIT,
+    MEM_RESERVE,
+    PAGE_GUARD,
+    PAGE_READWRITE,
+)
 from ntgate.layout.ps import TEB
 from ntgate.memory.user import AccessViolation, UserMemory
 from ntgate.records import dataclass
@@ -20,8 +27,6 @@ if TYPE_CHECKING:
     from ntgate.executive.mm.space import ProcessSpace
     from ntgate.executive.ps.thread import Process, Thread
 
-MEM_COMMIT, MEM_RESERVE = 0x1000, 0x2000
-PAGE, GRANULARITY = 0x1000, 0x10000
 LEAST_COMMIT = 0x2000
 DEFAULT_STACK_RESERVE, DEFAULT_STACK_COMMIT = 0x100000, 0x1000
 EFLAGS_START = 0x202
@@ -41,8 +46,9 @@ def create_stack(space: ProcessSpace, reserve: int, commit: int, zero_bits: int 
 
     Both sizes are bytes; the reserve grows to hold what is committed.
     """
-    commit = max(commit, LEAST_COMMIT) + PAGE - 1 & -PAGE
-    reserve = max(reserve, commit + 3 * PAGE) + GRANULARITY - 1 & -GRANULARITY
+    commit = max(commit, LEAST_COMMIT) + PAGE_SIZE - 1 & -PAGE_SIZE
+    reserve = max(reserve, commit + 3 * PAGE_SIZE) + ALLOCATION_GRANULARITY - 1
+    reserve &= -ALLOCATION_GRANULARITY
     allocation, _ = mm.allocate(
         space, 0, reserve, MEM_RESERVE, PAGE_READWRITE, zero_bits=zero_bits
     )
@@ -50,7 +56,7 @@ def create_stack(space: ProcessSpace, reserve: int, commit: int, zero_bits: int 
     try:
         mm.allocate(space, top - commit, commit, MEM_COMMIT, PAGE_READWRITE)
         mm.allocate(
-            space, top - commit - PAGE, PAGE, MEM_COMMIT, PAGE_READWRITE | PAGE_GUARD
+            space, top - commit - PAGE_SIZE, PAGE_SIZE, MEM_COMMIT, PAGE_READWRITE | PAGE_GUARD
         )
     except NtError:
         _delete(space, allocation)

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import struct
 
+from ntgate.layout.machine import (
+    KI_FAST_SYSTEM_CALL,
+    KI_FAST_SYSTEM_CALL_RET,
+    KI_INT_SYSTEM_CALL,
+    KI_USER_APC_DISPATCHER,
+    KI_USER_CALLBACK_DISPATCHER,
+    KI_USER_EXCEPTION_DISPATCHER,
+    NTDLL_BASE,
+    NTDLL_STUBS,
+)
 from ntgate.loader.userland.stubs import SLOT, xp_stub
 from ntgate.loader.userland.tables import ServiceRow
 
-NTDLL_BASE = 0x7C920000
-STUB_BLOCK = 0x7C92CE40  # NtAcceptConnectPort, number 0
-KI_USER_APC_DISPATCHER = 0x7C92E450
-KI_USER_CALLBACK_DISPATCHER = 0x7C92E460
-KI_USER_EXCEPTION_DISPATCHER = 0x7C92E47C
-KI_FAST_SYSTEM_CALL = 0x7C92E4F0
-KI_FAST_SYSTEM_CALL_RET = 0x7C92E4F4
-KI_INT_SYSTEM_CALL = 0x7C92E500
 UNIX_CALL_STUB = 0x7C92E510
 
 UNIX_CALL = "__wine_unix_call_dispatcher"  # exports a pointer, which is made to point at the stub
@@ -45,7 +47,7 @@ class Gate:
         self.addresses: dict[str, int] = {}
         self._code = bytearray(_INT3 * (UNIX_CALL_STUB + SLOT * (1 + len(private)) - _SECTION))
         for row in services:
-            self._add(row.name, STUB_BLOCK + SLOT * row.number, _stub(row))
+            self._add(row.name, NTDLL_STUBS + SLOT * row.number, _stub(row))
         self._add("KiFastSystemCall", KI_FAST_SYSTEM_CALL, bytes.fromhex("8bd4 0f34"))
         self._add("KiFastSystemCallRet", KI_FAST_SYSTEM_CALL_RET, b"\xc3")
         self._add("KiIntSystemCall", KI_INT_SYSTEM_CALL, bytes.fromhex("8d542408 cd2e c3"))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from ntgate.image.resources import Resource, resources_of
+from ntgate.layout.machine import NTDLL_BASE
 from ntgate.loader.userland.cache import (
     CURRENT,
     HIVE_FOLDER,
@@ -33,7 +34,6 @@ from ntgate.loader.userland.cache import (
 )
 from ntgate.loader.userland.errors import UserlandError
 from ntgate.loader.userland.fetch import LIBWINE, PINNED, fetch
-from ntgate.loader.userland.gate import NTDLL_BASE
 from ntgate.loader.userland.inf import SYSTEM32, Inf
 from ntgate.loader.userland.placing import WINSXS, Places, place
 from ntgate.loader.userland.progress import Progress, Silent

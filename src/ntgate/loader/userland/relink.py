@@ -17,8 +17,9 @@ import pefile
 
 from ntgate.image import pe_writer
 from ntgate.image.pe_writer import PeWriter
+from ntgate.layout.machine import NTDLL_BASE
 from ntgate.loader.userland.errors import UserlandError
-from ntgate.loader.userland.gate import NTDLL_BASE, UNIX_CALL, UNIX_CALL_STUB, Gate, jump
+from ntgate.loader.userland.gate import UNIX_CALL, UNIX_CALL_STUB, Gate, jump
 from ntgate.loader.userland.rename import RENAMED
 from ntgate.loader.userland.strip import Stripped, open_pe
 from ntgate.loader.userland.stubs import (

@@ -10,6 +10,7 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
+from ntgate.layout.machine import SYSTEM_CALL
 from ntgate.loader.userland.tables import read_csv
 from ntgate.records import dataclass
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import pefile
 
 SLOT = 16
-SYSTEM_CALL = 0x7FFE0300  # SharedUserData!SystemCall
 WINE_ADDRESS_AT = 6  # the imm32 of Wine's `mov edx`: it has a relocation, XP's has none
 
 _WINE_STUB = re.compile(rb"\xb8(....)\xba....\xff\xd2(?:\xc3|\xc2(..))", re.DOTALL)
