@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from uuid import UUID
 
-from ntgate.image.pe_writer import CODE, DATA, DIRECTORY_BASERELOC, PeWriter, Rsds
+from ntgate.image.pe_writer import CODE, DATA, PeWriter, Rsds
+from ntgate.layout.pe import IMAGE_DIRECTORY_ENTRY_BASERELOC
 
 TLS_DIRECTORY, LOAD_CONFIG_DIRECTORY = 9, 10
 BASE = 0x0040_0000
@@ -103,7 +104,7 @@ def tables(file: bytes | bytearray) -> list[Field]:
             raw = section_field(file, nt, i, 16).read(file)
             if start <= rva < start + raw:
                 at = section_field(file, nt, i, 20).read(file) + rva - start
-                step = 2 if directory == DIRECTORY_BASERELOC else 4
+                step = 2 if directory == IMAGE_DIRECTORY_ENTRY_BASERELOC else 4
                 found += [Field(at + j, step) for j in range(0, min(size, 0x100) - 3, step)]
     return found
 

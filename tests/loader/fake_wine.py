@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ntgate.image import pe_writer
 from ntgate.image.pe_writer import CODE, DATA, PeWriter
+from ntgate.layout.pe import IMAGE_DIRECTORY_ENTRY_RESOURCE
 from ntgate.loader.userland.tables import read_csv
 
 BASE = 0x7BC00000
@@ -52,7 +53,7 @@ def ntdll(*extra: tuple[int, int, int, str]) -> bytes:
     pe.add_section(".bss", b"", pe_writer.BSS, size=0x1800)
     resources = pe.next_rva
     pe.add_section(".rsrc", _resources(resources), pe_writer.READ_ONLY)
-    pe.directories[pe_writer.DIRECTORY_RESOURCE] = resources, 0x60
+    pe.directories[IMAGE_DIRECTORY_ENTRY_RESOURCE] = resources, 0x60
     pe.export(rvas)
     pe.export({f"Zw{name[2:]}": rva for name, rva in rvas.items() if name.startswith("Nt")})
     pe.export({

@@ -19,13 +19,13 @@ from ntgate.cache import cached_bytes
 from ntgate.dispatch.tables import EXTRA, EXTRA_WIN32, NT, WIN32K, ServiceNumber, service_table
 from ntgate.entry.routines import FIRST_ROUTINE, ROUTINES
 from ntgate.image.assembler import assemble
-from ntgate.image.pe_writer import CODE, DATA, SUBSYSTEM_NATIVE, PeWriter, Rsds
+from ntgate.image.pe_writer import CODE, DATA, PeWriter, Rsds
+from ntgate.layout.machine import BUILD_TIMESTAMP
+from ntgate.layout.pe import IMAGE_SCN_MEM_WRITE, IMAGE_SUBSYSTEM_NATIVE
 from ntgate.records import dataclass
 
 NT_BASE = 0x804D8000
 WIN32K_BASE = 0xBF800000
-MEM_WRITE = 0x8000_0000  # nt's code is writable on a machine of 256 MB and more: large pages
-TIMESTAMP = 0x48025EAB  # 13 April 2008, XP SP3's
 IMAGE_VERSION = 1  # part of the cache's key: what no source file shows
 
 # Where the parts of nt that no `;@org` places begin.
@@ -125,12 +125,14 @@ def _build(sources: dict[str, str]) -> tuple[KernelImage, KernelImage]:
     pieces[ROUTINE_STUBS] = _host_stubs(ROUTINE_STUBS, routines, symbols)
 
     writer = PeWriter(
-        "ntoskrnl.exe", NT_BASE, TIMESTAMP, dll=False, subsystem=SUBSYSTEM_NATIVE, fixed=True
-    )
+        "ntoskrnl.exe", NT_BASE, BUILD_TIMESTAMP, dll=False, subsystem=IMAGE_SUBSYSTEM_NATIVE,
+        fixed=True,
+    )  # fmt: skip
     code = {a: b for a, b in pieces.items() if a < DATA_START}
     data = {a: b for a, b in pieces.items() if a >= DATA_START}
     code_end = max(a + len(b) for a, b in code.items())
-    _add(writer, ".text", ZW_STUBS, code_end, code, b"\xcc", CODE | MEM_WRITE)
+    # Large pages make nt's code writable on a machine of 256 MB and more.
+    _add(writer, ".text", ZW_STUBS, code_end, code, b"\xcc", CODE | IMAGE_SCN_MEM_WRITE)
     _add(writer, ".data", DATA_START, DATA_END, data, b"\0", DATA)
     exported = [n for n in symbols if not n.startswith("__") and n not in win32k_symbols]
     writer.export({name: symbols[name] - NT_BASE for name in sorted(exported)})
@@ -276,7 +278,7 @@ def _build_win32k(nt: dict[str, int], tables: dict[str, int]) -> KernelImage:
         tables["W32pExtraArgumentTable"]: bytes(row.argument_bytes for row in extra),
     }
     writer = PeWriter(
-        "win32k.sys", WIN32K_BASE, TIMESTAMP, subsystem=SUBSYSTEM_NATIVE, fixed=True
+        "win32k.sys", WIN32K_BASE, BUILD_TIMESTAMP, subsystem=IMAGE_SUBSYSTEM_NATIVE, fixed=True
     )
     _add(writer, ".data", W32P_TABLE, W32_STUBS, data, b"\0", DATA)
     _add(writer, ".text", W32_STUBS, W32_STUBS + len(stubs), {W32_STUBS: stubs}, b"\xcc", CODE)

@@ -13,9 +13,9 @@ from ntgate.debug.commands import KdError, command
 from ntgate.debug.session import Session
 from ntgate.debug.symbols import Module
 from ntgate.debug.target import Target, Unreadable
+from ntgate.layout.pe import E_LFANEW
 
 _LOWEST_KERNEL_ADDRESS = 0x80000000
-_PE_OFFSET = 0x3C
 _TIMESTAMP_OFFSET, _CHECKSUM_OFFSET = 0x08, 0x58  # from the PE signature
 
 
@@ -70,7 +70,7 @@ def _details(target: Target, module: Module) -> Iterator[str]:
 def _in_header(target: Target, base: int, offset: int) -> int | None:
     """A dword of the PE header in memory; None where that can't be read."""
     try:
-        header = peek.number(target, base + _PE_OFFSET)
+        header = peek.number(target, base + E_LFANEW)
         return peek.number(target, base + header + offset)
     except Unreadable:
         return None

@@ -14,10 +14,10 @@ from ntgate.debug.segments import descriptor
 from ntgate.debug.symbols import SymbolTable
 from ntgate.debug.target import NoSuchRegister, Target, Unreadable
 from ntgate.layout.machine import KPCR_ADDRESS
+from ntgate.layout.pe import E_LFANEW
 from ntgate.layout.type_table import TypeTable
 
 USER_PSEUDO_REGISTERS = 20
-_PE_HEADER_OFFSET = 0x3C
 _ENTRY_POINT_OFFSET = 0x28  # of IMAGE_NT_HEADERS32
 _PUSH_EBP = b"\x55"
 
@@ -124,7 +124,7 @@ class Names:
 
     def image_entry(self, base: int) -> int:
         """The entry point of the PE image at an address."""
-        header = base + self._dword(base + _PE_HEADER_OFFSET)
+        header = base + self._dword(base + E_LFANEW)
         return base + self._dword(header + _ENTRY_POINT_OFFSET)
 
     def number_at(self, address: int, size: int) -> int:

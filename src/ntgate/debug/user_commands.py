@@ -13,11 +13,12 @@ from ntgate.debug.records import Record
 from ntgate.debug.session import Session
 from ntgate.debug.target import Unreadable
 from ntgate.layout import ntstatus
+from ntgate.layout.pe import E_LFANEW
 from ntgate.layout.win32_errors import win32_error_name
 
 _LONGEST_ENVIRONMENT = 0x10000
 _HRESULT_OF_WIN32 = 0x8007  # its upper half
-_PE_OFFSET, _TIMESTAMP = 0x3C, 8
+_TIMESTAMP = 8
 _FLAGS = (
     (0x00000002, "LDRP_STATIC_LINK"),
     (0x00000004, "LDRP_IMAGE_DLL"),
@@ -78,7 +79,7 @@ def _modules(ldr: Record, order: str) -> Iterator[Record]:
 
 def _timestamp(session: Session, base: int) -> str:
     try:
-        header = base + peek.number(session.target, base + _PE_OFFSET)
+        header = base + peek.number(session.target, base + E_LFANEW)
         seconds = peek.number(session.target, header + _TIMESTAMP)
     except Unreadable:
         return f"{'':29}"

@@ -6,19 +6,18 @@ import struct
 from collections.abc import Mapping
 from functools import lru_cache
 
-_SECTION = struct.Struct("<8sIIIIIIHHI")
-_EXECUTE = 0x2000_0000
+from ntgate.layout.pe import E_LFANEW, IMAGE_SCN_MEM_EXECUTE, SECTION_HEADER
 
 
 def size_of_image(file: bytes) -> int:
     """Bytes of address space that the image takes."""
-    (header,) = struct.unpack_from("<I", file, 0x3C)
+    (header,) = struct.unpack_from("<I", file, E_LFANEW)
     size: int = struct.unpack_from("<I", file, header + 24 + 56)[0]
     return size
 
 
 def entry_rva(file: bytes) -> int:
-    (header,) = struct.unpack_from("<I", file, 0x3C)
+    (header,) = struct.unpack_from("<I", file, E_LFANEW)
     rva: int = struct.unpack_from("<I", file, header + 24 + 16)[0]
     return rva
 
@@ -44,11 +43,12 @@ def exports_of(file: bytes) -> Mapping[str, int]:
 
 def section_data(file: bytes, name: str) -> bytes:
     """What the file has of a section; raises KeyError."""
-    (header,) = struct.unpack_from("<I", file, 0x3C)
+    (header,) = struct.unpack_from("<I", file, E_LFANEW)
     (count,) = struct.unpack_from("<H", file, header + 6)
     (optional_size,) = struct.unpack_from("<H", file, header + 20)
+    table = header + 24 + optional_size
     for i in range(count):
-        fields = _SECTION.unpack_from(file, header + 24 + optional_size + i * _SECTION.size)
+        fields = SECTION_HEADER.unpack_from(file, table + i * SECTION_HEADER.size)
         if fields[0].rstrip(b"\0").decode("latin-1") == name:
             _name, virtual_size, _rva, size, offset, *_rest = fields
             return file[offset : offset + min(size, virtual_size)]
@@ -57,7 +57,7 @@ def section_data(file: bytes, name: str) -> bytes:
 
 def map_image(file: bytes) -> tuple[bytes, list[tuple[int, int]]]:
     """The image as mapped, and (rva, size) of each executable section."""
-    (header,) = struct.unpack_from("<I", file, 0x3C)
+    (header,) = struct.unpack_from("<I", file, E_LFANEW)
     (count,) = struct.unpack_from("<H", file, header + 6)
     (optional_size,) = struct.unpack_from("<H", file, header + 20)
     (size_of_image,) = struct.unpack_from("<I", file, header + 24 + 56)
@@ -65,11 +65,12 @@ def map_image(file: bytes) -> tuple[bytes, list[tuple[int, int]]]:
     mapped = bytearray(size_of_image)
     mapped[:size_of_headers] = file[:size_of_headers]
     code = []
+    table = header + 24 + optional_size
     for i in range(count):
-        fields = _SECTION.unpack_from(file, header + 24 + optional_size + i * _SECTION.size)
+        fields = SECTION_HEADER.unpack_from(file, table + i * SECTION_HEADER.size)
         _name, virtual_size, rva, raw_size, raw_offset, *_rest, flags = fields
         data = file[raw_offset : raw_offset + min(raw_size, virtual_size)]
         mapped[rva : rva + len(data)] = data
-        if flags & _EXECUTE:
+        if flags & IMAGE_SCN_MEM_EXECUTE:
             code.append((rva, virtual_size))
     return bytes(mapped), code

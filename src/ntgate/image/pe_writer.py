@@ -14,6 +14,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from ntgate.cpu.ram import PAGE_SIZE
+from ntgate.layout.pe import (
+    IMAGE_DIRECTORY_ENTRY_BASERELOC,
+    IMAGE_DIRECTORY_ENTRY_DEBUG,
+    IMAGE_DIRECTORY_ENTRY_EXPORT,
+    IMAGE_DIRECTORY_ENTRY_IAT,
+    IMAGE_DIRECTORY_ENTRY_IMPORT,
+    IMAGE_FILE_32BIT_MACHINE,
+    IMAGE_FILE_DLL,
+    IMAGE_FILE_EXECUTABLE_IMAGE,
+    IMAGE_FILE_MACHINE_I386,
+    IMAGE_FILE_RELOCS_STRIPPED,
+    IMAGE_NUMBEROF_DIRECTORY_ENTRIES,
+    IMAGE_REL_BASED_HIGHLOW,
+    IMAGE_SCN_MEM_DISCARDABLE,
+    IMAGE_SUBSYSTEM_WINDOWS_CUI,
+    SECTION_HEADER,
+)
 from ntgate.records import dataclass
 
 FILE_ALIGNMENT = 0x200
@@ -22,30 +39,10 @@ CODE = 0x6000_0020  # IMAGE_SCN_CNT_CODE | MEM_EXECUTE | MEM_READ
 DATA = 0xC000_0040  # IMAGE_SCN_CNT_INITIALIZED_DATA | MEM_READ | MEM_WRITE
 BSS = 0xC000_0080  # IMAGE_SCN_CNT_UNINITIALIZED_DATA | MEM_READ | MEM_WRITE
 READ_ONLY = 0x4000_0040
-DISCARDABLE = 0x0200_0000
 
-SUBSYSTEM_NATIVE = 1
-SUBSYSTEM_WINDOWS_GUI = 2
-SUBSYSTEM_WINDOWS_CUI = 3
-
-DIRECTORY_EXPORT = 0
-DIRECTORY_IMPORT = 1
-DIRECTORY_RESOURCE = 2
-DIRECTORY_BASERELOC = 5
-DIRECTORY_DEBUG = 6
-DIRECTORY_IAT = 12
-DIRECTORY_COUNT = 16
-
-_MACHINE_I386 = 0x14C
-_RELOCS_STRIPPED = 0x0001
-_EXECUTABLE_IMAGE = 0x0002
-_32BIT_MACHINE = 0x0100
-_DLL = 0x2000
 _LFANEW = 0x80
 _OPTIONAL_SIZE = 0xE0
-_SECTION_SIZE = 0x28
 _CHECKSUM_AT = _LFANEW + 0x58
-_REL_HIGHLOW = 3
 _DEBUG_TYPE_CODEVIEW = 2
 _DEBUG_ENTRY_SIZE = 28
 
@@ -117,7 +114,7 @@ class PeWriter:
         timestamp: int,
         *,
         dll: bool = True,
-        subsystem: int = SUBSYSTEM_WINDOWS_CUI,
+        subsystem: int = IMAGE_SUBSYSTEM_WINDOWS_CUI,
         version: tuple[int, int] = (5, 1),
         fixed: bool = False,
         dll_characteristics: int = 0,
@@ -194,8 +191,8 @@ class PeWriter:
         place = self.next_rva if rva is None else rva
         data, slots, table, iat = _imports(imports, place)
         self.add_section(name, data, DATA, rva=place)
-        self.directories[DIRECTORY_IMPORT] = table
-        self.directories[DIRECTORY_IAT] = iat
+        self.directories[IMAGE_DIRECTORY_ENTRY_IMPORT] = table
+        self.directories[IMAGE_DIRECTORY_ENTRY_IAT] = iat
         return slots
 
     def export(self, rows: Mapping[str, int | str] | Iterable[Export], *, base: int = 1) -> None:
@@ -222,27 +219,27 @@ class PeWriter:
             table = export_table(
                 self.name, self._exports, end(), self.timestamp, self._ordinal_base
             )
-            directories[DIRECTORY_EXPORT] = append(".edata", table, READ_ONLY)
+            directories[IMAGE_DIRECTORY_ENTRY_EXPORT] = append(".edata", table, READ_ONLY)
         if self.rsds is not None:
             at = self._header_room + _raw_size(sections)
             table = _debug_table(self.rsds.encode(), end(), at, self.timestamp)
             rva, _ = append(".debug", table, READ_ONLY)
-            directories[DIRECTORY_DEBUG] = rva, _DEBUG_ENTRY_SIZE
+            directories[IMAGE_DIRECTORY_ENTRY_DEBUG] = rva, _DEBUG_ENTRY_SIZE
         if self.relocations and not self.fixed:
-            directories[DIRECTORY_BASERELOC] = append(
-                ".reloc", relocation_table(self.relocations), READ_ONLY | DISCARDABLE
+            directories[IMAGE_DIRECTORY_ENTRY_BASERELOC] = append(
+                ".reloc", relocation_table(self.relocations), READ_ONLY | IMAGE_SCN_MEM_DISCARDABLE
             )
         return self._file(sections, directories)
 
     def _file(self, sections: list[Section], directories: dict[int, tuple[int, int]]) -> bytes:
         table = _LFANEW + 0x18 + _OPTIONAL_SIZE
-        if table + _SECTION_SIZE * len(sections) > self._header_room:
+        if table + SECTION_HEADER.size * len(sections) > self._header_room:
             raise ValueError(f"{self.name}: {len(sections)} sections need a larger header_room")
         out = bytearray(self._headers(sections, directories))
         for index, section in enumerate(sections):
             raw = align(len(section.data), FILE_ALIGNMENT)
-            struct.pack_into(
-                "<8sIIIIIIHHI", out, table + _SECTION_SIZE * index,
+            SECTION_HEADER.pack_into(
+                out, table + SECTION_HEADER.size * index,
                 section.name.encode(), section.size, section.rva, raw, len(out) if raw else 0,
                 0, 0, 0, 0, section.flags,
             )  # fmt: skip
@@ -253,11 +250,14 @@ class PeWriter:
     def _headers(self, sections: list[Section], directories: dict[int, tuple[int, int]]) -> bytes:
         out = bytearray(self._header_room)
         struct.pack_into("<2s58xI", out, 0, b"MZ", _LFANEW)
-        characteristics = _EXECUTABLE_IMAGE | _32BIT_MACHINE
-        characteristics |= (_DLL if self.dll else 0) | (_RELOCS_STRIPPED if self.fixed else 0)
+        characteristics = IMAGE_FILE_EXECUTABLE_IMAGE | IMAGE_FILE_32BIT_MACHINE
+        if self.dll:
+            characteristics |= IMAGE_FILE_DLL
+        if self.fixed:
+            characteristics |= IMAGE_FILE_RELOCS_STRIPPED
         struct.pack_into(
             "<4sHHIIIHH", out, _LFANEW,
-            b"PE\0\0", _MACHINE_I386, len(sections), self.timestamp, 0, 0,
+            b"PE\0\0", IMAGE_FILE_MACHINE_I386, len(sections), self.timestamp, 0, 0,
             _OPTIONAL_SIZE, characteristics,
         )  # fmt: skip
         code = [s for s in sections if s.flags & 0x20]
@@ -272,7 +272,7 @@ class PeWriter:
             self.base, PAGE_SIZE, FILE_ALIGNMENT,
             *self.version, *self.version, *self.version, 0,
             image_size, self._header_room, 0, self.subsystem, self.dll_characteristics,
-            *self.stack, *self.heap, 0, DIRECTORY_COUNT,
+            *self.stack, *self.heap, 0, IMAGE_NUMBEROF_DIRECTORY_ENTRIES,
         )  # fmt: skip
         for index, entry in directories.items():
             struct.pack_into("<II", out, _LFANEW + 0x78 + 8 * index, *entry)
@@ -339,7 +339,8 @@ def relocation_table(rvas: Iterable[int]) -> bytes:
     """The base relocation blocks for 32-bit absolute addresses at these RVAs."""
     pages: dict[int, list[int]] = {}
     for rva in sorted(set(rvas)):
-        pages.setdefault(rva & -PAGE_SIZE, []).append(_REL_HIGHLOW << 12 | rva & (PAGE_SIZE - 1))
+        entry = IMAGE_REL_BASED_HIGHLOW << 12 | rva & (PAGE_SIZE - 1)
+        pages.setdefault(rva & -PAGE_SIZE, []).append(entry)
     out = bytearray()
     for page, entries in pages.items():
         if len(entries) % 2:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from ntgate.layout.pe import E_LFANEW, IMAGE_DIRECTORY_ENTRY_RESOURCE, SECTION_HEADER
 from ntgate.records import dataclass
 
-_SECTION = struct.Struct("<8sIIIIIIHHI")
 _DIRECTORY_HEADER = 16  # bytes of an IMAGE_RESOURCE_DIRECTORY before its entries
 _HIGH_BIT = 0x8000_0000  # a name instead of a number; a directory instead of data
-_RESOURCES = 2  # IMAGE_DIRECTORY_ENTRY_RESOURCE
 
 RT_MANIFEST = 24
 
@@ -35,15 +34,15 @@ def resources_of(file: bytes, kind: str | int) -> list[Resource]:
 class _Resources:
     def __init__(self, file: bytes) -> None:
         self._file = file
-        (header,) = struct.unpack_from("<I", file, 0x3C)
+        (header,) = struct.unpack_from("<I", file, E_LFANEW)
         count, optional_size = struct.unpack_from("<H12xH", file, header + 6)
         optional = header + 24
         self._root = 0
         self._sections = [
-            _SECTION.unpack_from(file, optional + optional_size + index * _SECTION.size)
+            SECTION_HEADER.unpack_from(file, optional + optional_size + index * SECTION_HEADER.size)
             for index in range(count)
         ]
-        (rva,) = struct.unpack_from("<I", file, optional + 96 + 8 * _RESOURCES)
+        (rva,) = struct.unpack_from("<I", file, optional + 96 + 8 * IMAGE_DIRECTORY_ENTRY_RESOURCE)
         self._root = self._offset(rva) if rva else 0
 
     def of_kind(self, kind: str | int) -> Iterator[Resource]:

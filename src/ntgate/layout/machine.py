@@ -6,6 +6,7 @@ S marks what a listing of the study shows; the rest is XP SP3's, from public wri
 from __future__ import annotations
 
 MEMORY_PAGES = 0x1FF6A        # S: 512 MB
+BUILD_TIMESTAMP = 0x48025EAB  # of XP SP3: 13 April 2008
 
 GDT, GDT_LIMIT = 0x8003F000, 0x3FF
 IDT, IDT_LIMIT = 0x8003F400, 0x7FF  # S: idtr

@@ -12,10 +12,10 @@ from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.access import PROCESS_QUERY_INFORMATION
+from ntgate.layout.pe import IMAGE_SUBSYSTEM_WINDOWS_GUI
 from ntgate.services.thread_create import process_of
 from ntgate.services.user_call import fail
 
-SUBSYSTEM_WINDOWS_GUI = 2
 ERROR_INVALID_HANDLE, ERROR_NOT_GUI_PROCESS = 6, 1471
 WAIT_FAILED = FOREVER = 0xFFFFFFFF
 MILLISECOND = 10_000  # 100 ns
@@ -37,7 +37,7 @@ def NtUserWaitForInputIdle(
         fail(caller, ERROR_INVALID_HANDLE)
         return WAIT_FAILED
     image = waited_for.image
-    has_windows = image is not None and image.subsystem == SUBSYSTEM_WINDOWS_GUI
+    has_windows = image is not None and image.subsystem == IMAGE_SUBSYSTEM_WINDOWS_GUI
     if not has_windows or waited_for.exited or waited_for is caller.process:
         fail(caller, ERROR_NOT_GUI_PROCESS)
         return WAIT_FAILED

@@ -17,6 +17,7 @@ from ntgate.dispatch.types import ULONG, OutOpt, Scalar, SizedBy
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.se.privileges import SE_DEBUG
 from ntgate.layout import ntstatus
+from ntgate.layout.pe import IMAGE_FILE_MACHINE_I386
 from ntgate.memory.kernel import DIRECT_BASE
 from ntgate.memory.user import AccessViolation
 from ntgate.services.ps_information import demand
@@ -32,7 +33,7 @@ SYSDBG_MSR = struct.Struct("<I4xQ")      # Msr, Data
 # DBGKD_GET_VERSION64 up to its addresses: major (free build), minor, protocol, flags (data,
 # PAE), machine, largest packet type, state change and manipulation, simulation, unused.
 VERSION = struct.Struct("<5H4BH3Q")
-FREE_BUILD, BUILD, PROTOCOL, DATA_AND_PAE, I386 = 15, 2600, 6, 2 | 8, 0x14C
+FREE_BUILD, BUILD, PROTOCOL, DATA_AND_PAE = 15, 2600, 6, 2 | 8
 PACKET_TYPES, STATE_CHANGES, MANIPULATIONS = 12, 3, 0x2D
 SYSENTER_MSRS = (0x174, 0x175, 0x176)
 LARGEST_REQUEST = 0x100000
@@ -86,8 +87,9 @@ def NtSystemDebugControl(
 def _version(caller: Thread) -> bytes:
     nt = next(iter(caller.executive.processes.modules.all()))
     return VERSION.pack(
-        FREE_BUILD, BUILD, PROTOCOL, DATA_AND_PAE, I386, PACKET_TYPES, STATE_CHANGES,
-        MANIPULATIONS, 0, 0, nt.base, caller.executive.symbols["PsLoadedModuleList"], 0,
+        FREE_BUILD, BUILD, PROTOCOL, DATA_AND_PAE, IMAGE_FILE_MACHINE_I386,
+        PACKET_TYPES, STATE_CHANGES, MANIPULATIONS, 0, 0,
+        nt.base, caller.executive.symbols["PsLoadedModuleList"], 0,
     )  # fmt: skip
 
 

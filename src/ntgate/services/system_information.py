@@ -22,6 +22,7 @@ from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KTHREAD
 from ntgate.layout.mm import ALLOCATION_GRANULARITY, EPROCESS_VM
+from ntgate.layout.pe import IMAGE_FILE_MACHINE_I386
 from ntgate.records import dataclass
 from ntgate.services import processor_topology as topology
 from ntgate.services import system_objects as objects
@@ -33,7 +34,7 @@ LOWEST_USER_ADDRESS = 0x10000
 INTERRUPT_RECORD = 24
 PERFORMANCE_BYTES = 0x138
 REGISTRY_QUOTA = 0x0200_0000
-I386, KERNEL_USER_NATIVE_PROCESS = 0x014C, 0xF0000
+KERNEL_USER_NATIVE_PROCESS = 0xF0000
 DPC_BEHAVIOR = (4, 3, 20, 20)  # queue depth, least rate, threshold and ideal rate of XP
 FEATURE_BITS = 0xA001_3FFF  # what the registry calls FeatureSet: SSE2, PAE, NX
 
@@ -273,7 +274,7 @@ def NtQuerySystemInformationEx(
     elif SystemInformationClass == SystemSupportedProcessorArchitectures:
         if question:
             caller.object(question, "Process", 0)
-        data = struct.pack("<2I", I386 | KERNEL_USER_NATIVE_PROCESS, 0)
+        data = struct.pack("<2I", IMAGE_FILE_MACHINE_I386 | KERNEL_USER_NATIVE_PROCESS, 0)
     else:
         return ntstatus.STATUS_INVALID_INFO_CLASS
     status = _give(

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from dataclasses import field
 from functools import cached_property
 
+from ntgate.layout.pe import E_LFANEW, SECTION_HEADER
 from ntgate.records import dataclass
 
 FARTHEST = 0x2000  # bytes behind an export that its name still tells something of
@@ -19,7 +20,6 @@ ENDS = (0x90, 0xCC, 0xC3, 0x00)  # last bytes of padding, of a ret and of a ret 
 # mov eax,NUMBER / mov edx,7FFE0300h / call [edx] (or edx), up to where the call returns to.
 STUB = re.compile(rb"\xb8(....)\xba\x00\x03\xfe\x7f\xff[\x12\xd2]", re.DOTALL)
 STUB_LENGTH = 12
-_SECTION = struct.Struct("<8sIIIIIIHHI")
 IMPORT_DESCRIPTOR, MOST_IMPORTS = 20, 1000
 _EXPORT_RVA = 24 + 96  # from the PE header: the first data directory
 
@@ -107,7 +107,7 @@ def imported_dlls(file: bytes) -> list[str]:
     """The names in a PE file's import table, in its order; those before what can't be read."""
     found: list[str] = []
     try:
-        (header,) = struct.unpack_from("<I", file, 0x3C)
+        (header,) = struct.unpack_from("<I", file, E_LFANEW)
         (at,) = struct.unpack_from("<I", file, header + _EXPORT_RVA + 8)
         while at:
             *_, name, thunks = struct.unpack_from("<5I", file, _file_offset(file, at))
@@ -138,13 +138,13 @@ def _offset_in(sections: list[tuple[int, int, int]], rva: int) -> int:
 
 def _sections(file: bytes) -> list[tuple[int, int, int]]:
     """Raises struct.error for what is no PE file."""
-    (header,) = struct.unpack_from("<I", file, 0x3C)
+    (header,) = struct.unpack_from("<I", file, E_LFANEW)
     (count,) = struct.unpack_from("<H", file, header + 6)
     (optional,) = struct.unpack_from("<H", file, header + 20)
     sections = []
     for i in range(count):
-        _name, _size, rva, raw_size, raw, *_rest = _SECTION.unpack_from(
-            file, header + 24 + optional + i * _SECTION.size
+        _name, _size, rva, raw_size, raw, *_rest = SECTION_HEADER.unpack_from(
+            file, header + 24 + optional + i * SECTION_HEADER.size
         )
         sections.append((rva, raw_size, raw))
     return sections
@@ -152,7 +152,7 @@ def _sections(file: bytes) -> list[tuple[int, int, int]]:
 
 def _exports(file: bytes) -> list[tuple[int, str]]:
     """Raises struct.error, IndexError and ValueError for what is no PE file."""
-    (header,) = struct.unpack_from("<I", file, 0x3C)
+    (header,) = struct.unpack_from("<I", file, E_LFANEW)
     sections = _sections(file)
 
     def offset(rva: int) -> int:

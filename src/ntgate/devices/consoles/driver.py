@@ -40,6 +40,7 @@ from ntgate.executive.ps.environment import ProcessParameters
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus as s
 from ntgate.layout.io import FILE_OBJECT
+from ntgate.layout.pe import IMAGE_SUBSYSTEM_WINDOWS_GUI
 from ntgate.layout.ps import PEB
 from ntgate.memory.user import AccessViolation
 
@@ -51,7 +52,6 @@ LINKS = {
     "\\??\\CONIN$": "\\Device\\ConDrv\\CurrentIn",
     "\\??\\CONOUT$": "\\Device\\ConDrv\\CurrentOut",
 }
-SUBSYSTEM_WINDOWS_GUI = 2
 SYSTEM_PID = 4
 NS_OF_100NS = 100
 NO_HANDLE, FIRST_PSEUDO_HANDLE = 0, 0x80000000
@@ -106,7 +106,7 @@ class ConsoleDriver:
         console = self._first = self.new_console()
         console.begin(self._seat.display(first=True), "", None, None)
         image = process.image
-        if image is not None and image.subsystem == SUBSYSTEM_WINDOWS_GUI:
+        if image is not None and image.subsystem == IMAGE_SUBSYSTEM_WINDOWS_GUI:
             console.permanent = True
             return NO_HANDLE, [self._handle(process, open_stream(self.io, one)) for one in streams]
         self.attach(process, console)

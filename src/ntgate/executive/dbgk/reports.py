@@ -17,6 +17,7 @@ from ntgate.executive.ob.attributes import OBJ_CASE_INSENSITIVE
 from ntgate.executive.ps import suspend
 from ntgate.layout import ntstatus
 from ntgate.layout.access import SYNCHRONIZE
+from ntgate.layout.pe import E_LFANEW
 from ntgate.layout.ps import PEB
 from ntgate.memory.user import AccessViolation
 
@@ -28,7 +29,6 @@ LOAD_ORDER, DLL_BASE = 0x0C, 0x18  # in PEB_LDR_DATA, in LDR_DATA_TABLE_ENTRY
 MOST_MODULES = 500
 SYSTEM_FOLDER = "\\SystemRoot\\system32\\"
 FILE_GENERIC_READ = 0x120089
-E_LFANEW = 0x3C
 SYMBOL_TABLE = 0x0C  # in IMAGE_NT_HEADERS: PointerToSymbolTable, then NumberOfSymbols
 
 

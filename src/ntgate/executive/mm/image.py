@@ -27,27 +27,32 @@ from ntgate.layout.ntstatus import (
     STATUS_INVALID_IMAGE_WIN_16,
     STATUS_INVALID_IMAGE_WIN_64,
 )
+from ntgate.layout.pe import (
+    E_LFANEW,
+    IMAGE_DIRECTORY_ENTRY_BASERELOC,
+    IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR,
+    IMAGE_FILE_EXECUTABLE_IMAGE,
+    IMAGE_FILE_MACHINE_I386,
+    IMAGE_FILE_RELOCS_STRIPPED,
+    IMAGE_NT_OPTIONAL_HDR32_MAGIC,
+    IMAGE_NT_OPTIONAL_HDR64_MAGIC,
+    IMAGE_SCN_MEM_SHARED,
+    SECTION_HEADER,
+)
 from ntgate.records import dataclass
 
 SECTOR = 0x200
 DOS_HEADER_SIZE = 0x40
 NT_HEADERS_SIZE = 24 + 96 + 16 * 8  # signature, file header, PE32 optional header
-SECTION_HEADER_SIZE = 40
 NE_EXETYP = 0x36
 NE_WINDOWS, NE_DEV386 = 2, 5
 
-PE32, PE32_PLUS = 0x10B, 0x20B
-I386 = 0x14C
-IMAGE_FILE_RELOCS_STRIPPED = 0x0001
-IMAGE_FILE_EXECUTABLE_IMAGE = 0x0002
-BASE_RELOCATION_DIRECTORY, COM_DESCRIPTOR_DIRECTORY = 5, 14
 IMAGE_LOADER_FLAGS_COMPLUS = 1
 LARGEST_IMAGE = 0x7FFF0000
 
 _FILE_HEADER = struct.Struct("<4sHHIIIHH")
 # Magic .. LoaderFlags of IMAGE_OPTIONAL_HEADER32.
 _OPTIONAL_HEADER = struct.Struct("<HBBIIIIIIIIIHHHHHHIIIIHHIIIIII")
-_SECTION = struct.Struct("<8sIIIIIIHHI")
 
 # Protection by a section's characteristics: bit 0 execute, 1 read, 2 write; then shared.
 _PRIVATE_CODES = (
@@ -58,7 +63,6 @@ _SHARED_CODES = (
     MM_NOACCESS, MM_EXECUTE, MM_READONLY, MM_EXECUTE_READ,
     MM_READWRITE, MM_EXECUTE_READWRITE, MM_READWRITE, MM_EXECUTE_READWRITE,
 )  # fmt: skip
-_SHARED = 0x1000_0000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +110,9 @@ def parse_image(file: SectionFile) -> Image:
         dll_characteristics, stack_reserve, stack_commit, _heap, _heap_commit, loader_flags,
         directories,
     ) = _OPTIONAL_HEADER.unpack_from(nt, _FILE_HEADER.size)  # fmt: skip
-    if magic == PE32_PLUS:
+    if magic == IMAGE_NT_OPTIONAL_HDR64_MAGIC:
         raise NtError(STATUS_INVALID_IMAGE_WIN_64)
-    require(machine == I386 and magic == PE32)
+    require(machine == IMAGE_FILE_MACHINE_I386 and magic == IMAGE_NT_OPTIONAL_HDR32_MAGIC)
     require(bool(characteristics & IMAGE_FILE_EXECUTABLE_IMAGE))
     require(not base & 0xFFFF and 0 < size <= LARGEST_IMAGE and 0 < headers <= size)
     require(file_alignment > 0 and not file_alignment & file_alignment - 1)
@@ -123,10 +127,10 @@ def parse_image(file: SectionFile) -> Image:
         require(file_alignment % SECTOR == 0)
         table = _section_table(file, position + 24 + optional_size, count)
         parts = _parts(table, file.size, pages, headers, alignment, file_alignment)
-    relocations = _directory(nt, directories, BASE_RELOCATION_DIRECTORY)
+    relocations = _directory(nt, directories, IMAGE_DIRECTORY_ENTRY_BASERELOC)
     if characteristics & IMAGE_FILE_RELOCS_STRIPPED:
         relocations = (0, 0)
-    if all(_directory(nt, directories, COM_DESCRIPTOR_DIRECTORY)):
+    if all(_directory(nt, directories, IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR)):
         loader_flags |= IMAGE_LOADER_FLAGS_COMPLUS
     return Image(
         base, pages, entry, parts, stack_reserve, stack_commit, subsystem,
@@ -136,15 +140,15 @@ def parse_image(file: SectionFile) -> Image:
 
 
 def _section_table(file: SectionFile, position: int, count: int) -> bytes:
-    table = file.read(position, count * SECTION_HEADER_SIZE)
-    require(len(table) == count * SECTION_HEADER_SIZE)
+    table = file.read(position, count * SECTION_HEADER.size)
+    require(len(table) == count * SECTION_HEADER.size)
     return table
 
 
 def _require_flat(table: bytes) -> None:
     """The file is mapped as it is: no section may want to be elsewhere."""
-    for offset in range(0, len(table), SECTION_HEADER_SIZE):
-        _name, _virtual_size, rva, _raw_size, raw_offset, *_ = _SECTION.unpack_from(table, offset)
+    for offset in range(0, len(table), SECTION_HEADER.size):
+        _name, _size, rva, _raw_size, raw_offset, *_ = SECTION_HEADER.unpack_from(table, offset)
         require(rva == raw_offset)
 
 
@@ -168,7 +172,7 @@ def _nt_headers(file: SectionFile) -> tuple[bytes, int]:
     dos = file.read(0, DOS_HEADER_SIZE)
     if len(dos) < DOS_HEADER_SIZE or dos[:2] != b"MZ":
         raise NtError(STATUS_INVALID_IMAGE_NOT_MZ)
-    (position,) = struct.unpack_from("<I", dos, 0x3C)
+    (position,) = struct.unpack_from("<I", dos, E_LFANEW)
     nt = file.read(position, NT_HEADERS_SIZE) if position < file.size else b""
     if nt[:4] != b"PE\0\0":
         raise NtError(_old_format(nt))
@@ -193,8 +197,8 @@ def _parts(
     """Headers and sections, each where the one before ends; what is left has no access."""
     parts = [ImagePart(0, _pages(headers), 0, min(headers, file_size), MM_READONLY)]
     following = _round_up(headers, alignment)
-    for offset in range(0, len(table), SECTION_HEADER_SIZE):
-        _name, virtual_size, rva, raw_size, raw_offset, *_, flags = _SECTION.unpack_from(
+    for offset in range(0, len(table), SECTION_HEADER.size):
+        _name, virtual_size, rva, raw_size, raw_offset, *_, flags = SECTION_HEADER.unpack_from(
             table, offset
         )
         virtual_size = virtual_size or raw_size
@@ -208,7 +212,7 @@ def _parts(
             raw_offset &= -SECTOR
             length = min(raw_end - raw_offset, count * PAGE_SIZE)
         require(raw_offset + min(raw_size, virtual_size) <= file_size)
-        codes = _SHARED_CODES if flags & _SHARED else _PRIVATE_CODES
+        codes = _SHARED_CODES if flags & IMAGE_SCN_MEM_SHARED else _PRIVATE_CODES
         _fill_gap(parts, rva // PAGE_SIZE)
         length = min(length, file_size - raw_offset)
         parts.append(ImagePart(rva // PAGE_SIZE, count, raw_offset, length, codes[flags >> 29]))

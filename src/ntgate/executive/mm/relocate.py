@@ -17,9 +17,9 @@ from ntgate.layout.ntstatus import (
     STATUS_INVALID_IMAGE_FORMAT,
     STATUS_NOT_MAPPED_VIEW,
 )
+from ntgate.layout.pe import IMAGE_REL_BASED_HIGHLOW
 from ntgate.memory.user import AccessViolation, UserMemory
 
-HIGHLOW = 3  # IMAGE_REL_BASED_HIGHLOW
 _BLOCK_HEADER = 8
 
 
@@ -73,7 +73,10 @@ def _relocate_page(space: ProcessSpace, vpn: int, fixups: tuple[int, ...], delta
     frame = private_frame(space, vpn)
     page = bytearray(space.tables.ram.bytes[frame * PAGE_SIZE : (frame + 1) * PAGE_SIZE])
     following = 0
-    if any(fixup >> 12 == HIGHLOW and fixup & 0xFFF > PAGE_SIZE - 4 for fixup in fixups):
+    if any(
+        fixup >> 12 == IMAGE_REL_BASED_HIGHLOW and fixup & 0xFFF > PAGE_SIZE - 4
+        for fixup in fixups
+    ):
         following = private_frame(space, vpn + 1)
         page += space.tables.ram.bytes[following * PAGE_SIZE : following * PAGE_SIZE + 4]
     for fixup in fixups:

@@ -23,7 +23,6 @@ CURRENT_DIRECTORY_ROOM = 0x208
 PEB_SIZE, TEB_SIZE = 0x2000, 0x2000
 OS_VERSION = (5, 1, 2600, 0x300)  # major, minor, build, CSD version: service pack 3
 VER_PLATFORM_WIN32_NT = 2
-SUBSYSTEM_CONSOLE = 3
 
 
 @dataclass

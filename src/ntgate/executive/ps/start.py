@@ -22,12 +22,11 @@ from ntgate.executive.ps.user_thread import create_user_thread
 from ntgate.layout import ntstatus
 from ntgate.layout.access import SYNCHRONIZE
 from ntgate.layout.mm import MEM_COMMIT, MEM_RESERVE, PAGE_EXECUTE, PAGE_READWRITE, SEC_IMAGE
+from ntgate.layout.pe import IMAGE_FILE_DLL
 from ntgate.layout.ps import PEB
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
-
-IMAGE_FILE_DLL = 0x2000
 
 
 def open_image(executive: Executive, path: str) -> int:

@@ -13,12 +13,12 @@ from ntgate.dispatch.tables import NT, service_table
 from ntgate.image.assembler import assemble
 from ntgate.image.pe_writer import CODE, DATA, PeWriter, Rsds
 from ntgate.layout import machine as m
+from ntgate.layout.machine import BUILD_TIMESTAMP
 from ntgate.loader.userland.stubs import xp_stub
 from ntgate.records import dataclass
 
 FOLDER = Path(__file__).parent
 PROGRAM_BASE = 0x400000
-TIMESTAMP = 0x48025EAB
 NTDLL_TEXT, NTDLL_TEXT_END = m.NTDLL_BASE + 0x1000, m.NTDLL_BASE + 0x11000
 
 
@@ -74,7 +74,7 @@ def _build_ntdll() -> BuiltinImage:
     for address, code in pieces.items():
         text[address - NTDLL_TEXT : address - NTDLL_TEXT + len(code)] = code
     symbols = stubs | {name.removeprefix("C_"): at for name, at in assembled.symbols.items()}
-    writer = PeWriter("ntdll.dll", m.NTDLL_BASE, TIMESTAMP, fixed=True)
+    writer = PeWriter("ntdll.dll", m.NTDLL_BASE, BUILD_TIMESTAMP, fixed=True)
     writer.add_section(".text", bytes(text), CODE)
     exports = {name: address - m.NTDLL_BASE for name, address in symbols.items()}
     exports |= {f"Zw{n[2:]}": stubs[n] - m.NTDLL_BASE for n in stubs}
@@ -90,7 +90,7 @@ def _build_program(name: str) -> BuiltinImage:
         f"{name}.asm": (FOLDER / f"programs/{name}.asm").read_text(),
     }
     assembled = assemble(sources, known)
-    writer = PeWriter(f"{name}.exe", PROGRAM_BASE, TIMESTAMP, dll=False, fixed=True)
+    writer = PeWriter(f"{name}.exe", PROGRAM_BASE, BUILD_TIMESTAMP, dll=False, fixed=True)
     for address, section, flags in ((0x401000, ".text", CODE), (0x402000, ".data", DATA)):
         writer.add_section(section, assembled.pieces[address], flags, rva=address - PROGRAM_BASE)
     writer.export({n: a - PROGRAM_BASE for n, a in assembled.symbols.items()})

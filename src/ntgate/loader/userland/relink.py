@@ -18,6 +18,13 @@ import pefile
 from ntgate.image import pe_writer
 from ntgate.image.pe_writer import PeWriter
 from ntgate.layout.machine import NTDLL_BASE
+from ntgate.layout.pe import (
+    IMAGE_DIRECTORY_ENTRY_BASERELOC,
+    IMAGE_DIRECTORY_ENTRY_EXPORT,
+    IMAGE_DIRECTORY_ENTRY_IMPORT,
+    IMAGE_DIRECTORY_ENTRY_RESOURCE,
+    IMAGE_REL_BASED_HIGHLOW,
+)
 from ntgate.loader.userland.errors import UserlandError
 from ntgate.loader.userland.gate import UNIX_CALL, UNIX_CALL_STUB, Gate, jump
 from ntgate.loader.userland.rename import RENAMED
@@ -56,12 +63,11 @@ _CLEAR_STACK = bytes.fromhex("b900000f00 29cf 89fc 31c0 c1e902 f3ab")
 _TARGETS = ("KiUserCallbackDispatcher", "KiUserExceptionDispatcher")
 _REBUILT = {b".edata", b".idata", b".reloc"}  # empty or stale once moved; PeWriter makes its own
 _KNOWN_DIRECTORIES = {
-    pe_writer.DIRECTORY_EXPORT,
-    pe_writer.DIRECTORY_IMPORT,
-    pe_writer.DIRECTORY_RESOURCE,
-    pe_writer.DIRECTORY_BASERELOC,
+    IMAGE_DIRECTORY_ENTRY_EXPORT,
+    IMAGE_DIRECTORY_ENTRY_IMPORT,
+    IMAGE_DIRECTORY_ENTRY_RESOURCE,
+    IMAGE_DIRECTORY_ENTRY_BASERELOC,
 }
-_HIGHLOW = 3
 _SUBDIRECTORY = 0x8000_0000
 
 
@@ -187,10 +193,10 @@ def _ntdll_file(
             writer.add_section(
                 name.decode(), bytes(body), section.Characteristics, rva=start + SHIFT, size=size
             )
-    resources = pe.OPTIONAL_HEADER.DATA_DIRECTORY[pe_writer.DIRECTORY_RESOURCE]
+    resources = pe.OPTIONAL_HEADER.DATA_DIRECTORY[IMAGE_DIRECTORY_ENTRY_RESOURCE]
     if resources.Size:
         moved = (resources.VirtualAddress + SHIFT, resources.Size)
-        writer.directories[pe_writer.DIRECTORY_RESOURCE] = moved
+        writer.directories[IMAGE_DIRECTORY_ENTRY_RESOURCE] = moved
     if pe.OPTIONAL_HEADER.AddressOfEntryPoint:
         writer.entry = pe.OPTIONAL_HEADER.AddressOfEntryPoint + SHIFT
     writer.relocations = {rva + SHIFT for rva in relocations}
@@ -222,7 +228,7 @@ def relink_win32u(win32u: Stripped) -> Relinked:
             rows.append(row)
     gone = {wrapper.rva + at for wrapper in wrappers for at in range(SLOT)}
     table = pe_writer.relocation_table(_relocations(pe, stubs) - gone)
-    directory = pe.OPTIONAL_HEADER.DATA_DIRECTORY[pe_writer.DIRECTORY_BASERELOC]
+    directory = pe.OPTIONAL_HEADER.DATA_DIRECTORY[IMAGE_DIRECTORY_ENTRY_BASERELOC]
     at = pe.get_offset_from_rva(directory.VirtualAddress)
     out[at : at + directory.Size] = table.ljust(directory.Size, b"\0")
     struct.pack_into("<I", out, directory.get_file_offset() + 4, len(table))
@@ -233,7 +239,7 @@ def relink_win32u(win32u: Stripped) -> Relinked:
 
 def _parsed(data: bytes, name: str) -> pefile.PE:
     pe = open_pe(data, name)
-    pe.parse_data_directories([pe_writer.DIRECTORY_EXPORT, pe_writer.DIRECTORY_BASERELOC])
+    pe.parse_data_directories([IMAGE_DIRECTORY_ENTRY_EXPORT, IMAGE_DIRECTORY_ENTRY_BASERELOC])
     if not hasattr(pe, "DIRECTORY_ENTRY_EXPORT"):
         raise UserlandError(f"{name} exports nothing")
     return pe
@@ -260,13 +266,13 @@ def _relocations(pe: pefile.PE, stubs: list[WineStub]) -> set[int]:
         entry.rva
         for block in getattr(pe, "DIRECTORY_ENTRY_BASERELOC", [])
         for entry in block.entries
-        if entry.type == _HIGHLOW and entry.rva not in replaced
+        if entry.type == IMAGE_REL_BASED_HIGHLOW and entry.rva not in replaced
     }
 
 
 def _move_resources(pe: pefile.PE, image: bytearray) -> None:
     """Add SHIFT to the RVA in each resource data entry; the tree's own links are relative."""
-    root = pe.OPTIONAL_HEADER.DATA_DIRECTORY[pe_writer.DIRECTORY_RESOURCE]
+    root = pe.OPTIONAL_HEADER.DATA_DIRECTORY[IMAGE_DIRECTORY_ENTRY_RESOURCE]
     pending = [0] if root.Size else []
     while pending:
         at = root.VirtualAddress + pending.pop()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 
 from ntgate.image import pe_writer
+from ntgate.layout.pe import IMAGE_DIRECTORY_ENTRY_IMPORT
 from ntgate.loader.userland.strip import Stripped, open_pe
 
 RENAMED = {"kernelbase.dll": ("NtQueryObject", "wine_obj_name")}
@@ -18,7 +19,7 @@ RENAMED = {"kernelbase.dll": ("NtQueryObject", "wine_obj_name")}
 def rename_import(dll: Stripped, old: str, new: str) -> Stripped:
     """Let a DLL import `new` from ntdll where it imports `old`; a name no longer than that."""
     pe = open_pe(dll.data, "a DLL")
-    pe.parse_data_directories([pe_writer.DIRECTORY_IMPORT])
+    pe.parse_data_directories([IMAGE_DIRECTORY_ENTRY_IMPORT])
     out = bytearray(dll.data)
     for library in getattr(pe, "DIRECTORY_ENTRY_IMPORT", []):
         for symbol in library.imports:

@@ -12,17 +12,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ntgate.image.pe_writer import image_checksum
+from ntgate.layout.pe import IMAGE_FILE_MACHINE_I386, SECTION_HEADER
 from ntgate.loader.userland.errors import UserlandError
 from ntgate.records import dataclass
 
 if TYPE_CHECKING:
     import pefile
 
-MACHINE_I386 = 0x14C
 
 _SYMBOL = struct.Struct("<8sIhHBB")  # IMAGE_SYMBOL: name, value, section, type, class, aux
 _FUNCTION = 0x20  # IMAGE_SYM_DTYPE_FUNCTION
-_SECTION_HEADER = 0x28
 _DECORATION = re.compile(r"^[_@]|@\d+(?=\.|$)")  # of cdecl, stdcall, fastcall; GCC adds .cold
 
 Symbol = tuple[int, str]
@@ -44,7 +43,7 @@ def open_pe(data: bytes, name: str) -> pefile.PE:
         pe = pefile.PE(data=data, fast_load=True)
     except pefile.PEFormatError as error:
         raise UserlandError(f"{name} is not a PE file: {error}") from None
-    if pe.FILE_HEADER.Machine != MACHINE_I386:
+    if pe.FILE_HEADER.Machine != IMAGE_FILE_MACHINE_I386:
         raise UserlandError(f"{name} is not a 32-bit x86 file")
     return pe
 
@@ -71,14 +70,14 @@ def strip(data: bytes, name: str) -> Stripped:
 
     kept = sections[:keep]
     table = pe.sections[0].get_file_offset()
-    table_end = table + _SECTION_HEADER * len(sections)
+    table_end = table + SECTION_HEADER.size * len(sections)
     ends = (section.PointerToRawData + section.SizeOfRawData for section in kept)
     out = bytearray(data[: max(table_end, *ends)])
     out[table:table_end] = bytes(table_end - table)
     for index, section in enumerate(kept):
-        at = table + _SECTION_HEADER * index
+        at = table + SECTION_HEADER.size * index
         header = section.get_file_offset()
-        out[at : at + _SECTION_HEADER] = data[header : header + _SECTION_HEADER]
+        out[at : at + SECTION_HEADER.size] = data[header : header + SECTION_HEADER.size]
         out[at : at + 8] = names[index][:8].ljust(8, b"\0")
     file_header = pe.FILE_HEADER.get_file_offset()
     struct.pack_into("<H", out, file_header + 2, keep)

@@ -1,0 +1,44 @@
+"""The PE format: its numbers, by the names of winnt.h, and the header of a section.
+
+Source: Microsoft's public PE/COFF specification.
+"""
+
+from __future__ import annotations
+
+import struct
+
+E_LFANEW = 0x3C  # IMAGE_DOS_HEADER.e_lfanew: where the PE signature is
+
+IMAGE_FILE_MACHINE_I386     = 0x014C
+IMAGE_FILE_RELOCS_STRIPPED  = 0x0001
+IMAGE_FILE_EXECUTABLE_IMAGE = 0x0002
+IMAGE_FILE_32BIT_MACHINE    = 0x0100
+IMAGE_FILE_DLL              = 0x2000
+
+IMAGE_NT_OPTIONAL_HDR32_MAGIC = 0x10B
+IMAGE_NT_OPTIONAL_HDR64_MAGIC = 0x20B
+
+IMAGE_SUBSYSTEM_NATIVE      = 1
+IMAGE_SUBSYSTEM_WINDOWS_GUI = 2
+IMAGE_SUBSYSTEM_WINDOWS_CUI = 3
+
+IMAGE_DIRECTORY_ENTRY_EXPORT         = 0
+IMAGE_DIRECTORY_ENTRY_IMPORT         = 1
+IMAGE_DIRECTORY_ENTRY_RESOURCE       = 2
+IMAGE_DIRECTORY_ENTRY_BASERELOC      = 5
+IMAGE_DIRECTORY_ENTRY_DEBUG          = 6
+IMAGE_DIRECTORY_ENTRY_IAT            = 12
+IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR = 14
+IMAGE_NUMBEROF_DIRECTORY_ENTRIES     = 16
+
+IMAGE_SCN_MEM_DISCARDABLE = 0x0200_0000
+IMAGE_SCN_MEM_SHARED      = 0x1000_0000
+IMAGE_SCN_MEM_EXECUTE     = 0x2000_0000
+IMAGE_SCN_MEM_READ        = 0x4000_0000
+IMAGE_SCN_MEM_WRITE       = 0x8000_0000
+
+IMAGE_REL_BASED_HIGHLOW = 3
+
+# IMAGE_SECTION_HEADER: name, VirtualSize, RVA, bytes in the file, place in the file, relocations,
+# line numbers, how many of each, characteristics.
+SECTION_HEADER = struct.Struct("<8sIIIIIIHHI")
