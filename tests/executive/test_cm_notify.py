@@ -8,11 +8,10 @@ import pytest
 from cm_program import TEST, USER, Program
 
 from ntgate.dispatch.outcome import Wait
-from ntgate.executive.ke.scheduler import WAITING
 from ntgate.executive.ps import apc
 from ntgate.layout import lists
 from ntgate.layout import ntstatus as s
-from ntgate.layout.ke import KTHREAD
+from ntgate.layout.ke import KTHREAD, WAITING
 
 NAME, ATTRIBUTES, LAST_SET, SECURITY = 1, 2, 4, 8
 

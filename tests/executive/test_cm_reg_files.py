@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 
 from ntgate.errors import NtError, UsageError
 from ntgate.executive.cm import defaults, reg_text
-from ntgate.executive.cm.node import (
+from ntgate.executive.cm.node import KeyNode, Value, utf16
+from ntgate.executive.cm.reg_import import RegFiles
+from ntgate.executive.cm.tree import KeyTree
+from ntgate.executive.ob.names import upcase
+from ntgate.layout.cm import (
     REG_BINARY,
     REG_DWORD,
     REG_EXPAND_SZ,
@@ -19,13 +23,7 @@ from ntgate.executive.cm.node import (
     REG_NONE,
     REG_QWORD,
     REG_SZ,
-    KeyNode,
-    Value,
-    utf16,
 )
-from ntgate.executive.cm.reg_import import RegFiles
-from ntgate.executive.cm.tree import KeyTree
-from ntgate.executive.ob.names import upcase
 
 SID = "S-1-5-21-1-2-3-500"
 HEAD = "Windows Registry Editor Version 5.00\n\n"

@@ -30,7 +30,6 @@ from ntgate.executive.se.assign import assign
 from ntgate.executive.se.descriptor import (
     DACL_SECURITY_INFORMATION,
     OWNER_SECURITY_INFORMATION,
-    SE_DACL_PRESENT,
     Descriptor,
     parse_descriptor,
 )
@@ -45,6 +44,7 @@ from ntgate.layout.access import (
     READ_CONTROL,
     WRITE_DAC,
 )
+from ntgate.layout.se import SE_DACL_PRESENT
 from ntgate.machine import Machine
 
 FILE = GenericMapping(0x120089, 0x120116, 0x1200A0, 0x1F01FF)

@@ -8,12 +8,13 @@ import pytest
 
 from ntgate.errors import NtError
 from ntgate.executive.cm import defaults
-from ntgate.executive.cm.node import REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ, REG_SZ, KeyNode
+from ntgate.executive.cm.node import KeyNode
 from ntgate.executive.cm.registry import USER_SID
 from ntgate.executive.cm.stored_hive import StoredKey
 from ntgate.executive.cm.tree import KeyTree
 from ntgate.image.resources import Resource
 from ntgate.layout import ntstatus
+from ntgate.layout.cm import REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ, REG_SZ
 from ntgate.loader.userland import Userland, install
 from ntgate.loader.userland.inf import Inf
 from ntgate.loader.userland.placing import place

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from ntgate.debug.arguments import Arguments
 from ntgate.debug.commands import KdError, command
 from ntgate.debug.processes import (
-    TERMINATED,
     find_process,
     find_thread,
     image_name,
@@ -21,6 +20,7 @@ from ntgate.debug.processes import (
 from ntgate.debug.records import Record
 from ntgate.debug.registers import state
 from ntgate.debug.session import Session
+from ntgate.layout.ke import TERMINATED
 
 
 def look_from(session: Session, process: Record) -> None:

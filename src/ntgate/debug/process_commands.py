@@ -9,8 +9,6 @@ from ntgate.debug.arguments import Arguments
 from ntgate.debug.commands import KdError, command
 from ntgate.debug.frames import Place, current_place, walk
 from ntgate.debug.processes import (
-    FAST_REFERENCE,
-    TERMINATED,
     find_process,
     find_thread,
     image_name,
@@ -25,6 +23,8 @@ from ntgate.debug.records import Record
 from ntgate.debug.session import Session
 from ntgate.debug.stack import stack_rows
 from ntgate.debug.target import Unreadable
+from ntgate.layout.ke import TERMINATED, WAITING
+from ntgate.layout.se import FAST_REF_MASK
 
 _TICK_COUNT = 0x7FFE0000  # KUSER_SHARED_DATA: TickCountLow, TickCountMultiplier
 _MULTIPLIER_SHIFT = 24  # of milliseconds
@@ -36,7 +36,6 @@ _ALL = DETAILS | WAITS | THREADS
 
 _STATES = ("INITIALIZED", "READY", "RUNNING on processor 0", "STANDBY", "TERMINATED", "WAIT",
            "TRANSITION")  # fmt: skip
-_WAITING = 5
 _REASONS = (
     "Executive", "FreePage", "PageIn", "PoolAllocation", "DelayExecution", "Suspended",
     "UserRequest", "WrExecutive", "WrFreePage", "WrPageIn", "WrPoolAllocation",
@@ -125,7 +124,7 @@ def _details(session: Session, process: Record) -> Iterator[str]:
     )
     yield f"    DeviceMap {process['DeviceMap']:08x}"
     rows: list[tuple[str, str]] = [
-        ("Token", f"{process['Token'] & ~FAST_REFERENCE:08x}"),
+        ("Token", f"{process['Token'] & ~FAST_REF_MASK:08x}"),
         ("UserTime", duration(session, process["Pcb.UserTime"])),
         ("KernelTime", duration(session, process["Pcb.KernelTime"])),
         ("QuotaPoolUsage[PagedPool]", f"{process['QuotaUsage[1]']}"),
@@ -169,9 +168,9 @@ def describe_thread(session: Session, thread: Record, flags: int) -> Iterator[st
         f"THREAD {thread.address:08x}  Cid {thread['Cid.UniqueProcess']:04x}."
         f"{thread['Cid.UniqueThread']:04x}  Teb: {thread['Tcb.Teb']:08x} "
         f"Win32Thread: {thread['Tcb.Win32Thread']:08x} {name}"
-        + (_why(thread) if state == _WAITING else "")
+        + (_why(thread) if state == WAITING else "")
     )
-    if state == _WAITING and flags & WAITS:
+    if state == WAITING and flags & WAITS:
         yield from (f"    {row}" for row in _waits(thread))
     if not flags & WAITS:
         return
@@ -239,7 +238,7 @@ def _waits(thread: Record) -> Iterator[str]:
 
 def _impersonated(thread: Record) -> int:
     information = thread.follow("_PS_IMPERSONATION_INFORMATION", "ImpersonationInfo")
-    return information["Token"] & ~FAST_REFERENCE if information is not None else 0
+    return information["Token"] & ~FAST_REF_MASK if information is not None else 0
 
 
 def stack_of(session: Session, thread: Record) -> Iterator[str]:

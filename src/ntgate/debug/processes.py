@@ -9,13 +9,11 @@ from ntgate.debug.commands import KdError
 from ntgate.debug.records import Record, list_entries
 from ntgate.debug.session import Session
 from ntgate.debug.target import Unreadable
+from ntgate.layout.ke import PROCESS_OBJECT, THREAD_OBJECT
 from ntgate.layout.machine import KPCR_ADDRESS, NPX_FRAME_LENGTH, TRAP_FRAME_LENGTH
 
 _FIRST_FRAME = NPX_FRAME_LENGTH + TRAP_FRAME_LENGTH  # below KTHREAD.InitialStack
-TERMINATED = 4  # KTHREAD.State
-FAST_REFERENCE = 7  # the low bits of an EX_FAST_REF that are a count
 _HIGHEST_ID = 0x80000000  # below the kernel's addresses
-_PROCESS_TYPE, _THREAD_TYPE = 3, 6  # of DISPATCHER_HEADER
 
 
 def record(session: Session, name: str, address: int) -> Record:
@@ -56,7 +54,7 @@ def implicit_thread(session: Session) -> Record:
 def find_process(session: Session, number: int) -> Record:
     """A process by its EPROCESS or its id; raises KdError."""
     if number >= _HIGHEST_ID:
-        return _checked(session, "_EPROCESS", number, _PROCESS_TYPE)
+        return _checked(session, "_EPROCESS", number, PROCESS_OBJECT)
     for process in processes(session):
         if process["UniqueProcessId"] == number:
             return process
@@ -66,7 +64,7 @@ def find_process(session: Session, number: int) -> Record:
 def find_thread(session: Session, number: int) -> Record:
     """A thread by its ETHREAD or its id; raises KdError."""
     if number >= _HIGHEST_ID:
-        return _checked(session, "_ETHREAD", number, _THREAD_TYPE)
+        return _checked(session, "_ETHREAD", number, THREAD_OBJECT)
     for process in processes(session):
         for thread in threads(process):
             if thread["Cid.UniqueThread"] == number:

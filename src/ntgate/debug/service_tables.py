@@ -9,11 +9,10 @@ from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
 from ntgate.debug.commands import KdError, command
 from ntgate.debug.session import Session
+from ntgate.layout.ke import SERVICE_DESCRIPTOR_SIZE, SERVICE_DESCRIPTORS
 from ntgate.records import dataclass
 
 _TABLES = ("nt!KeServiceDescriptorTable", "nt!KeServiceDescriptorTableShadow")
-_DESCRIPTORS = 4
-_DESCRIPTOR_SIZE = 0x10
 _LARGEST_TABLE = 0x1000
 _SERVICE_MODULES = ("nt", "win32k")
 
@@ -42,8 +41,8 @@ def tables_at(session: Session, name: str) -> Iterator[ServiceTable]:
     address = session.machine.symbols.lookup(name)
     if address is None:
         raise KdError(f"Couldn't resolve error at '{name}'")
-    for index in range(_DESCRIPTORS):
-        at = address + index * _DESCRIPTOR_SIZE
+    for index in range(SERVICE_DESCRIPTORS):
+        at = address + index * SERVICE_DESCRIPTOR_SIZE
         base, limit, argument_bytes = (
             peek.number(session.target, at + offset) for offset in (0, 8, 12)
         )

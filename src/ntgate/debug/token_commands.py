@@ -8,9 +8,10 @@ from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
 from ntgate.debug.commands import KdError, command
 from ntgate.debug.object_commands import GuestObject
-from ntgate.debug.processes import FAST_REFERENCE, implicit_process, record
+from ntgate.debug.processes import implicit_process, record
 from ntgate.debug.records import Record
 from ntgate.debug.session import Session
+from ntgate.layout.se import FAST_REF_MASK
 
 _LARGEST_SID = 15  # sub-authorities
 _MOST_ROWS = 0x400
@@ -39,11 +40,11 @@ _TYPES = {1: "Primary", 2: "Impersonation"}
 )
 def show_token(session: Session, args: Arguments) -> Iterable[str]:
     if args:
-        address = args.take_address() & ~FAST_REFERENCE
+        address = args.take_address() & ~FAST_REF_MASK
         args.finish()
     else:
         process = implicit_process(session)
-        address = process["Token"] & ~FAST_REFERENCE
+        address = process["Token"] & ~FAST_REF_MASK
     token = GuestObject(session, address)
     token.check()
     if token.type_name != "Token":

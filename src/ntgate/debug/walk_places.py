@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ntgate.debug import peek, segments
 from ntgate.debug.target import Target, Unreadable
+from ntgate.layout.ke import SERVICE_DESCRIPTOR_SIZE, SERVICE_DESCRIPTORS
 from ntgate.layout.machine import (
     KGDT_R0_PCR,
     SHARED_USER_DATA,
@@ -13,7 +14,6 @@ from ntgate.layout.machine import (
 from ntgate.layout.type_table import Array, Struct, TypeTable
 from ntgate.records import dataclass
 
-_DESCRIPTOR_SIZE, _DESCRIPTORS = 0x10, 4
 _DESCRIPTOR_FIELDS = {0: "Base", 4: "Count", 8: "Limit", 0xC: "Number"}
 _SHORTER = (
     ("KPCR.PrcbData.", "KPRCB."),
@@ -94,9 +94,9 @@ class Places:
 
     def _table_name(self, address: int) -> str | None:
         offset = address - self.descriptors
-        if 0 <= offset < _DESCRIPTORS * _DESCRIPTOR_SIZE:
-            field = _DESCRIPTOR_FIELDS.get(offset % _DESCRIPTOR_SIZE, "?")
-            return f"ServiceTable[{offset // _DESCRIPTOR_SIZE}].{field}"
+        if 0 <= offset < SERVICE_DESCRIPTORS * SERVICE_DESCRIPTOR_SIZE:
+            field = _DESCRIPTOR_FIELDS.get(offset % SERVICE_DESCRIPTOR_SIZE, "?")
+            return f"ServiceTable[{offset // SERVICE_DESCRIPTOR_SIZE}].{field}"
         if entry := self.entry_of(address):
             table, index = entry
             return f"SSDT[{table.index << 12 | index:x}h]"
@@ -119,8 +119,8 @@ def _base(target: Target, selector: int) -> int:
 
 def _tables(target: Target, descriptors: int) -> list[ServiceTable]:
     found = []
-    for index in range(_DESCRIPTORS):
-        at = descriptors + index * _DESCRIPTOR_SIZE
+    for index in range(SERVICE_DESCRIPTORS):
+        at = descriptors + index * SERVICE_DESCRIPTOR_SIZE
         base, limit, number = (peek.number(target, at + offset) for offset in (0, 8, 12))
         if limit:
             found.append(ServiceTable(index, base, limit, number))

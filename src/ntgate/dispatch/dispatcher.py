@@ -32,6 +32,7 @@ from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KPCR, KPRCB
 from ntgate.layout.ps import TEB
+from ntgate.layout.win32_errors import ERROR_CALL_NOT_IMPLEMENTED
 from ntgate.memory.user import AccessViolation, UserMemory
 from ntgate.records import dataclass
 
@@ -41,7 +42,6 @@ EAX, ECX, EDX, EBX, EBP = (
 )
 WIN32K = 0x1000  # in the numbers of tables 1 and 3, whose services answer with handles and BOOLs
 RETURNS_STATUS = "NtGdiDdDDI"  # those of them that answer with an NTSTATUS
-ERROR_CALL_NOT_IMPLEMENTED = 120
 STACK_OF_A_CALLBACK = 0xC00  # what must be left of a kernel stack for ring 3 and its next service
 Invoke = Callable[..., Outcome]  # of the caller and the dwords of the arguments
 

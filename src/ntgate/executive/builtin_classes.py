@@ -5,10 +5,17 @@ from __future__ import annotations
 import struct
 
 from ntgate.executive.ps.thread import Process
-from ntgate.executive.windows import CS_GLOBALCLASS, Windows
+from ntgate.executive.windows import Windows
+from ntgate.layout.user import (
+    CS_DBLCLKS,
+    CS_DROPSHADOW,
+    CS_GLOBALCLASS,
+    CS_HREDRAW,
+    CS_PARENTDC,
+    CS_SAVEBITS,
+    CS_VREDRAW,
+)
 
-CS_VREDRAW, CS_HREDRAW, CS_DBLCLKS = 1, 2, 8
-CS_PARENTDC, CS_SAVEBITS, CS_DROPSHADOW = 0x80, 0x800, 0x20000
 _CONTROL = CS_DBLCLKS | CS_VREDRAW | CS_HREDRAW | CS_PARENTDC
 
 # Places in user_client_procs, what Wine 8.0's user32 gives NtUserInitializeClientPfnArrays.

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntgate.executive.events import DialogAnswered
-from ntgate.executive.ke.scheduler import READY, RUNNING, WAITING
-from ntgate.executive.windows import WS_DISABLED, WS_VISIBLE, Message, Window
+from ntgate.executive.windows import Message, Window
+from ntgate.layout.ke import READY, RUNNING, WAITING
+from ntgate.layout.user import WM_CLOSE, WM_COMMAND, WS_DISABLED, WS_VISIBLE
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
@@ -21,7 +22,6 @@ PATIENCE = -30_000_000  # three seconds
 MOST_ALIKE = 3  # answers to boxes that say the same, before they are closed; and then left alone
 DIALOG_CLASS = 0x8002  # the atom of #32770
 PUSH_BUTTON, DEFAULT_BUTTON, BUTTON_KINDS = 0, 1, 0xF
-WM_CLOSE, WM_COMMAND = 0x10, 0x111
 IDOK, IDCANCEL = 1, 2
 LEAVE = "none"
 ORDINAL = "\uffff"  # a picture's number follows, not a text

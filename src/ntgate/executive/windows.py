@@ -14,18 +14,14 @@ from ntgate.executive.ke.wait import Waits
 from ntgate.executive.pool import Pool
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import lists
-from ntgate.layout.ke import DISPATCHER_HEADER
+from ntgate.layout.ke import DISPATCHER_HEADER, NOTIFICATION_EVENT
+from ntgate.layout.user import CS_GLOBALCLASS, WM_QUIT, WM_TIMER, WS_CHILD, WS_VISIBLE
 from ntgate.memory.kernel import KernelMemory
 from ntgate.records import dataclass
 
 FIRST_HANDLE, HANDLE_STEP = 0x10020, 2
 FIRST_ATOM, ATOMS = 0xC100, 0x3E00
-NOTIFICATION_EVENT = 0
 MOST_POSTED = 10000
-WM_QUIT, WM_TIMER = 0x12, 0x113
-WM_KEYFIRST, WM_MOUSELAST = 0x100, 0x20D
-CS_GLOBALCLASS = 0x4000
-WS_CHILD, WS_VISIBLE, WS_DISABLED = 0x40000000, 0x10000000, 0x08000000
 
 
 Rectangle = tuple[int, int, int, int]  # left, top, right, bottom

@@ -1,9 +1,23 @@
-"""Configuration manager structures: what a key handle leads to in system space."""
+"""Configuration manager: the types of values, and what a key handle leads to in system space."""
 
 from __future__ import annotations
 
 from ntgate.layout.ke import LIST_ENTRY
 from ntgate.memory.structs import Struct, bits, embed, u8, u16, u32, u64
+
+# Value types, from winnt.h.
+REG_NONE                       = 0
+REG_SZ                         = 1
+REG_EXPAND_SZ                  = 2
+REG_BINARY                     = 3
+REG_DWORD                      = 4
+REG_DWORD_BIG_ENDIAN           = 5
+REG_LINK                       = 6
+REG_MULTI_SZ                   = 7
+REG_RESOURCE_LIST              = 8
+REG_FULL_RESOURCE_DESCRIPTOR   = 9
+REG_RESOURCE_REQUIREMENTS_LIST = 10
+REG_QWORD                      = 11
 
 KEY_BODY_TYPE = 0x6B793032  # "20yk": CM_KEY_BODY.Type of a key that is open
 

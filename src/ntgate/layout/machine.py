@@ -53,6 +53,7 @@ KERNEL_STACK_SIZE = 0x3000
 KERNEL_LARGE_STACK_SIZE = 0xF000
 NPX_FRAME_LENGTH = 0x210
 TRAP_FRAME_LENGTH = 0x8C
+EFLAGS_START = 0x202                # of a new thread: IF
 
 CLOCK_VECTOR = 0x30
 TICK_100NS = 156_250                # a clock tick: 15.625 ms

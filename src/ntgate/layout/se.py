@@ -1,8 +1,28 @@
-"""Security structures: access tokens and impersonation."""
+"""Security structures: SIDs and descriptors, access tokens, impersonation."""
 
 from __future__ import annotations
 
 from ntgate.memory.structs import Struct, embed, raw, u8, u32, u64
+
+SID_REVISION = 1
+SID_MAX_SUB_AUTHORITIES = 15
+SID_FIXED_SIZE = 8  # up to SubAuthority
+
+SECURITY_DESCRIPTOR_REVISION = 1
+# SECURITY_DESCRIPTOR.Control.
+SE_OWNER_DEFAULTED     = 0x0001
+SE_GROUP_DEFAULTED     = 0x0002
+SE_DACL_PRESENT        = 0x0004
+SE_DACL_DEFAULTED      = 0x0008
+SE_SACL_PRESENT        = 0x0010
+SE_SACL_DEFAULTED      = 0x0020
+SE_DACL_AUTO_INHERITED = 0x0400
+SE_SACL_AUTO_INHERITED = 0x0800
+SE_DACL_PROTECTED      = 0x1000
+SE_SACL_PROTECTED      = 0x2000
+SE_SELF_RELATIVE       = 0x8000
+
+FAST_REF_MASK = 7  # of EX_FAST_REF: references that the pointer holds in advance
 
 
 class TOKEN_SOURCE(Struct, size=0x10):

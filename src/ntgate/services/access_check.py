@@ -41,7 +41,7 @@ from ntgate.services.token import token_of
 GENERIC = GENERIC_READ | GENERIC_WRITE | GENERIC_EXECUTE | GENERIC_ALL
 PRIVILEGE_SET_ALL_NECESSARY = 1
 LEAST_PRIVILEGE_SET = 20  # PRIVILEGE_SET with one entry
-ENTRY_SIZE, FIXED_SIZE = 12, 8
+PRIVILEGE_SET_ENTRIES, ENTRY_SIZE = 8, 12  # where its entries begin, and the size of one
 DEEPEST_LEVEL = 4  # ACCESS_MAX_LEVEL
 MOST_TYPES = 0x1000
 GUID_SIZE = 16
@@ -117,7 +117,7 @@ class _PrivilegeSet:
 
     def check_room(self, used: Sequence[int]) -> None:
         """Raises STATUS_BUFFER_TOO_SMALL, having told the size."""
-        needed = max(LEAST_PRIVILEGE_SET, FIXED_SIZE + ENTRY_SIZE * len(used))
+        needed = max(LEAST_PRIVILEGE_SET, PRIVILEGE_SET_ENTRIES + ENTRY_SIZE * len(used))
         if self.room < needed:
             self._length.write(needed)
             raise NtError(ntstatus.STATUS_BUFFER_TOO_SMALL)
@@ -233,9 +233,9 @@ def NtPrivilegeCheck(
 ) -> Outcome:
     """Whether a token has one, or all, of the enabled privileges of a PRIVILEGE_SET."""
     memory, address = caller.memory, RequiredPrivileges.address
-    count, control = struct.unpack("<2I", memory.read(address, FIXED_SIZE))
-    wanted = capture.privilege_array(memory, address + FIXED_SIZE, count)
-    memory.probe_for_write(address, FIXED_SIZE + ENTRY_SIZE * count)
+    count, control = struct.unpack("<2I", memory.read(address, PRIVILEGE_SET_ENTRIES))
+    wanted = capture.privilege_array(memory, address + PRIVILEGE_SET_ENTRIES, count)
+    memory.probe_for_write(address, PRIVILEGE_SET_ENTRIES + ENTRY_SIZE * count)
     Result.probe()
     token = token_of(caller, ClientToken, TOKEN_QUERY)
     if not token.is_primary and token.view.ImpersonationLevel < SecurityIdentification:
@@ -245,7 +245,7 @@ def NtPrivilegeCheck(
     for privilege in wanted:
         used = SE_PRIVILEGE_USED_FOR_ACCESS if privilege.luid in held else 0
         entries += struct.pack("<QI", privilege.luid, privilege.attributes | used)
-    memory.write(address + FIXED_SIZE, entries)
+    memory.write(address + PRIVILEGE_SET_ENTRIES, entries)
     found = [privilege.luid in held for privilege in wanted]
     result = all(found) if control & PRIVILEGE_SET_ALL_NECESSARY else any(found)
     Result.write(int(result))

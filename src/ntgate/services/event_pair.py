@@ -7,11 +7,11 @@ from typing import Any
 from ntgate.dispatch.outcome import Outcome, Wait
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import ACCESS_MASK, HANDLE, OBJECT_ATTRIBUTES, In, InOpt, Out
-from ntgate.executive.ke.wait import EVENT_PAIR, SYNCHRONIZATION_EVENT, WAIT_ANY
+from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import lists, ntstatus
 from ntgate.layout.access import SYNCHRONIZE
-from ntgate.layout.ke import DISPATCHER_HEADER
+from ntgate.layout.ke import DISPATCHER_HEADER, SYNCHRONIZATION_EVENT, WR_EVENT_PAIR
 from ntgate.services.named import create_object, open_object
 
 EVENT_PAIR_OBJECT = 0x15  # KOBJECTS of later systems' headers
@@ -61,7 +61,7 @@ def _exchange(caller: Thread, handle: int, sets: int, waits_for: int) -> Outcome
         waits.set_event(body + sets)
     if not waits_for:
         return ntstatus.STATUS_SUCCESS
-    status = waits.begin(caller, [body + waits_for], WAIT_ANY, None, reason=EVENT_PAIR)
+    status = waits.begin(caller, [body + waits_for], WAIT_ANY, None, reason=WR_EVENT_PAIR)
     if status is not None:
         return status
     waits.keep(caller, [body])

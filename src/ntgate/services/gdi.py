@@ -16,8 +16,9 @@ from ntgate.executive.mm import allocate, free
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout.mm import MEM_COMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_READWRITE
 from ntgate.layout.ps import PEB
+from ntgate.layout.win32_errors import ERROR_INVALID_WINDOW_HANDLE
 from ntgate.services.user import DPI, FALSE, HEIGHT, INT, TRUE, WIDTH
-from ntgate.services.user_call import ERROR_INVALID_WINDOW_HANDLE, fail
+from ntgate.services.user_call import fail
 
 ObjectBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("count", "out")]
 FontData = Annotated[int, Scalar("PVOID", kind="pointer")]

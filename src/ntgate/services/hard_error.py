@@ -18,11 +18,12 @@ from ntgate.executive.hard_errors import (
     SHUTDOWN_SYSTEM,
     Raised,
 )
-from ntgate.executive.ke.wait import LPC_REPLY, WAIT_ANY
+from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.lpc.messages import LPC_ERROR_EVENT, Message
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.se.privileges import SE_SHUTDOWN, SE_TCB
 from ntgate.layout import ntstatus
+from ntgate.layout.ke import WR_LPC_REPLY
 from ntgate.services.port import port_of
 from ntgate.services.ps_information import demand
 
@@ -115,7 +116,7 @@ def _ask(
         queue, Message(LPC_ERROR_EVENT, data, (caller.pid, caller.tid), number), port, context
     )
     semaphore = ports.expect_reply(caller, far, number)
-    status = executive.waits.begin(caller, [semaphore], WAIT_ANY, None, reason=LPC_REPLY)
+    status = executive.waits.begin(caller, [semaphore], WAIT_ANY, None, reason=WR_LPC_REPLY)
     if status is not None:
         return _replied(caller, status, place)
     executive.waits.keep(caller, [port, far])

@@ -14,12 +14,16 @@ from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PVOID, ULONG
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.windows import Hook
+from ntgate.layout.win32_errors import (
+    ERROR_INVALID_HOOK_FILTER,
+    ERROR_INVALID_HOOK_HANDLE,
+    ERROR_INVALID_PARAMETER,
+)
 from ntgate.services.user import FALSE, INT, TRUE
-from ntgate.services.user_call import ERROR_INVALID_PARAMETER, fail
+from ntgate.services.user_call import fail
 
 WH_MSGFILTER, WH_GETMESSAGE, WH_CALLWNDPROC, WH_CBT, WH_SYSMSGFILTER, WH_LAST = -1, 3, 4, 5, 6, 14
 HC_ACTION, HCBT_CREATEWND, HCBT_DESTROYWND = 0, 3, 4
-ERROR_INVALID_HOOK_FILTER, ERROR_INVALID_HOOK_HANDLE = 1426, 1404
 CALL_HOOK = 4  # in the KernelCallbackTable of Wine 8.0's user32
 PARAMS = struct.Struct("<4I2i5I")  # win_hook_params
 UnhookWindowsHook = 7  # of NtUserCallTwoParam

@@ -13,12 +13,11 @@ from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.access import PROCESS_QUERY_INFORMATION
 from ntgate.layout.pe import IMAGE_SUBSYSTEM_WINDOWS_GUI
+from ntgate.layout.times import MILLISECOND
+from ntgate.layout.win32_errors import ERROR_INVALID_HANDLE, ERROR_NOT_GUI_PROCESS
+from ntgate.services.message_wait import FOREVER, WAIT_FAILED
 from ntgate.services.thread_create import process_of
 from ntgate.services.user_call import fail
-
-ERROR_INVALID_HANDLE, ERROR_NOT_GUI_PROCESS = 6, 1471
-WAIT_FAILED = FOREVER = 0xFFFFFFFF
-MILLISECOND = 10_000  # 100 ns
 
 MILLISECONDS = Annotated[int, Scalar("ULONG")]
 

@@ -39,6 +39,7 @@ from ntgate.layout.access import (
 )
 from ntgate.layout.mm import EPROCESS_VM
 from ntgate.layout.ps import EJOB
+from ntgate.layout.win32_errors import ERROR_NOT_ENOUGH_QUOTA
 from ntgate.services.capture import object_attributes
 from ntgate.services.named import open_object
 from ntgate.services.ps_information import given, given_u32
@@ -112,7 +113,7 @@ def NtAssignProcessToJobObject(
         jobs.assign(job, process)
     except NtError as error:
         if error.status == ntstatus.STATUS_QUOTA_EXCEEDED:
-            caller.executive.processes.terminate_process(process, jobs.ERROR_NOT_ENOUGH_QUOTA)
+            caller.executive.processes.terminate_process(process, ERROR_NOT_ENOUGH_QUOTA)
         return ENDED if caller.ethread.Terminated else error.status
     return ntstatus.STATUS_SUCCESS
 

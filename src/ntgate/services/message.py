@@ -13,13 +13,29 @@ from ntgate.errors import NtError
 from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.windows import Message, MessageQueue, MessageTimer, Sent, Window
+from ntgate.layout.times import MILLISECOND
+from ntgate.layout.user import (
+    WM_CLOSE,
+    WM_ERASEBKGND,
+    WM_GETTEXT,
+    WM_GETTEXTLENGTH,
+    WM_NCCREATE,
+    WM_PAINT,
+    WM_QUERYENDSESSION,
+    WM_QUERYOPEN,
+    WM_QUIT,
+    WM_SETTEXT,
+    WM_TIMER,
+)
+from ntgate.layout.win32_errors import (
+    ERROR_INVALID_THREAD_ID,
+    ERROR_INVALID_WINDOW_HANDLE,
+    ERROR_NOT_ENOUGH_QUOTA,
+)
 from ntgate.services.hook import HC_ACTION, WH_GETMESSAGE, ask
 from ntgate.services.user import FALSE, TRUE
 from ntgate.services.user_call import (
     DPI_UNAWARE,
-    ERROR_INVALID_THREAD_ID,
-    ERROR_INVALID_WINDOW_HANDLE,
-    ERROR_NOT_ENOUGH_QUOTA,
     PARAMS,
     WMCHAR_MAP_CALLWINDOWPROC,
     WMCHAR_MAP_DISPATCHMESSAGE,
@@ -28,21 +44,17 @@ from ntgate.services.user_call import (
     fail,
     parameters,
 )
-from ntgate.services.window import WM_NCCREATE, destroy_from_default
+from ntgate.services.window import destroy_from_default
 
 MSG = struct.Struct("<7I")
 RESULT_OFFSET = 20  # in win_proc_params
 HWND_BROADCAST, THREAD_MESSAGES = 0xFFFF, 0xFFFFFFFF
 PM_REMOVE = 1
-WM_SETTEXT, WM_GETTEXT, WM_GETTEXTLENGTH, WM_CLOSE = 0xC, 0xD, 0xE, 0x10
-WM_QUERYENDSESSION, WM_QUERYOPEN, WM_ERASEBKGND, WM_QUIT, WM_TIMER = 0x11, 0x13, 0x14, 0x12, 0x113
 DefWindowProc, CallWindowProc = 0x29E, 0x2AB
 SendMessage, SendMessageTimeout, SendNotifyMessage = 0x2B1, 0x2B3, 0x2B7
 GetDispatchParams = 0x3001
 QS_POSTMESSAGE, QS_TIMER, QS_PAINT, QS_SENDMESSAGE = 8, 0x10, 0x20, 0x40
-WM_PAINT = 0xF
 USER_TIMER_MINIMUM, USER_TIMER_MAXIMUM = 10, 0x7FFFFFFF
-MILLISECOND = 10_000
 LONGEST_TEXT = 0x10000
 
 MILLISECONDS = Annotated[int, Scalar("ULONG")]

@@ -13,8 +13,10 @@ from ntgate.executive.ke.wait import WAIT_ALL, WAIT_ANY
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.access import SYNCHRONIZE
-from ntgate.services.message import MILLISECOND, MILLISECONDS, queue_status, wait_for_queue
-from ntgate.services.user_call import ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, fail
+from ntgate.layout.times import MILLISECOND
+from ntgate.layout.win32_errors import ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER
+from ntgate.services.message import MILLISECONDS, queue_status, wait_for_queue
+from ntgate.services.user_call import fail
 
 MWMO_WAITALL, MWMO_ALERTABLE = 1, 2
 FOREVER = WAIT_FAILED = 0xFFFFFFFF

@@ -14,11 +14,12 @@ from ntgate.dispatch.types import HANDLE, PVOID, ULONG
 from ntgate.executive import gdi
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.windows import Rectangle, Window, client_area, union
+from ntgate.layout.user import WM_ERASEBKGND, WM_PAINT
+from ntgate.layout.win32_errors import ERROR_INVALID_WINDOW_HANDLE
 from ntgate.services.gdi import gdi_objects
 from ntgate.services.user import FALSE, TRUE
-from ntgate.services.user_call import ERROR_INVALID_WINDOW_HANDLE, call_procedure, fail
+from ntgate.services.user_call import call_procedure, fail
 
-WM_PAINT, WM_ERASEBKGND = 0xF, 0x14
 PAINTSTRUCT = struct.Struct("<2I4i2I32s")
 RECT = struct.Struct("<4i")
 RDW_INVALIDATE, RDW_ERASE, RDW_VALIDATE, RDW_ALLCHILDREN, RDW_UPDATENOW = 1, 4, 8, 0x80, 0x100

@@ -24,7 +24,7 @@ from ntgate.dispatch.types import (
     UserStruct,
 )
 from ntgate.errors import NtError
-from ntgate.executive.ke.wait import LPC_RECEIVE, LPC_REPLY, WAIT_ANY
+from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.lpc import messages as msg
 from ntgate.executive.lpc.messages import HEADER, Message
 from ntgate.executive.lpc.ports import (
@@ -36,6 +36,7 @@ from ntgate.executive.ps.thread import Thread
 from ntgate.executive.se.token import TokenImpersonation
 from ntgate.layout import ntstatus
 from ntgate.layout.access import PORT_ALL_ACCESS
+from ntgate.layout.ke import WR_LPC_RECEIVE, WR_LPC_REPLY
 from ntgate.layout.lpc import LPCP_MESSAGE
 from ntgate.services.capture import object_attributes
 
@@ -211,7 +212,7 @@ def NtRequestWaitReplyPort(
 def _await_reply(caller: Thread, port: int, far: int, number: int, place: int) -> Outcome:
     executive = caller.executive
     semaphore = executive.ports.expect_reply(caller, far, number)
-    status = executive.waits.begin(caller, [semaphore], WAIT_ANY, None, reason=LPC_REPLY)
+    status = executive.waits.begin(caller, [semaphore], WAIT_ANY, None, reason=WR_LPC_REPLY)
     if status is not None:
         return _replied(caller, status, place)
     executive.waits.keep(caller, [port, far])
@@ -333,7 +334,7 @@ def _wait_for_message(
     while True:
         semaphore = ports.view(queue).MsgQueue.Semaphore
         status = executive.waits.begin(
-            caller, [semaphore], WAIT_ANY, limit, reason=LPC_RECEIVE
+            caller, [semaphore], WAIT_ANY, limit, reason=WR_LPC_RECEIVE
         )
         if status is None:
             executive.waits.keep(caller, [state[0], queue])

@@ -17,7 +17,7 @@ from ntgate.dispatch.types import (
     UserStruct,
 )
 from ntgate.errors import NtError
-from ntgate.executive.ke.wait import LPC_REPLY, WAIT_ANY
+from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.lpc import messages as msg
 from ntgate.executive.lpc.connection import Connection, SharedView
 from ntgate.executive.lpc.messages import Message
@@ -39,6 +39,7 @@ from ntgate.layout.access import (
     SECTION_MAP_READ,
     SECTION_MAP_WRITE,
 )
+from ntgate.layout.ke import WR_LPC_REPLY
 from ntgate.layout.ps import EPROCESS
 from ntgate.services import security_capture as capture
 from ntgate.services.capture import object_name
@@ -199,7 +200,7 @@ def _connect(
         handle.address, client_view.address, server_view.address, max_length.address,
         information, information_length.address, room,
     )  # fmt: skip
-    executive.waits.begin(caller, [semaphore], WAIT_ANY, None, reason=LPC_REPLY)
+    executive.waits.begin(caller, [semaphore], WAIT_ANY, None, reason=WR_LPC_REPLY)
     kept = [server, client] if shared is None else [server, client, shared.body]
     executive.waits.keep(caller, kept)
     executive.objects.dereference(client)  # the wait keeps it

@@ -6,19 +6,20 @@ import struct
 
 from ntgate.dispatch.types import UCHAR, ULONG, In, UserStruct
 from ntgate.errors import NtError
-from ntgate.executive.se import sids
 from ntgate.executive.se.acl import HEADER_SIZE, Acl, parse_acl
-from ntgate.executive.se.descriptor import (
-    HEADER,
-    REVISION,
-    SE_DACL_PRESENT,
-    SE_SACL_PRESENT,
-    SE_SELF_RELATIVE,
-    Descriptor,
-)
+from ntgate.executive.se.descriptor import HEADER, Descriptor
 from ntgate.executive.se.sids import Sid
 from ntgate.executive.se.token import Group, Privilege
 from ntgate.layout import ntstatus
+from ntgate.layout.se import (
+    SE_DACL_PRESENT,
+    SE_SACL_PRESENT,
+    SE_SELF_RELATIVE,
+    SECURITY_DESCRIPTOR_REVISION,
+    SID_FIXED_SIZE,
+    SID_MAX_SUB_AUTHORITIES,
+    SID_REVISION,
+)
 from ntgate.memory.user import UserMemory
 
 MOST_ENTRIES = 0x1000  # of a group or privilege array
@@ -41,10 +42,10 @@ def quality_of_service(memory: UserMemory, address: int) -> SECURITY_QUALITY_OF_
 
 def sid(memory: UserMemory, address: int) -> Sid:
     """Raises AccessViolation, and STATUS_INVALID_SID."""
-    head = memory.read(address, sids.FIXED_SIZE)
-    if head[0] != sids.REVISION or head[1] > sids.MOST_SUB_AUTHORITIES:
+    head = memory.read(address, SID_FIXED_SIZE)
+    if head[0] != SID_REVISION or head[1] > SID_MAX_SUB_AUTHORITIES:
         raise NtError(ntstatus.STATUS_INVALID_SID)
-    return head + memory.read(address + sids.FIXED_SIZE, 4 * head[1])
+    return head + memory.read(address + SID_FIXED_SIZE, 4 * head[1])
 
 
 def acl(memory: UserMemory, address: int) -> Acl:
@@ -85,7 +86,7 @@ def descriptor(memory: UserMemory, address: int) -> Descriptor:
     Raises AccessViolation, STATUS_UNKNOWN_REVISION, STATUS_INVALID_SID and STATUS_INVALID_ACL.
     """
     revision, _, control, *parts = HEADER.unpack(memory.read(address, HEADER.size))
-    if revision != REVISION:
+    if revision != SECURITY_DESCRIPTOR_REVISION:
         raise NtError(ntstatus.STATUS_UNKNOWN_REVISION)
     base = address if control & SE_SELF_RELATIVE else 0
     owner, group, sacl, dacl = (base + part & 0xFFFFFFFF if part else 0 for part in parts)

@@ -23,14 +23,7 @@ from ntgate.dispatch.types import (
     OutOpt,
 )
 from ntgate.errors import NtError
-from ntgate.executive.ke.wait import MUTANT as MUTANT_OBJECT
-from ntgate.executive.ke.wait import (
-    NOTIFICATION_EVENT,
-    SEMAPHORE,
-    SYNCHRONIZATION_EVENT,
-    WAIT_ALL,
-    WAIT_ANY,
-)
+from ntgate.executive.ke.wait import WAIT_ALL, WAIT_ANY
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import lists, ntstatus
 from ntgate.layout.access import (
@@ -41,7 +34,15 @@ from ntgate.layout.access import (
     SEMAPHORE_QUERY_STATE,
     SYNCHRONIZE,
 )
-from ntgate.layout.ke import DISPATCHER_HEADER, KMUTANT, KSEMAPHORE
+from ntgate.layout.ke import (
+    DISPATCHER_HEADER,
+    KMUTANT,
+    KSEMAPHORE,
+    MUTANT_OBJECT,
+    NOTIFICATION_EVENT,
+    SEMAPHORE_OBJECT,
+    SYNCHRONIZATION_EVENT,
+)
 from ntgate.services.named import create_object, open_object
 
 MAXIMUM_WAIT_OBJECTS = 64
@@ -242,7 +243,7 @@ def NtCreateSemaphore(
         return ntstatus.STATUS_INVALID_PARAMETER
 
     def fill(body: int) -> None:
-        _header(caller, body, SEMAPHORE, KSEMAPHORE.SIZE, InitialCount)
+        _header(caller, body, SEMAPHORE_OBJECT, KSEMAPHORE.SIZE, InitialCount)
         KSEMAPHORE(caller.executive.kernel, body).Limit = MaximumCount
 
     return create_object(

@@ -16,12 +16,16 @@ from ntgate.executive.desktop import DESKTOP_NAME, STATION_NAME
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.ps import TEB
+from ntgate.layout.win32_errors import (
+    ERROR_INSUFFICIENT_BUFFER,
+    ERROR_INVALID_HANDLE,
+    ERROR_INVALID_PARAMETER,
+)
 
 WIDTH, HEIGHT, DPI = 1024, 768, 96
 DPI_UNAWARE = 0x6010  # awareness 0, at 96 dots per inch
 
 FALSE, TRUE = 0, 1
-ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER, ERROR_INVALID_HANDLE = 122, 87, 6
 
 UOI_FLAGS, UOI_NAME, UOI_TYPE, UOI_USER_SID = 1, 2, 3, 4
 WSF_VISIBLE = 1

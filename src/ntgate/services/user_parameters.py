@@ -9,10 +9,10 @@ from ntgate.dispatch.service import service
 from ntgate.dispatch.types import PVOID, ULONG
 from ntgate.executive.gdi import logfont
 from ntgate.executive.ps.thread import Thread
+from ntgate.layout.win32_errors import ERROR_INVALID_SPI_VALUE
 from ntgate.services.user import FALSE, HEIGHT, TRUE, WIDTH
 from ntgate.services.user_call import fail
 
-ERROR_INVALID_SPI_VALUE = 1439
 NONCLIENTMETRICS_SIZE = 500
 
 SPI_GETICONTITLELOGFONT, SPI_GETNONCLIENTMETRICS, SPI_GETICONMETRICS = 31, 41, 45

@@ -9,26 +9,33 @@ from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PVOID, ULONG
 from ntgate.executive.ps.thread import Thread
-from ntgate.executive.windows import WS_CHILD, WS_DISABLED, WS_VISIBLE, Window
-from ntgate.services import hook, window_relations
-from ntgate.services.user import FALSE, INT, TRUE
-from ntgate.services.user_call import (
+from ntgate.executive.windows import Window
+from ntgate.layout.user import (
+    WM_CREATE,
+    WM_DESTROY,
+    WM_MOVE,
+    WM_NCCALCSIZE,
+    WM_NCCREATE,
+    WM_NCDESTROY,
+    WM_SIZE,
+    WS_CHILD,
+    WS_DISABLED,
+    WS_VISIBLE,
+)
+from ntgate.layout.win32_errors import (
     ERROR_ACCESS_DENIED,
     ERROR_CANNOT_FIND_WND_CLASS,
     ERROR_INVALID_INDEX,
     ERROR_INVALID_WINDOW_HANDLE,
     ERROR_NO_MORE_USER_HANDLES,
-    call_procedure,
-    fail,
-    read_name,
-    with_builtin_classes,
 )
+from ntgate.services import hook, window_relations
+from ntgate.services.user import FALSE, INT, TRUE
+from ntgate.services.user_call import call_procedure, fail, read_name, with_builtin_classes
 
 HWND_MESSAGE = 0xFFFFFFFD
 MOST_DOTS, MOST_WINDOWS, LONGEST_NAME = 0x7FFF, 10000, 255
 CW_USEDEFAULT = -0x80000000
-WM_CREATE, WM_DESTROY, WM_MOVE, WM_SIZE, WM_SHOWWINDOW = 1, 2, 3, 5, 0x18
-WM_NCCREATE, WM_NCDESTROY, WM_NCCALCSIZE = 0x81, 0x82, 0x83
 FAILED = 0xFFFFFFFF
 
 GWL_USERDATA, GWL_EXSTYLE, GWL_STYLE = -21, -20, -16

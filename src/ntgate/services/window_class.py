@@ -9,16 +9,14 @@ from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PVOID, ULONG
 from ntgate.executive.ps.thread import Thread
-from ntgate.services.user import FALSE, TRUE
-from ntgate.services.user_call import (
+from ntgate.layout.win32_errors import (
     ERROR_CLASS_ALREADY_EXISTS,
     ERROR_CLASS_DOES_NOT_EXIST,
     ERROR_CLASS_HAS_WINDOWS,
     ERROR_INVALID_PARAMETER,
-    fail,
-    read_name,
-    with_builtin_classes,
 )
+from ntgate.services.user import FALSE, TRUE
+from ntgate.services.user_call import fail, read_name, with_builtin_classes
 
 WNDCLASSEXW = struct.Struct("<12I")
 MENU_NAME_SIZE = 12  # client_menu_name

@@ -9,11 +9,12 @@ from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PVOID, ULONG
 from ntgate.executive.ps.thread import Thread
-from ntgate.executive.windows import WS_VISIBLE, Window
+from ntgate.executive.windows import Window
+from ntgate.layout.user import WM_ACTIVATE, WM_KILLFOCUS, WM_MOVE, WM_SETFOCUS, WM_SIZE, WS_VISIBLE
+from ntgate.layout.win32_errors import ERROR_INVALID_WINDOW_HANDLE
 from ntgate.services.user import FALSE, INT, TRUE
-from ntgate.services.user_call import ERROR_INVALID_WINDOW_HANDLE, call_procedure, fail
+from ntgate.services.user_call import call_procedure, fail
 
-WM_MOVE, WM_SIZE, WM_SETFOCUS, WM_KILLFOCUS, WM_ACTIVATE = 3, 5, 7, 8, 6
 SWP_NOSIZE, SWP_NOMOVE, SWP_SHOWWINDOW, SWP_HIDEWINDOW = 1, 2, 0x40, 0x80
 MOST_DOTS = 0x7FFF
 GUITHREADINFO_SIZE = 48

@@ -9,7 +9,8 @@ from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import PVOID, ULONG
 from ntgate.executive.ps.thread import Thread
-from ntgate.executive.windows import WS_CHILD, Window
+from ntgate.executive.windows import Window
+from ntgate.layout.user import WS_CHILD
 from ntgate.services.hook import UnhookWindowsHook, unhook
 from ntgate.services.user import DPI, HEIGHT, METRICS, TRUE, WIDTH, GetSystemMetricsForDpi
 

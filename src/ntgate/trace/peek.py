@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ntgate.cpu.mmu import FAULT_USER, PageFault, entries, translate
 from ntgate.cpu.ram import PAGE_SIZE
+from ntgate.layout.se import SID_MAX_SUB_AUTHORITIES
 from ntgate.memory.user import MM_USER_PROBE_ADDRESS, UserMemory
 
 LONGEST_STRING = 0x1000  # bytes of a UNICODE_STRING that are looked at
-MOST_SUB_AUTHORITIES = 15
 
 
 class Unreadable(Exception):
@@ -78,7 +78,7 @@ class Peek:
     def sid(self, address: int) -> str:
         """S-1-5-18.  Raises Unreadable."""
         head = self.read(address, 8)
-        count = min(head[1], MOST_SUB_AUTHORITIES)
+        count = min(head[1], SID_MAX_SUB_AUTHORITIES)
         rest = self.read(address + 8, 4 * count)
         parts = [int.from_bytes(rest[i : i + 4], "little") for i in range(0, 4 * count, 4)]
         authority = int.from_bytes(head[2:8], "big")

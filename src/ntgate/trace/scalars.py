@@ -9,6 +9,7 @@ from typing import Any
 
 from ntgate.dispatch.named_types import Named, named_types
 from ntgate.layout.ntstatus import name_of
+from ntgate.layout.times import MILLISECOND, SECOND
 from ntgate.records import dataclass
 from ntgate.trace.values import Word
 
@@ -25,8 +26,6 @@ NO_SUCCESS = 0xC0000000  # the severity of an NTSTATUS
 MOST_KEPT = 10_000
 INFINITE = -(1 << 63)
 FIRST_YEAR = datetime(1601, 1, 1)
-TICKS_PER_MILLISECOND = 10_000
-TICKS_PER_SECOND = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def time(value: int) -> Any:
     """Of 100 ns units since 1601, in UTC; as a number where it is none."""
     if value <= 0:
         return value
-    seconds, ticks = divmod(value, TICKS_PER_SECOND)
+    seconds, ticks = divmod(value, SECOND)
     try:
         moment = FIRST_YEAR + timedelta(seconds=seconds)
     except OverflowError:
@@ -132,7 +131,7 @@ def interval(value: int) -> Any:
         return Word("infinite")
     if value >= 0:
         return time(value)
-    milliseconds, ticks = divmod(-value, TICKS_PER_MILLISECOND)
+    milliseconds, ticks = divmod(-value, MILLISECOND)
     fraction = f".{ticks:04}".rstrip("0") if ticks else ""
     return Word(f"-{milliseconds}{fraction}ms")
 

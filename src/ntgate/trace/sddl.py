@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import struct
 
+from ntgate.layout.se import SE_DACL_PRESENT, SE_SACL_PRESENT, SE_SELF_RELATIVE
 from ntgate.trace.peek import Peek
 
 DESCRIPTOR = struct.Struct("<BBHIIII")
 ACL = struct.Struct("<BBHHH")
-SE_DACL_PRESENT, SE_SACL_PRESENT, SE_SELF_RELATIVE = 0x0004, 0x0010, 0x8000
 DACL_FLAGS = ((0x1000, "P"), (0x0100, "AR"), (0x0400, "AI"))
 SACL_FLAGS = ((0x2000, "P"), (0x0200, "AR"), (0x0800, "AI"))
 MOST_ACES = 64

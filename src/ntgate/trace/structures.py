@@ -8,13 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from ntgate.dispatch.named_types import InformationClass, Structure, TypeName, named_types
+from ntgate.layout.cm import REG_DWORD, REG_EXPAND_SZ, REG_LINK, REG_MULTI_SZ, REG_QWORD, REG_SZ
 from ntgate.trace.peek import Peek, Unreadable
 from ntgate.trace.scalars import ScalarType, hexadecimal, scalar_type
 from ntgate.trace.values import Bytes, Clipped, Word
 
 CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 MOST_LOOKED_AT = 0x10000  # bytes of a buffer of structures
-REG_SZ, REG_EXPAND_SZ, REG_DWORD, REG_LINK, REG_MULTI_SZ, REG_QWORD = 1, 2, 4, 6, 7, 11
 POINTERS = {"STRING": (8, "unicode_string"), "SID": (4, "sid")}
 
 FixedDecoder = Callable[[Peek, int], dict[str, Any]]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from ntgate.layout.times import MICROSECOND, SECOND
 from ntgate.trace.output import Output
 from ntgate.trace.record import CallRecord
 
-TICKS_PER_SECOND = 10_000_000  # of the virtual clock
-TICKS_PER_MICROSECOND = 10
 RULES = "-" * 6, "-" * 11, "-" * 11, "-" * 9, "-" * 9, "-" * 32
 HEADINGS = "% time", "seconds", "usecs/call", "calls", "errors", "service"
 
@@ -52,8 +51,8 @@ class SummaryWriter:
 
     def _counted(self, name: str, ticks: int, calls: int, errors: int) -> None:
         self._row(
-            f"{100 * ticks / max(self._ticks.total(), 1):.2f}", f"{ticks / TICKS_PER_SECOND:.6f}",
-            str(round(ticks / TICKS_PER_MICROSECOND / max(calls, 1))), str(calls),
+            f"{100 * ticks / max(self._ticks.total(), 1):.2f}", f"{ticks / SECOND:.6f}",
+            str(round(ticks / MICROSECOND / max(calls, 1))), str(calls),
             str(errors or ""), name,
         )  # fmt: skip
 

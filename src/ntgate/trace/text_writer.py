@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ntgate.layout.times import SECOND
 from ntgate.records import dataclass
 from ntgate.trace.output import Output
 from ntgate.trace.places import Site
@@ -15,7 +16,6 @@ from ntgate.trace.returned import NTSTATUS
 from ntgate.trace.scalars import status as status_name
 from ntgate.trace.values import MOST_KEPT, Memo, show
 
-TICKS_PER_SECOND = 10_000_000  # of the virtual clock
 RED, YELLOW, CYAN, DIM, PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[36m", "\x1b[2m", "\x1b[0m"
 _ESCAPE = re.compile(r"\x1b\[\d*m")
 _PARTS = re.compile(r"(?<=,) (?=\w+=)")  # where a member of a structure begins
@@ -268,4 +268,4 @@ def _plain(text: str) -> str:
 
 
 def _seconds(ticks: int) -> str:
-    return f"{ticks // TICKS_PER_SECOND}.{ticks % TICKS_PER_SECOND // 10:06}"
+    return f"{ticks // SECOND}.{ticks % SECOND // 10:06}"

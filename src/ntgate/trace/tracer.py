@@ -18,6 +18,7 @@ from ntgate.layout.ntstatus import (
     STATUS_PENDING,
 )
 from ntgate.layout.ps import TEB
+from ntgate.layout.times import MICROSECOND
 from ntgate.records import dataclass
 from ntgate.trace.argument_decoders import Decode, View
 from ntgate.trace.filters import Filter
@@ -37,7 +38,6 @@ SYSTEM_CALL_RETURN = m.SHARED_USER_DATA_KERNEL + KUSER_SHARED_DATA.SystemCallRet
 TOO_SHORT = (STATUS_BUFFER_TOO_SMALL, STATUS_INFO_LENGTH_MISMATCH)
 NO_GATE = (0, 0)
 NO_FRAME = (0,) * 6
-TICKS_PER_MICROSECOND = 10
 
 HandleNames = Callable[[Any, int], str]  # of a caller and a handle; "" for none
 
@@ -349,7 +349,7 @@ class Tracer:
         if not delay:
             return answer
         record.delayed = delay
-        caller.executive.processes.wait(caller, -delay * TICKS_PER_MICROSECOND)
+        caller.executive.processes.wait(caller, -delay * MICROSECOND)
         return Wait(self._delayed, (number, record.raw, answer))
 
     def _delayed(

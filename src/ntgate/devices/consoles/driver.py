@@ -42,6 +42,7 @@ from ntgate.layout import ntstatus as s
 from ntgate.layout.io import FILE_OBJECT
 from ntgate.layout.pe import IMAGE_SUBSYSTEM_WINDOWS_GUI
 from ntgate.layout.ps import PEB
+from ntgate.layout.times import SECOND
 from ntgate.memory.user import AccessViolation
 
 if TYPE_CHECKING:
@@ -296,7 +297,7 @@ class ConsoleDriver:
         if self._seat is None or not self._seat.has_keyboard:
             return limit is None and console.input.end()
         began = monotonic_ns()
-        seconds = None if limit is None else limit / 10_000_000
+        seconds = None if limit is None else limit / SECOND
         came = self._look(console, seconds)
         ticks = (monotonic_ns() - began) // (NS_OF_100NS * m.TICK_100NS)
         if ticks and (limit is None or came):

@@ -7,9 +7,8 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterator
 
 from ntgate.devices.consoles import codes as c
+from ntgate.layout.user import VK_BACK, VK_CONTROL, VK_ESCAPE, VK_MENU, VK_RETURN, VK_SHIFT, VK_TAB
 
-VK_TAB, VK_RETURN, VK_BACK, VK_ESCAPE, VK_SPACE = 0x09, 0x0D, 0x08, 0x1B, 0x20
-VK_SHIFT, VK_CONTROL, VK_MENU = 0x10, 0x11, 0x12
 DELETE = "\x7f"  # what terminals send for the backspace key
 PLAIN = "`1234567890-=qwertyuiop[]asdfghjkl;'\\zxcvbnm,./ "
 SHIFTED = '~!@#$%^&*()_+QWERTYUIOP{}ASDFGHJKL:"|ZXCVBNM<>? '

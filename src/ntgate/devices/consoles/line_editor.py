@@ -6,10 +6,21 @@ from collections.abc import Callable, Sequence
 
 from ntgate.devices.consoles import codes as c
 from ntgate.devices.consoles.cells import ScreenBuffer
+from ntgate.layout.user import (
+    VK_BACK,
+    VK_DELETE,
+    VK_DOWN,
+    VK_END,
+    VK_ESCAPE,
+    VK_F8,
+    VK_HOME,
+    VK_INSERT,
+    VK_LEFT,
+    VK_RETURN,
+    VK_RIGHT,
+    VK_UP,
+)
 
-VK_BACK, VK_RETURN, VK_ESCAPE = 0x08, 0x0D, 0x1B
-VK_END, VK_HOME, VK_LEFT, VK_UP, VK_RIGHT, VK_DOWN = 0x23, 0x24, 0x25, 0x26, 0x27, 0x28
-VK_INSERT, VK_DELETE, VK_F8 = 0x2D, 0x2E, 0x77
 # Alt, Ctrl and Shift: the state of keys beside these doesn't matter.
 MODIFIERS = c.ALT_PRESSED | c.CTRL_PRESSED | c.SHIFT_PRESSED
 

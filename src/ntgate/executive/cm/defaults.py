@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ntgate.executive.cm import reg_text
-from ntgate.executive.cm.node import REG_SZ, utf16
+from ntgate.executive.cm.node import utf16
 from ntgate.executive.cm.reg_import import RegFiles
 from ntgate.executive.cm.tree import KeyTree
+from ntgate.layout.cm import REG_SZ
 from ntgate.records import dataclass
 
 DEFAULT_REG = Path(__file__).with_name("default.reg")

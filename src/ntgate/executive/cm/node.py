@@ -5,21 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ntgate.executive.ob.names import upcase
+from ntgate.layout.cm import REG_LINK
 from ntgate.records import dataclass
-
-# Value types, from winnt.h.
-REG_NONE                       = 0
-REG_SZ                         = 1
-REG_EXPAND_SZ                  = 2
-REG_BINARY                     = 3
-REG_DWORD                      = 4
-REG_DWORD_BIG_ENDIAN           = 5
-REG_LINK                       = 6
-REG_MULTI_SZ                   = 7
-REG_RESOURCE_LIST              = 8
-REG_FULL_RESOURCE_DESCRIPTOR   = 9
-REG_RESOURCE_REQUIREMENTS_LIST = 10
-REG_QWORD                      = 11
 
 LINK_VALUE = "SymbolicLinkValue"
 

@@ -14,7 +14,7 @@ from ntgate.executive.cm.node import KeyNode
 from ntgate.executive.cm.tree import CHANGE_NAME
 from ntgate.executive.ps import apc
 from ntgate.layout import lists, ntstatus
-from ntgate.layout.ke import DISPATCHER_HEADER
+from ntgate.layout.ke import DISPATCHER_HEADER, NOTIFICATION_EVENT
 from ntgate.memory.user import AccessViolation
 from ntgate.records import dataclass
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Thread
 
 TAG = b"CMpe"
-NOTIFICATION_EVENT = 0
 
 
 @dataclass(eq=False)

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from ntgate.errors import NtError, UsageError
 from ntgate.executive.cm import reg_text
-from ntgate.executive.cm.node import LINK_VALUE, REG_LINK, KeyNode, Value
+from ntgate.executive.cm.node import LINK_VALUE, KeyNode, Value
 from ntgate.executive.cm.tree import SEPARATOR, KeyTree
 from ntgate.executive.ob.names import split, upcase
 from ntgate.layout import ntstatus
+from ntgate.layout.cm import REG_LINK
 
 SHORT_NAMES = {
     "HKLM": "HKEY_LOCAL_MACHINE",

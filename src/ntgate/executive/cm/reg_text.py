@@ -22,17 +22,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import field
 
 from ntgate.errors import UsageError
-from ntgate.executive.cm.node import (
-    REG_BINARY,
-    REG_DWORD,
-    REG_EXPAND_SZ,
-    REG_LINK,
-    REG_MULTI_SZ,
-    REG_SZ,
-    Value,
-    from_utf16,
-    utf16,
-)
+from ntgate.executive.cm.node import Value, from_utf16, utf16
+from ntgate.layout.cm import REG_BINARY, REG_DWORD, REG_EXPAND_SZ, REG_LINK, REG_MULTI_SZ, REG_SZ
 from ntgate.records import dataclass
 
 HEADER = "Windows Registry Editor Version 5.00"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ntgate.executive.se.acl import CONTAINER_INHERIT_ACE, allow, make_acl
-from ntgate.executive.se.descriptor import SE_DACL_PRESENT, Descriptor
+from ntgate.executive.se.descriptor import Descriptor
 from ntgate.executive.se.sids import ADMINISTRATORS, LOCAL_SYSTEM, USERS
 from ntgate.layout.access import KEY_ALL_ACCESS, KEY_READ
+from ntgate.layout.se import SE_DACL_PRESENT
 
 
 def default_descriptor() -> bytes:

@@ -9,18 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ntgate.errors import NtError
-from ntgate.executive.cm.node import (
-    LINK_VALUE,
-    REG_LINK,
-    Hive,
-    KeyNode,
-    Value,
-    utf16,
-    utf16_size,
-)
+from ntgate.executive.cm.node import LINK_VALUE, Hive, KeyNode, Value, utf16, utf16_size
 from ntgate.executive.cm.security import default_descriptor
 from ntgate.executive.ob.names import upcase
 from ntgate.layout import ntstatus
+from ntgate.layout.cm import REG_LINK
 
 ROOT_NAME = "REGISTRY"
 MOST_LINKS = 32  # on one way: more is a circle

@@ -24,13 +24,14 @@ from ntgate.executive.dbgk.messages import (
     file_handle,
     state_change,
 )
-from ntgate.executive.ke.wait import NOTIFICATION_EVENT, SYNCHRONIZATION_EVENT, WAIT_ANY
+from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ob.attributes import DUPLICATE_SAME_ACCESS
 from ntgate.executive.ob.types import HandleClosing
 from ntgate.executive.ps import suspend
 from ntgate.layout import lists, ntstatus
 from ntgate.layout.access import PROCESS_ALL_ACCESS, THREAD_ALL_ACCESS
 from ntgate.layout.io import KEVENT
+from ntgate.layout.ke import NOTIFICATION_EVENT, SYNCHRONIZATION_EVENT
 from ntgate.layout.ps import EPROCESS, PEB
 from ntgate.memory.user import AccessViolation
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
-from ntgate.executive.ke.wait import QUEUE
 from ntgate.layout import lists
 from ntgate.layout.io import FILE_OBJECT, IO_COMPLETION_CONTEXT, KQUEUE
+from ntgate.layout.ke import QUEUE_OBJECT
 from ntgate.layout.ntstatus import STATUS_INVALID_PARAMETER
 from ntgate.records import dataclass
 
@@ -46,7 +46,7 @@ class CompletionPorts:
     def initialize(self, body: int, concurrency: int) -> None:
         """Fill in a zeroed KQUEUE; as many threads may run as there are processors: one."""
         queue = KQUEUE(self._kernel, body)
-        queue.Header.Type, queue.Header.Size = QUEUE, KQUEUE.SIZE // 4
+        queue.Header.Type, queue.Header.Size = QUEUE_OBJECT, KQUEUE.SIZE // 4
         queue.MaximumCount = concurrency or 1
         for head in (queue.Header.WaitListHead, queue.EntryListHead, queue.ThreadListHead):
             lists.initialize(self._kernel, head.address)

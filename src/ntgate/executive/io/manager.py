@@ -25,7 +25,7 @@ from ntgate.layout import lists
 from ntgate.layout import ntstatus as s
 from ntgate.layout.access import MAXIMUM_ALLOWED
 from ntgate.layout.io import DEVICE_OBJECT, DRIVER_OBJECT, FILE_OBJECT
-from ntgate.layout.ke import DISPATCHER_HEADER
+from ntgate.layout.ke import DISPATCHER_HEADER, NOTIFICATION_EVENT, SYNCHRONIZATION_EVENT
 from ntgate.records import dataclass
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from ntgate.executive.io.volume import Volume
     from ntgate.executive.ps.thread import Thread
 
-NOTIFICATION_EVENT, SYNCHRONIZATION_EVENT = 0, 1
 TAG_NAME = b"IoNm"
 LONGEST_NAME = 0xFFFC  # bytes of a file object's name
 

@@ -8,6 +8,7 @@ from itertools import count
 
 from ntgate.layout import machine as m
 from ntgate.layout.ke import KUSER_SHARED_DATA
+from ntgate.layout.times import MILLISECOND
 from ntgate.memory.kernel import KernelMemory
 
 BOOT_SYSTEM_TIME = 0x01CA_1D2B_3C00_0000  # 14 August 2009: any fixed time gives equal runs
@@ -127,4 +128,4 @@ class Clock:
         shared.InterruptTime.set(self.interrupt_time)
         shared.SystemTime.set(self.system_time)
         # In milliseconds, which is what Wine's GetTickCount takes it for.
-        shared.TickCount.set((FIRST_TICKS * m.TICK_100NS + self.interrupt_time) // 10_000)
+        shared.TickCount.set((FIRST_TICKS * m.TICK_100NS + self.interrupt_time) // MILLISECOND)

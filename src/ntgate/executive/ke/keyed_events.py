@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntgate.executive.ke.wait import SEMAPHORE, WAIT_ANY
+from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ob import ObjectAttributes
 from ntgate.executive.ob import attributes as a
 from ntgate.layout import lists, ntstatus
-from ntgate.layout.ke import DISPATCHER_HEADER, KSEMAPHORE
+from ntgate.layout.ke import DISPATCHER_HEADER, KSEMAPHORE, SEMAPHORE_OBJECT
 from ntgate.layout.ps import ETHREAD
 
 if TYPE_CHECKING:
@@ -88,6 +88,6 @@ class KeyedEvents:
 
     def _prepare(self, semaphore: KSEMAPHORE) -> None:
         header: DISPATCHER_HEADER = semaphore.Header
-        header.Type, header.Size, header.SignalState = SEMAPHORE, KSEMAPHORE.SIZE // 4, 0
+        header.Type, header.Size, header.SignalState = SEMAPHORE_OBJECT, KSEMAPHORE.SIZE // 4, 0
         lists.initialize(self.kernel, header.WaitListHead.address)
         semaphore.Limit = 1

@@ -11,11 +11,9 @@ from collections.abc import Callable
 from ntgate.executive.ke.clock import Clock
 from ntgate.layout import lists
 from ntgate.layout import machine as m
-from ntgate.layout.ke import KPCR, KPRCB, KTHREAD
+from ntgate.layout.ke import KPCR, KPRCB, KTHREAD, READY, RUNNING, SUSPENDED, WAITING
 from ntgate.memory.kernel import KernelMemory
 
-INITIALIZED, READY, RUNNING, STANDBY, TERMINATED, WAITING, TRANSITION = range(7)
-SUSPENDED = 5  # KTHREAD.WaitReason of a thread that waits for nothing else
 PRIORITIES = 32
 QUANTUM_TICKS = 2  # the length of a client's quantum on XP
 

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntgate.executive.ke.wait import NOTIFICATION_TIMER, SYNCHRONIZATION_TIMER
 from ntgate.executive.ps import apc
 from ntgate.layout import lists
-from ntgate.layout.ke import ETIMER, KAPC
+from ntgate.layout.ke import ETIMER, KAPC, NOTIFICATION_TIMER, SYNCHRONIZATION_TIMER
 from ntgate.layout.ps import ETHREAD
+from ntgate.layout.times import MILLISECOND
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
     from ntgate.executive.ps.thread import Thread
 
-MS_100NS = 10_000
 KTIMER_DWORDS = 10  # DISPATCHER_HEADER.Size of a KTIMER
 
 
@@ -116,7 +115,7 @@ class Timers:
         clock = self.executive.clock
         if timer.Period:
             behind = max(clock.interrupt_time, timer.KeTimer.DueTime)
-            self._start(timer, behind + timer.Period * MS_100NS)
+            self._start(timer, behind + timer.Period * MILLISECOND)
         timer.KeTimer.Header.SignalState = 1
         self.executive.waits.signaled(timer.address)
         if timer.ApcAssociated:

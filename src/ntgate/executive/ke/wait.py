@@ -10,19 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ntgate.executive.ke.scheduler import WAITING
 from ntgate.layout import lists, ntstatus
-from ntgate.layout.ke import DISPATCHER_HEADER, KMUTANT, KTHREAD, KWAIT_BLOCK
+from ntgate.layout.ke import (
+    DISPATCHER_HEADER,
+    KMUTANT,
+    KTHREAD,
+    KWAIT_BLOCK,
+    MUTANT_OBJECT,
+    SEMAPHORE_OBJECT,
+    SYNCHRONIZATION_EVENT,
+    SYNCHRONIZATION_TIMER,
+    USER_REQUEST,
+    WAITING,
+)
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
     from ntgate.executive.ps.thread import Thread
 
-NOTIFICATION_EVENT, SYNCHRONIZATION_EVENT, MUTANT, PROCESS, QUEUE, SEMAPHORE, THREAD = range(7)
-NOTIFICATION_TIMER, SYNCHRONIZATION_TIMER = 8, 9
 WAIT_ALL, WAIT_ANY = 0, 1
-# KTHREAD.WaitReason: UserRequest, WrEventPair, WrLpcReceive, WrLpcReply.
-USER_REQUEST, EVENT_PAIR, LPC_RECEIVE, LPC_REPLY = 6, 14, 16, 17
 OWN_BLOCKS = 3  # of KTHREAD.WaitBlock; the fourth is the timer's on XP
 TAG = b"Wait"
 MUTANT_LIMIT = 0x80000000
@@ -40,7 +46,7 @@ class Waits:
 
     def is_signaled(self, header: int, thread: Thread) -> bool:
         view = DISPATCHER_HEADER(self.kernel, header)
-        if view.Type == MUTANT:
+        if view.Type == MUTANT_OBJECT:
             mutant = KMUTANT(self.kernel, header)
             return _signed(view.SignalState) > 0 or mutant.OwnerThread == thread.ethread.address
         return _signed(view.SignalState) > 0
@@ -51,9 +57,9 @@ class Waits:
         kind = view.Type
         if kind in (SYNCHRONIZATION_EVENT, SYNCHRONIZATION_TIMER):
             view.SignalState = 0
-        elif kind == SEMAPHORE:
+        elif kind == SEMAPHORE_OBJECT:
             view.SignalState -= 1
-        elif kind == MUTANT:
+        elif kind == MUTANT_OBJECT:
             return self._acquire_mutant(KMUTANT(self.kernel, header), thread)
         return ntstatus.STATUS_SUCCESS
 

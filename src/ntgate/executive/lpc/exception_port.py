@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
 from ntgate.executive.dbgk.messages import Api, exception
-from ntgate.executive.ke.wait import LPC_REPLY, WAIT_ANY
+from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.lpc.messages import LPC_EXCEPTION, Message
 from ntgate.layout import ntstatus
+from ntgate.layout.ke import WR_LPC_REPLY
 
 if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Process, Thread
@@ -47,7 +48,7 @@ def ask(thread: Thread, record: bytes) -> bool:
     message = Message(LPC_EXCEPTION, data, (thread.pid, thread.tid), number)
     ports.enqueue(queue, message, port, context)
     semaphore = ports.expect_reply(thread, far, number)
-    if executive.waits.begin(thread, [semaphore], WAIT_ANY, None, reason=LPC_REPLY) is not None:
+    if executive.waits.begin(thread, [semaphore], WAIT_ANY, None, reason=WR_LPC_REPLY) is not None:
         ports.take_reply(thread)
         return False
     executive.waits.keep(thread, [port, far])

@@ -11,12 +11,11 @@ import struct
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
-from ntgate.executive.ke.wait import NOTIFICATION_EVENT, SEMAPHORE
 from ntgate.executive.lpc import messages as msg
 from ntgate.executive.lpc.messages import Message
 from ntgate.executive.ob import UNNAMED, HandleClosing, ObjectAttributes
 from ntgate.layout import lists, ntstatus
-from ntgate.layout.ke import DISPATCHER_HEADER, KSEMAPHORE
+from ntgate.layout.ke import DISPATCHER_HEADER, KSEMAPHORE, NOTIFICATION_EVENT, SEMAPHORE_OBJECT
 from ntgate.layout.lpc import (
     LPCP_NONPAGED_PORT_QUEUE,
     LPCP_PORT_OBJECT,
@@ -119,7 +118,7 @@ class Ports:
 
     def prepare(self, semaphore: KSEMAPHORE, limit: int) -> None:
         """Make it a semaphore that nobody has released yet."""
-        self._initialize_header(semaphore.Header, SEMAPHORE, KSEMAPHORE.SIZE // 4)
+        self._initialize_header(semaphore.Header, SEMAPHORE_OBJECT, KSEMAPHORE.SIZE // 4)
         semaphore.Limit = limit
 
     def _initialize_header(self, header: DISPATCHER_HEADER, kind: int, size: int) -> None:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntgate.executive.ke.wait import NOTIFICATION_EVENT
 from ntgate.executive.ob import ObjectAttributes
 from ntgate.executive.ob import attributes as a
 from ntgate.layout import lists
 from ntgate.layout import machine as m
-from ntgate.layout.ke import DISPATCHER_HEADER, KUSER_SHARED_DATA
+from ntgate.layout.ke import DISPATCHER_HEADER, KUSER_SHARED_DATA, NOTIFICATION_EVENT
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive

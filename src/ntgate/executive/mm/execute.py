@@ -11,6 +11,7 @@ from ntgate.executive.mm import pte
 from ntgate.executive.mm.pages import page_code
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.vad import Vad
+from ntgate.layout.ke import EXECUTE_DISABLE
 from ntgate.layout.machine import MM_USER_PROBE_ADDRESS, NONPAGED_POOL, NONPAGED_POOL_END
 from ntgate.layout.mm import (
     MM_EXECUTE,
@@ -22,13 +23,12 @@ from ntgate.layout.mm import (
 _EXECUTABLE = frozenset(
     {MM_EXECUTE, MM_EXECUTE_READ, MM_EXECUTE_READWRITE, MM_EXECUTE_WRITECOPY}
 )
-_EXECUTE_DISABLE = 1 << 0  # KPROCESS.ExecuteOptions
 
 
 def may_execute(space: ProcessSpace, code: int) -> bool:
     """Under OptIn, what can be read can run, unless the process has opted in to NX."""
     return code & 7 in _EXECUTABLE or not (
-        space.process.Pcb.ExecuteOptions & _EXECUTE_DISABLE
+        space.process.Pcb.ExecuteOptions & EXECUTE_DISABLE
     )
 
 

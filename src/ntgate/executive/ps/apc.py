@@ -6,11 +6,10 @@ import struct
 from typing import TYPE_CHECKING
 
 from ntgate.entry.context import ALL, SIZE, TrapContext
-from ntgate.executive.ke.scheduler import WAITING
 from ntgate.executive.ps.exceptions import raise_status
 from ntgate.executive.ps.suspend import is_frozen
 from ntgate.layout import lists, ntstatus
-from ntgate.layout.ke import KAPC, KAPC_STATE, KTHREAD, KTRAP_FRAME
+from ntgate.layout.ke import KAPC, KAPC_STATE, KTHREAD, KTRAP_FRAME, USER_MODE, WAITING
 from ntgate.memory.user import AccessViolation
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Thread
 
 APC_OBJECT = 0x12
-USER_MODE = 1
 TAG = b"Psap"
 
 

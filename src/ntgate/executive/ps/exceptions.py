@@ -12,7 +12,7 @@ from ntgate.executive.events import DebugPrint, GuestException
 from ntgate.executive.ke.faults import is_refused_string_io
 from ntgate.executive.lpc import exception_port
 from ntgate.layout import ntstatus
-from ntgate.layout.ke import KTRAP_FRAME
+from ntgate.layout.ke import EXECUTE_DISABLE, KTRAP_FRAME
 from ntgate.layout.ps import EXCEPTION_RECORD, TEB
 from ntgate.memory.user import AccessViolation
 from ntgate.records import dataclass
@@ -25,7 +25,6 @@ MAXIMUM_PARAMETERS = 15
 BREAKPOINT_PRINT, BREAKPOINT_LOAD_SYMBOLS, BREAKPOINT_UNLOAD_SYMBOLS = 1, 3, 4
 LONGEST_PRINT = 512
 EXECUTE_FAULT = 8  # the first parameter of an access violation
-EXECUTE_DISABLE = 1 << 0  # KPROCESS.ExecuteOptions
 HANDLED = (ntstatus.DBG_CONTINUE, ntstatus.DBG_EXCEPTION_HANDLED)
 
 

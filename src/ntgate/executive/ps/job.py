@@ -13,9 +13,11 @@ from ntgate.errors import NtError
 from ntgate.executive.io.completion import Packet
 from ntgate.executive.ps.suspend import CLASS_PRIORITIES, set_process_priority
 from ntgate.layout import lists, ntstatus
+from ntgate.layout.ke import NOTIFICATION_EVENT
 from ntgate.layout.machine import TICK_100NS
 from ntgate.layout.mm import EPROCESS_VM
 from ntgate.layout.ps import EJOB, EPROCESS
+from ntgate.layout.win32_errors import ERROR_NOT_ENOUGH_QUOTA
 from ntgate.records import dataclass
 
 if TYPE_CHECKING:
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from ntgate.executive.ob import HandleClosing
     from ntgate.executive.ps.thread import Process
 
-NOTIFICATION_EVENT = 0
-ERROR_NOT_ENOUGH_QUOTA = 1816  # the exit code of who has used up its time
 # EJOB.LimitFlags, JOB_OBJECT_LIMIT_*.
 WORKINGSET                  = 0x0001
 PROCESS_TIME                = 0x0002

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from ntgate.entry.context import ALL, INITIAL_FX, SIZE, TrapContext
 from ntgate.errors import NtError
 from ntgate.executive.events import ProcessStart, ThreadStart
-from ntgate.executive.ke.scheduler import INITIALIZED, RUNNING, WAITING
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.ps import apc, suspend
 from ntgate.executive.ps.exceptions import raise_status
@@ -24,21 +23,29 @@ from ntgate.executive.ps.stacks import KernelStacks
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import lists, ntstatus
 from ntgate.layout import machine as m
-from ntgate.layout.ke import KAPC_STATE, KPROCESS, KTHREAD
+from ntgate.layout.ke import (
+    INITIALIZED,
+    KAPC_STATE,
+    KPROCESS,
+    KTHREAD,
+    PROCESS_OBJECT,
+    RUNNING,
+    THREAD_OBJECT,
+    USER_MODE,
+    USER_REQUEST,
+    WAITING,
+)
+from ntgate.layout.machine import EFLAGS_START
 from ntgate.layout.ps import EPROCESS, ETHREAD
 from ntgate.memory.user import AccessViolation
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
 
-THREAD_OBJECT, PROCESS_OBJECT = 6, 3  # DISPATCHER_HEADER.Type
 NORMAL_PRIORITY = 8
 NORMAL_CLASS = 2
 INHERITED_CLASSES = (1, 5)  # idle and below normal
-USER_REQUEST = 6  # KTHREAD.WaitReason
-USER_MODE = 1
 SYSTEM_PID = 4
-EFLAGS_START = 0x202
 USER_STACK_ROOM = 20  # LdrInitializeThunk's return address and arguments
 
 

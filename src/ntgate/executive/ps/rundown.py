@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ntgate.executive.events import ProcessExit, ThreadExit
-from ntgate.executive.ke.scheduler import READY, TERMINATED, WAITING
 from ntgate.executive.mm.view import delete_all
 from ntgate.executive.ps import apc
 from ntgate.executive.ps.job import process_ended, release_process
 from ntgate.executive.ps.user_thread import delete_user_part
 from ntgate.layout import lists
-from ntgate.layout.ke import KTHREAD
+from ntgate.layout.ke import KTHREAD, READY, TERMINATED, WAITING
 from ntgate.layout.ps import EPROCESS, ETHREAD
 
 if TYPE_CHECKING:

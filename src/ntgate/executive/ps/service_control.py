@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
-from ntgate.executive.cm.node import REG_EXPAND_SZ, REG_SZ, from_utf16
+from ntgate.executive.cm.node import from_utf16
 from ntgate.executive.ke.kernel_event import make_event
 from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ob.names import upcase
@@ -21,6 +21,7 @@ from ntgate.executive.ps.start import (
     open_image,
     set_parameters,
 )
+from ntgate.layout.cm import REG_EXPAND_SZ, REG_SZ
 from ntgate.layout.ke import DISPATCHER_HEADER
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
-from ntgate.executive.ke.scheduler import READY, RUNNING, SUSPENDED, WAITING
 from ntgate.layout import ntstatus
-from ntgate.layout.ke import KTHREAD
+from ntgate.layout.ke import KTHREAD, READY, RUNNING, SUSPENDED, WAITING
 
 if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Process, Thread

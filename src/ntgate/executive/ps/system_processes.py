@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 from ntgate.executive.events import Event, ProcessExit, ProcessStart
 from ntgate.executive.ke.kernel_event import make_event
-from ntgate.executive.ke.scheduler import TERMINATED, WAITING
 from ntgate.layout import ntstatus
-from ntgate.layout.ke import DISPATCHER_HEADER
+from ntgate.layout.ke import DISPATCHER_HEADER, TERMINATED, WAITING
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive

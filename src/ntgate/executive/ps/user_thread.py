@@ -12,6 +12,7 @@ from ntgate.executive.mm import allocate as mm
 from ntgate.executive.mm.free import delete_private
 from ntgate.executive.ps.environment import TEB_SIZE, teb
 from ntgate.layout import machine as m
+from ntgate.layout.machine import EFLAGS_START
 from ntgate.layout.mm import (
     ALLOCATION_GRANULARITY,
     MEM_COMMIT,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 LEAST_COMMIT = 0x2000
 DEFAULT_STACK_RESERVE, DEFAULT_STACK_COMMIT = 0x100000, 0x1000
-EFLAGS_START = 0x202
 
 
 @dataclass(frozen=True)

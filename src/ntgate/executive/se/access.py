@@ -20,7 +20,7 @@ from ntgate.executive.se.acl import (
     Ace,
     Acl,
 )
-from ntgate.executive.se.descriptor import SE_DACL_PRESENT, Descriptor
+from ntgate.executive.se.descriptor import Descriptor
 from ntgate.executive.se.sids import Sid
 from ntgate.executive.se.token import Token
 from ntgate.layout import ntstatus
@@ -35,6 +35,7 @@ from ntgate.layout.access import (
     WRITE_DAC,
     WRITE_OWNER,
 )
+from ntgate.layout.se import SE_DACL_PRESENT
 from ntgate.records import dataclass
 
 SPECIFIC_AND_STANDARD = 0x01FF_FFFF

@@ -16,15 +16,10 @@ from ntgate.executive.se.acl import (
     Acl,
     make_acl,
 )
-from ntgate.executive.se.descriptor import (
-    SE_DACL_PRESENT,
-    SE_DACL_PROTECTED,
-    SE_SACL_PRESENT,
-    SE_SACL_PROTECTED,
-    Descriptor,
-)
+from ntgate.executive.se.descriptor import Descriptor
 from ntgate.executive.se.sids import Sid
 from ntgate.executive.se.token import Token
+from ntgate.layout.se import SE_DACL_PRESENT, SE_DACL_PROTECTED, SE_SACL_PRESENT, SE_SACL_PROTECTED
 
 INHERITANCE = OBJECT_INHERIT_ACE | CONTAINER_INHERIT_ACE
 

@@ -18,22 +18,24 @@ from ntgate.executive.se.acl import (
 from ntgate.executive.se.sids import Sid, size_at
 from ntgate.layout import ntstatus
 from ntgate.layout.access import ACCESS_SYSTEM_SECURITY, READ_CONTROL, WRITE_DAC, WRITE_OWNER
+from ntgate.layout.se import (
+    SE_DACL_AUTO_INHERITED,
+    SE_DACL_DEFAULTED,
+    SE_DACL_PRESENT,
+    SE_DACL_PROTECTED,
+    SE_GROUP_DEFAULTED,
+    SE_OWNER_DEFAULTED,
+    SE_SACL_AUTO_INHERITED,
+    SE_SACL_DEFAULTED,
+    SE_SACL_PRESENT,
+    SE_SACL_PROTECTED,
+    SE_SELF_RELATIVE,
+    SECURITY_DESCRIPTOR_REVISION,
+)
 from ntgate.records import dataclass
 
-REVISION = 1
 HEADER = struct.Struct("<BBH4I")
 
-SE_OWNER_DEFAULTED     = 0x0001
-SE_GROUP_DEFAULTED     = 0x0002
-SE_DACL_PRESENT        = 0x0004
-SE_DACL_DEFAULTED      = 0x0008
-SE_SACL_PRESENT        = 0x0010
-SE_SACL_DEFAULTED      = 0x0020
-SE_DACL_AUTO_INHERITED = 0x0400
-SE_SACL_AUTO_INHERITED = 0x0800
-SE_DACL_PROTECTED      = 0x1000
-SE_SACL_PROTECTED      = 0x2000
-SE_SELF_RELATIVE       = 0x8000
 
 DACL_CONTROL = SE_DACL_PRESENT | SE_DACL_DEFAULTED | SE_DACL_AUTO_INHERITED | SE_DACL_PROTECTED
 SACL_CONTROL = SE_SACL_PRESENT | SE_SACL_DEFAULTED | SE_SACL_AUTO_INHERITED | SE_SACL_PROTECTED
@@ -71,7 +73,8 @@ class Descriptor:
         for part in (self.owner or b"", self.group or b"", sacl, dacl):
             offsets.append(HEADER.size + len(body) if part else 0)
             body += part
-        return HEADER.pack(REVISION, 0, self.control | SE_SELF_RELATIVE, *offsets) + body
+        control = self.control | SE_SELF_RELATIVE
+        return HEADER.pack(SECURITY_DESCRIPTOR_REVISION, 0, control, *offsets) + body
 
     def selected(self, information: int) -> Descriptor:
         """The parts that a query asks for."""
@@ -160,7 +163,7 @@ def parse_descriptor(data: bytes) -> Descriptor:
     if len(data) < HEADER.size:
         raise NtError(ntstatus.STATUS_INVALID_SECURITY_DESCR)
     revision, _, control, owner, group, sacl, dacl = HEADER.unpack_from(data)
-    if revision != REVISION or not control & SE_SELF_RELATIVE:
+    if revision != SECURITY_DESCRIPTOR_REVISION or not control & SE_SELF_RELATIVE:
         raise NtError(ntstatus.STATUS_INVALID_SECURITY_DESCR)
     return Descriptor(
         control & ~SE_SELF_RELATIVE,

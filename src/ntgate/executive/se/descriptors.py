@@ -24,13 +24,7 @@ from ntgate.executive.se.acl import (
 )
 from ntgate.executive.se.acl import HEADER_SIZE as ACL_HEADER_SIZE
 from ntgate.executive.se.assign import assign, with_mapped_acls
-from ntgate.executive.se.descriptor import (
-    HEADER,
-    SE_DACL_AUTO_INHERITED,
-    SE_DACL_PRESENT,
-    Descriptor,
-    parse_descriptor,
-)
+from ntgate.executive.se.descriptor import HEADER, Descriptor, parse_descriptor
 from ntgate.executive.se.token import SE_GROUP_OWNER, Token
 from ntgate.layout import ntstatus
 from ntgate.layout.access import (
@@ -40,6 +34,7 @@ from ntgate.layout.access import (
     GENERIC_READ,
     MAXIMUM_ALLOWED,
 )
+from ntgate.layout.se import FAST_REF_MASK, SE_DACL_AUTO_INHERITED, SE_DACL_PRESENT, SID_FIXED_SIZE
 
 if TYPE_CHECKING:
     from ntgate.executive.ob.types import ObjectType
@@ -47,7 +42,6 @@ if TYPE_CHECKING:
 # SECURITY_DESCRIPTOR_HEADER, which the public type table lacks: link, RefCount, FullHash.
 SHARED_HEADER_SIZE = 0x10
 REF_COUNT = 0x08
-FAST_REF_MASK = 7
 RESERVED_ACCESS = 0x0C00_0000  # bits of an ACCESS_MASK that stand for nothing
 TAG = b"ObSc"
 OPENED_FOR_DEBUG = ("Process", "Thread")
@@ -126,7 +120,7 @@ class Descriptors:
         for offset in (owner, group):
             if offset:
                 subs = self.memory.u8(address + offset + 1)
-                end = max(end, offset + sids.FIXED_SIZE + 4 * subs)
+                end = max(end, offset + SID_FIXED_SIZE + 4 * subs)
         for offset in acls:
             if offset:
                 header = self.memory.read(address + offset, ACL_HEADER_SIZE)

@@ -30,7 +30,7 @@ from ntgate.executive.se.token import (
 from ntgate.layout import ntstatus
 from ntgate.layout.access import GENERIC_ALL, GENERIC_EXECUTE, GENERIC_READ, READ_CONTROL
 from ntgate.layout.ps import EPROCESS, ETHREAD
-from ntgate.layout.se import PS_IMPERSONATION_INFORMATION
+from ntgate.layout.se import FAST_REF_MASK, PS_IMPERSONATION_INFORMATION
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
@@ -42,7 +42,6 @@ DOMAIN_USERS_RID = 513
 # Directories that everybody makes objects in.
 EVERYBODY_S = (r"\BaseNamedObjects", r"\RPC Control")
 DIRECTORY_USE = 0x2000F  # query, traverse, create objects and directories, READ_CONTROL
-FAST_REF_MASK = 7  # of EX_FAST_REF: references that the pointer holds in advance
 
 
 class Security:

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import struct
 
-REVISION = 1
-MOST_SUB_AUTHORITIES = 15
-FIXED_SIZE = 8  # up to SubAuthority
+from ntgate.layout.se import SID_FIXED_SIZE, SID_MAX_SUB_AUTHORITIES, SID_REVISION
 
 Sid = bytes
 
 
 def make(authority: int, *sub_authorities: int) -> Sid:
-    head = struct.pack(">BBHI", REVISION, len(sub_authorities), authority >> 32,
+    head = struct.pack(">BBHI", SID_REVISION, len(sub_authorities), authority >> 32,
                        authority & 0xFFFFFFFF)  # fmt: skip
     return head + struct.pack(f"<{len(sub_authorities)}I", *sub_authorities)
 
@@ -30,17 +28,17 @@ def parse(text: str) -> Sid:
 
 def text_of(sid: Sid) -> str:
     authority = int.from_bytes(sid[2:8], "big")
-    subs = struct.unpack(f"<{sid[1]}I", sid[FIXED_SIZE : FIXED_SIZE + 4 * sid[1]])
+    subs = struct.unpack(f"<{sid[1]}I", sid[SID_FIXED_SIZE : SID_FIXED_SIZE + 4 * sid[1]])
     return "-".join(["S", str(sid[0]), str(authority), *map(str, subs)])
 
 
 def size_at(data: bytes, offset: int) -> int:
     """The size of the SID that starts at `offset`; 0 where there is none that is whole."""
-    if offset < 0 or offset + FIXED_SIZE > len(data):
+    if offset < 0 or offset + SID_FIXED_SIZE > len(data):
         return 0
     revision, count = data[offset], data[offset + 1]
-    size = FIXED_SIZE + 4 * count
-    if revision != REVISION or count > MOST_SUB_AUTHORITIES or offset + size > len(data):
+    size = SID_FIXED_SIZE + 4 * count
+    if revision != SID_REVISION or count > SID_MAX_SUB_AUTHORITIES or offset + size > len(data):
         return 0
     return size
 

@@ -19,7 +19,7 @@ from ntgate.executive.se import sids
 from ntgate.executive.se.acl import Acl, parse_acl
 from ntgate.executive.se.sids import Sid
 from ntgate.layout import ntstatus
-from ntgate.layout.se import LUID_AND_ATTRIBUTES, SID_AND_ATTRIBUTES, TOKEN
+from ntgate.layout.se import LUID_AND_ATTRIBUTES, SID_AND_ATTRIBUTES, SID_FIXED_SIZE, TOKEN
 from ntgate.records import dataclass
 
 TokenPrimary, TokenImpersonation = 1, 2
@@ -330,7 +330,7 @@ class Token:
 
     def _sid(self, address: int) -> Sid:
         subs = self.memory.u8(address + 1)
-        return self.memory.read(address, sids.FIXED_SIZE + 4 * subs)
+        return self.memory.read(address, SID_FIXED_SIZE + 4 * subs)
 
 
 @lru_cache(maxsize=64)

@@ -20,8 +20,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from ntgate.executive.cm.node import REG_BINARY, REG_DWORD, REG_SZ, KeyNode, utf16
+from ntgate.executive.cm.node import KeyNode, utf16
 from ntgate.executive.cm.tree import KeyTree
+from ntgate.layout.cm import REG_BINARY, REG_DWORD, REG_SZ
 
 ROOTS = {
     "HKCR": r"\REGISTRY\MACHINE\SOFTWARE\Classes",

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ntgate.executive.cm import defaults, regf_writer
-from ntgate.executive.cm.node import (
-    LINK_VALUE,
+from ntgate.executive.cm.node import LINK_VALUE, KeyNode, from_utf16, utf16
+from ntgate.executive.cm.registry import USER_SID
+from ntgate.executive.cm.tree import KeyTree
+from ntgate.executive.ke.clock import BOOT_SYSTEM_TIME
+from ntgate.layout.cm import (
     REG_BINARY,
     REG_DWORD,
     REG_EXPAND_SZ,
@@ -19,13 +22,7 @@ from ntgate.executive.cm.node import (
     REG_MULTI_SZ,
     REG_NONE,
     REG_SZ,
-    KeyNode,
-    from_utf16,
-    utf16,
 )
-from ntgate.executive.cm.registry import USER_SID
-from ntgate.executive.cm.tree import KeyTree
-from ntgate.executive.ke.clock import BOOT_SYSTEM_TIME
 from ntgate.loader.userland.inf import Inf, Line
 from ntgate.loader.userland.registrar import ScriptError, delete_path, make_path, run_script
 
