@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ntgate.devices.afd import attach_sockets
 from ntgate.devices.consoles.driver import attach_console
 from ntgate.devices.listed_files import ListedFile, ListedFolder, Listing, add_listed
 from ntgate.devices.mount_manager import attach_mount_manager
 from ntgate.devices.mup import attach_network
+from ntgate.devices.network.driver import attach_sockets
 from ntgate.devices.null import attach_null
 from ntgate.executive.io.manager import IoManager
 

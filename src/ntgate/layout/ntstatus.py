@@ -1,8 +1,7 @@
 """NTSTATUS values by name, unsigned, and the name of a value.
 
-Those of Windows XP and a few newer ones that user-mode code raises, from the public
-documentation of NTSTATUS ([MS-ERREF] 2.3).  The top two bits are the severity: 0 success,
-1 information, 2 warning, 3 error.
+Those of Windows XP and a few newer ones that user-mode code raises, from [MS-ERREF] 2.3.  The top
+two bits are the severity: 0 success, 1 information, 2 warning, 3 error.
 """
 
 from __future__ import annotations
@@ -430,6 +429,7 @@ STATUS_INVALID_VARIANT = 0xC0000232
 STATUS_HANDLE_NOT_CLOSABLE = 0xC0000235
 STATUS_CONNECTION_REFUSED = 0xC0000236
 STATUS_GRACEFUL_DISCONNECT = 0xC0000237
+STATUS_ADDRESS_ALREADY_ASSOCIATED = 0xC0000238
 STATUS_CONNECTION_INVALID = 0xC000023A
 STATUS_CONNECTION_ACTIVE = 0xC000023B
 STATUS_NETWORK_UNREACHABLE = 0xC000023C

@@ -50,7 +50,7 @@ def _control(
     caller.memory.probe_for_write(output[0], room)
     control = file.device_control if device else file.file_control
 
-    def run(request: Request) -> bytes | None:
+    def run(request: Request) -> bytes | int | None:
         return control(request, code, given, room)
 
     return start(caller, file, event, routine, context, block, run, buffer=output[0])

@@ -135,8 +135,11 @@ class OpenFile:
 
     def device_control(
         self, request: Request, code: int, data: bytes, room: int
-    ) -> bytes | None:
-        """`room` is the size of the output buffer; the answer may not be longer."""
+    ) -> bytes | int | None:
+        """`room` is the size of the output buffer; the answer may not be longer.
+
+        An int is the Information of what has written its answer itself.
+        """
         raise NtError(STATUS_INVALID_DEVICE_REQUEST)
 
     def file_control(self, request: Request, code: int, data: bytes, room: int) -> bytes | None:
