@@ -71,8 +71,7 @@ def serve(
 ) -> None:
     """Put a tree into the archive, and make its hash the known one of a package."""
     package: fetch.Package = getattr(fetch, known)
-    arch = "i386" if known == "LIBWINE" else "all"
-    path = archive / f"{package.name}_{version}_{arch}.deb"
+    path = archive / f"{package.name}_{version}_{package.architecture}.deb"
     with tarfile.open(path, "w") as tar:
         tar.add(tree, ".")
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -98,8 +97,8 @@ def test_the_packages_become_a_userland(archive: Path, tmp_path: Path) -> None:
 def test_apt_keeps_to_a_folder_of_its_own(archive: Path, tmp_path: Path) -> None:
     install(root=tmp_path / "cache")
     for line in log(archive):
-        assert f"Dir::State::lists={tmp_path}/cache/.work/lists" in line
-        assert f"Dir::Cache={tmp_path}/cache/.work/cache" in line
+        assert f"Dir::State::lists={tmp_path}/cache/.work/own/lists" in line
+        assert f"Dir::Cache={tmp_path}/cache/.work/own/cache" in line
         assert "APT::Architecture=i386" in line
     assert [line.split()[-1] for line in log(archive)] == [
         "update",
@@ -125,7 +124,8 @@ def test_another_version_is_taken_only_on_demand(
     (archive / f"libwine_{VERSION}_i386.deb").rename(archive / "libwine_10.0~repack-6_i386.deb")
     with pytest.raises(UserlandError) as error:
         install(root=tmp_path / "cache")
-    assert "has libwine 10.0~repack-6, ntgate knows 8.0~repack-4: --any-version" in str(error.value)
+    assert "(your apt sources: libwine 10.0~repack-6; " in str(error.value)
+    assert "take 10.0~repack-6 all the same with --any-version" in str(error.value)
     assert "\n" not in str(error.value)
     assert Userland.find(tmp_path / "cache") is None
     userland = install(root=tmp_path / "cache", any_version=True)
@@ -155,7 +155,8 @@ def test_a_package_that_apt_does_not_find_is_told_with_apt_s_own_reason(
     with pytest.raises(UserlandError) as error:
         install(root=tmp_path / "cache")
     assert str(error.value).startswith(
-        "apt finds no libwine:i386 (Failed to fetch http://archive/InRelease Could not connect): "
+        f"apt finds no libwine {VERSION} and libz-mingw-w64 {fetch.ZLIB.version} (your apt "
+        "sources: Failed to fetch http://archive/InRelease Could not connect; "
     )
     assert "--from DIR" in str(error.value)
 

@@ -158,6 +158,13 @@ def test_a_wine_tree_or_its_folder(below: str, wine: Path, root: Path) -> None:
     assert userland.manifest.origin == str(wine)
 
 
+def test_the_zlib_of_a_distribution_s_wine(wine: Path, root: Path, tmp_path: Path) -> None:
+    installed = tmp_path / "wine" / "i686-w64-mingw32" / "lib"
+    installed.mkdir(parents=True)
+    (installed / "zlib1.dll").write_bytes(fake_wine.plain_dll("zlib1.dll"))
+    assert "zlib1.dll" in install(wine, root=root).names
+
+
 @pytest.mark.parametrize("system", ["syswow64", "system32"])
 def test_a_wine_prefix(system: str, wine: Path, root: Path, tmp_path: Path) -> None:
     windows = tmp_path / "prefix" / "drive_c" / "windows"

@@ -207,11 +207,14 @@ def userland() -> None:
     help="An installed Wine's or a folder of DLLs.",
 )  # fmt: skip
 @click.option("--any-version", is_flag=True, help="Take the archive's Wine whatever its version.")
-def userland_install(folder: Path | None, any_version: bool) -> None:
+@click.option(
+    "--mirror", metavar="URL", help="The Debian archive to ask, as http://HOST/debian."
+)
+def userland_install(folder: Path | None, any_version: bool, mirror: str | None) -> None:
     """Get Wine's DLLs as an ordinary user and prepare them in the cache folder."""
     from ntgate.cli.userland import install_userland
 
-    install_userland(folder, any_version=any_version)
+    install_userland(folder, any_version=any_version, mirror=mirror)
 
 
 @userland.command("status")

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from ntgate.errors import UsageError
 from ntgate.loader.userland import Status, Userland, install
 
 
@@ -38,12 +39,14 @@ class Bars:
             self._progress.update(self._task, total=total, completed=total)
 
 
-def install_userland(folder: Path | None, *, any_version: bool) -> None:
+def install_userland(folder: Path | None, *, any_version: bool, mirror: str | None) -> None:
     """Get and prepare the DLLs, showing how far it is."""
+    if folder is not None and mirror is not None:
+        raise UsageError("--mirror is where Debian's packages come from, --from takes none")
     columns = (TextColumn("{task.description:<28}"), BarColumn(), TimeElapsedColumn())
     bars = Bars(Progress(*columns, console=Console(stderr=True)))
     try:
-        userland = install(folder, any_version=any_version, progress=bars)
+        userland = install(folder, any_version=any_version, mirror=mirror, progress=bars)
     finally:
         bars.stop()
     _print(userland.status())

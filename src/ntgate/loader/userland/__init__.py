@@ -29,10 +29,13 @@ def install(
     folder: Path | None = None,
     *,
     any_version: bool = False,
+    mirror: str | None = None,
     progress: Progress | None = None,
     root: Path | None = None,
 ) -> Userland:
     """Prepare a userland and make it the one in use; see prepare.py, which a run has no need of."""
     from ntgate.loader.userland.prepare import install
 
-    return install(folder, any_version=any_version, progress=progress, root=root)
+    return install(
+        folder, any_version=any_version, mirror=mirror, progress=progress, root=root
+    )

@@ -1,76 +1,68 @@
 """Gets Debian's packages with Wine's DLLs through apt, as an ordinary user, changing nothing.
 
-apt works on a private state folder with the machine's own sources, for the i386 architecture; the
-packages are downloaded and never installed.
+The machine's own sources are asked first. Where they are not Debian 12's, the archive that they
+take another release of Debian from is, and elsewhere (on Ubuntu) Debian's own or the user's choice.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
-import subprocess
-import time
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote
 
+from ntgate.errors import UsageError
+from ntgate.loader.userland.apt import Apt, Candidate, Package
 from ntgate.loader.userland.errors import UserlandError
 from ntgate.loader.userland.progress import Progress
 from ntgate.loader.userland.sources import Packages
 from ntgate.records import dataclass
 
-_ELSEWHERE = "name a folder with --from DIR (an installed Wine 8.0, or your own DLLs)"
-_POLL_SECONDS = 0.1
-_TROUBLE = re.compile(r"^(?:E: |W: (?=Failed))(?P<text>.*)", re.MULTILINE)
-_URI_LINE = re.compile(r"^'[^']*' (?P<file>\S+) (?P<size>\d+)", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """A package that ntgate knows: its version, and the SHA-256 of its file."""
-
-    name: str
-    version: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """What apt would download: the package, its version, the file's name and size in bytes."""
-
-    package: Package
-    version: str
-    file: str
-    size: int
-
+ARCHIVE = "http://ftp.debian.org/debian/"
 
 LIBWINE = Package(
     "libwine",
+    "i386",
     "8.0~repack-4",
     "c992aad6a47d81b719514f5d06c5df10267f1e40a6f4f3b4e3f655cbbf308d57",
 )
 ZLIB = Package(
     "libz-mingw-w64",
+    "all",
     "1.2.13+dfsg-1",
     "b9e73ca486bc2aa66da86b5724220d2dd7c8299636b1df74c3414757a2170615",
 )
 PINNED = (LIBWINE, ZLIB)
 
+_ADDRESS = re.compile(r"(?:https?|ftp)://[^\s/\[\]]+(?:/[^\s\[\]]*)?|file:/[^\s\[\]]*")
+_ELSEWHERE = "name a folder with --from DIR (an installed Wine 8.0, or your own DLLs)"
 
-def fetch(work: Path, progress: Progress, *, any_version: bool = False) -> Packages:
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the user says of the packages: any version of them, and the Debian archive to ask."""
+
+    any_version: bool = False
+    mirror: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.mirror is not None and not _ADDRESS.fullmatch(self.mirror):
+            raise UsageError(
+                f"--mirror {self.mirror}: a Debian archive is named as in http://HOST/debian"
+            )
+
+
+def fetch(work: Path, progress: Progress, choice: Choice) -> Packages:
     """Download the packages into `work` (95 MB). Another version than the pinned one is taken only
     with `any_version`; a pinned version's file must have the pinned hash.
 
-    Raises UserlandError, in one line, when apt is missing, offers another version, or fails.
+    Raises UserlandError, in one line, when apt is missing, finds no such version, or fails.
     """
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise UserlandError(f"{tool} is not here (it is on Debian and Ubuntu): {_ELSEWHERE}")
-    apt = _Apt(work)
-    progress.step("reading the package index", None)
-    apt.update()
-    candidates = [_choose(apt, package, any_version) for package in PINNED]
+    apt, candidates = _search(work, progress, choice)
     total = sum(candidate.size for candidate in candidates)
     progress.step(f"downloading libwine {candidates[0].version}", total)
     apt.download(candidates, total, progress)
@@ -86,112 +78,54 @@ def fetch(work: Path, progress: Progress, *, any_version: bool = False) -> Packa
     return Packages(paths, version, f"Debian package libwine:i386 {version}", hashes)
 
 
-def _choose(apt: _Apt, package: Package, any_version: bool) -> Candidate:
-    pinned = apt.candidate(package, package.version)
-    if pinned is not None:
-        return pinned
-    offered = apt.candidate(package)
-    if offered is None:
-        raise UserlandError(f"apt finds no {package.name}:i386 ({apt.errors[0]}): {_ELSEWHERE}")
-    if not any_version:
-        raise UserlandError(
-            f"the archive of this release has {package.name} {offered.version}, ntgate knows "
-            f"{package.version}: --any-version takes it all the same, or {_ELSEWHERE}"
-        )
-    return offered
+def _search(work: Path, progress: Progress, choice: Choice) -> tuple[Apt, list[Candidate]]:
+    """The first place that has what is wanted, and what apt would download there."""
+    answers = []
+    others = []
+    for apt in _places(work, progress, choice):
+        pinned = [apt.candidate(package, package.version) for package in PINNED]
+        if all(pinned):
+            return apt, [each for each in pinned if each]
+        offered = [each for package in PINNED if (each := apt.candidate(package))]
+        if apt.signed and len(offered) == len(PINNED):
+            if choice.any_version:
+                return apt, offered
+            others.append(offered[0].version)
+        answers.append(f"{apt.title}: {_answer(apt, pinned, offered)}")
+    ways = ["name another archive of Debian with --mirror URL"]
+    if others:
+        ways.append(f"take {others[0]} all the same with --any-version")
+    known = " and ".join(f"{package.name} {package.version}" for package in PINNED)
+    raise UserlandError(
+        f"apt finds no {known} ({'; '.join(answers)}): {', '.join(ways)}, or {_ELSEWHERE}"
+    )
 
 
-class _Apt:
-    """apt-get with a state folder of its own."""
-
-    def __init__(self, work: Path) -> None:
-        self.folder = work / "packages"
-        self.errors: list[str] = []
-        for folder in (work / "lists" / "partial", work / "cache" / "archives" / "partial"):
-            folder.mkdir(parents=True)
-        self.folder.mkdir()
-        settings = {
-            "Acquire::Retries": "3",
-            "APT::Architecture": "i386",
-            "APT::Architectures": "i386",
-            "APT::Sandbox::User": "",
-            "Debug::NoLocking": "true",
-            "Dir::Cache": str(work / "cache"),
-            "Dir::State::lists": str(work / "lists"),
-            "Dir::State::status": os.devnull,
-        }
-        self._command = ["apt-get", "-q"]
-        for key, value in settings.items():
-            self._command += ["-o", f"{key}={value}"]
-
-    def update(self) -> None:
-        """Read the indexes. One that fails is no reason to stop: the package may be in others."""
-        self._run("update")
-
-    def candidate(self, package: Package, version: str | None = None) -> Candidate | None:
-        """What apt would download for a package, in this version or the one that it prefers."""
-        name = f"{package.name}:i386" if package is LIBWINE else package.name
-        wanted = f"{name}={version}" if version else name
-        match = _URI_LINE.search(self._run("download", "--print-uris", wanted))
-        if match is None:
-            return None
-        found = unquote(match["file"]).split("_")[1]
-        return Candidate(package, found, match["file"], int(match["size"]))
-
-    def download(self, candidates: list[Candidate], total: int, progress: Progress) -> None:
-        """Download them into `folder`."""
-        wanted = [f"{candidate.package.name}={candidate.version}" for candidate in candidates]
-        command = [*self._command, "download", *wanted]
-        with subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as running:
-            try:
-                while running.poll() is None:
-                    time.sleep(_POLL_SECONDS)
-                    progress.advance(min(_size_of(self.folder), total))
-            finally:
-                running.kill()
-            assert running.stderr is not None
-            self._remember("download", running.stderr.read())
-        if any(not (self.folder / candidate.file).is_file() for candidate in candidates):
-            raise UserlandError(f"the download failed: {self.errors[-1]}")
-
-    def _run(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [*self._command, *arguments],
-            cwd=self.folder,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        self._remember(arguments[0], done.stderr)
-        return done.stdout
-
-    def _remember(self, what: str, stderr: str) -> None:
-        told = (" ".join(match["text"].split()) for match in _TROUBLE.finditer(stderr))
-        self.errors += list(told) or [f"apt-get {what} told no error"]
+def _answer(apt: Apt, pinned: list[Candidate | None], offered: list[Candidate]) -> str:
+    """Why a place won't do, in a few words."""
+    missing = PINNED[pinned.index(None)]
+    has = [f"{each.package.name} {each.version}" for each in offered if each.package is missing]
+    return has[0] if has else (apt.errors or [f"no {missing.name}"])[0]
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "LC_ALL": "C"}
+def _places(work: Path, progress: Progress, choice: Choice) -> Iterator[Apt]:
+    """Where to look, one after another, each with its indexes read."""
+    if choice.mirror is not None:
+        yield _asked(Apt(work / "mirror", [choice.mirror], signed=choice.any_version), progress)
+        return
+    own = _asked(Apt(work / "own"), progress)
+    yield own
+    archives = own.debian_archives()
+    if archives:
+        yield _asked(Apt(work / "same", archives, signed=False), progress)
+    if ARCHIVE not in archives:
+        yield _asked(Apt(work / "debian", [ARCHIVE], signed=False), progress)
 
 
-def _size_of(folder: Path) -> int:
-    size = 0
-    for path in folder.rglob("*"):
-        try:
-            size += path.stat().st_size if path.is_file() else 0
-        except OSError:  # apt renames a file when it is complete
-            continue
-    return size
+def _asked(apt: Apt, progress: Progress) -> Apt:
+    progress.step(f"asking {apt.title}", None)
+    apt.update()
+    return apt
 
 
 def _sha256(path: Path) -> str:

@@ -33,7 +33,7 @@ from ntgate.loader.userland.cache import (
     userland_root,
 )
 from ntgate.loader.userland.errors import UserlandError
-from ntgate.loader.userland.fetch import LIBWINE, PINNED, fetch
+from ntgate.loader.userland.fetch import LIBWINE, PINNED, Choice, fetch
 from ntgate.loader.userland.inf import SYSTEM32, Inf
 from ntgate.loader.userland.placing import WINSXS, Places, place
 from ntgate.loader.userland.progress import Progress, Silent
@@ -74,14 +74,17 @@ def install(
     folder: Path | None = None,
     *,
     any_version: bool = False,
+    mirror: str | None = None,
     progress: Progress | None = None,
     root: Path | None = None,
 ) -> Userland:
     """Install the userland from `folder`, or Debian's packages when None, and make it current.
 
-    `any_version` takes another Wine than 8.0. `root` stands for the user's cache. Nothing is done
+    `any_version` takes another Wine than 8.0; `mirror` is the address of the Debian archive to ask,
+    where it is not apt's own sources. `root` stands for the user's cache. Nothing is done
     when the pinned packages are installed already and whole. Raises UserlandError.
     """
+    choice = Choice(any_version, mirror)
     progress = progress or Silent()
     root = root or userland_root()
     try:
@@ -89,26 +92,26 @@ def install(
         with _alone(root, progress):
             if folder is None and (installed := _pinned_and_whole(root)) is not None:
                 return installed
-            return _install(folder, any_version, progress, root)
+            return _install(folder, choice, progress, root)
     except OSError as error:
         hint = "; set XDG_CACHE_HOME to a folder of yours" * isinstance(error, PermissionError)
         where = error.filename or root
         raise UserlandError(f"{where}: {error.strerror or error}{hint}") from None
 
 
-def _install(folder: Path | None, any_version: bool, progress: Progress, root: Path) -> Userland:
+def _install(folder: Path | None, choice: Choice, progress: Progress, root: Path) -> Userland:
     work = root / _WORK
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     try:
         source: Source = (
-            fetch(work, progress, any_version=any_version)
+            fetch(work, progress, choice)
             if folder is None
-            else Folder(folder, any_version=any_version)
+            else Folder(folder, any_version=choice.any_version)
         )
         manifest = _Preparation(work / "userland", progress).run(source)
         text = manifest.encode()
-        (work / "userland" / MANIFEST).write_text(text, encoding="utf-8")
+        (work / "userland" / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
         place = root / (
             re.sub(r"[^\w.~+-]", "_", manifest.version)
             + "-"

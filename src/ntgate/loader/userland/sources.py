@@ -22,7 +22,8 @@ NLS_SUFFIX = ".nls"
 INF = "wine.inf"  # what Wine's set-up reads
 WINE_VERSION = "8.0"
 
-_ZLIB = PurePosixPath("usr/i686-w64-mingw32/lib/zlib1.dll")
+# Debian's Wine imports it from a package of its own.
+_ZLIB = PurePosixPath("i686-w64-mingw32/lib/zlib1.dll")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def _package_files(path: Path) -> Iterator[SourceFile]:
 
 
 def _is_wanted(path: PurePosixPath) -> bool:
-    if path == _ZLIB:
+    if path == "usr" / _ZLIB:
         return True
     if path.parent.name == "i386-windows":
         return path.suffix.lower() in PE_SUFFIXES
@@ -165,6 +166,9 @@ def _folder_files(place: Path) -> dict[str, Path]:
                 for path in (nls.parent / INF, nls.parent / "inf" / INF):
                     if path.is_file():
                         found.setdefault(INF, path)
+            for root in _roots(place, folder):
+                if (root / _ZLIB).is_file():
+                    found.setdefault(_ZLIB.name, root / _ZLIB)
             return found
         found.clear()
     return {}
@@ -185,8 +189,12 @@ def _dll_folders(place: Path) -> Iterator[Path]:
     return (folder for folder in candidates if folder.is_dir())
 
 
+def _roots(place: Path, dlls: Path) -> list[Path]:
+    """Where the installation that has these DLLs may have its other files."""
+    return [place, place / "usr", *dlls.parents]
+
+
 def _nls_folders(place: Path, dlls: Path) -> list[Path]:
     """Where a Wine keeps the tables for the DLLs in this folder."""
-    roots = [place, place / "usr", *dlls.parents]
-    shared = [root / "share" / "wine" / "nls" for root in roots]
+    shared = [root / "share" / "wine" / "nls" for root in _roots(place, dlls)]
     return [*shared, place / "drive_c" / "windows" / "system32", place / "nls"]
