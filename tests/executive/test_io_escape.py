@@ -15,6 +15,7 @@ from ntgate.devices.console import MemoryDevice
 from ntgate.devices.mounts import Mount
 from ntgate.executive.events import Event, PathDenied
 from ntgate.executive.io.source import Policy
+from ntgate.executive.io.tree import Directory
 from ntgate.machine import Machine
 
 SECRET = "SECRET of the host"
@@ -156,3 +157,67 @@ def test_a_folder_that_becomes_a_link_while_it_is_opened(
     thread.join()
     assert output == "inside yes, refused yes, escaped 0\n"
     assert state_of(lent.parent / "outside") == before
+
+
+COLLISION, INVALID, DENIED = "c0000035", "c0000033", "c0000022"
+NOT_SAME_DEVICE, CANNOT_DELETE = "c00000d4", "c0000121"
+
+
+@pytest.mark.parametrize("by_path", [False, True], ids=["descriptors", "paths"])
+def test_what_the_guest_does_not_see_is_left_alone(
+    guest: Callable[[str], Path], lent: Path, by_path: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names that the host can't spell or has taken, and the place of a mount within another."""
+    if by_path:
+        monkeypatch.setattr(os, "supports_dir_fd", set())
+    (lent / "in").mkdir()
+    (lent / "in" / "kept.txt").write_text("kept")
+    other = lent.parent / "other"
+    other.mkdir()
+    machine, console = Machine(), MemoryDevice()
+    mounts = [
+        Mount.of(lent, "C:\\work", Policy.WRITE_THROUGH),
+        Mount.of(other, "C:\\work\\in", Policy.WRITE_THROUGH),
+    ]
+    process = machine.start(guest("file_hidden"), (), stdout=console, mounts=mounts)
+    machine.run()
+    assert process.exited and process.exit_status == 0
+    lines = bytes(console.output).decode("ascii").splitlines()
+    names, rest = lines[:12], dict(line.rsplit(" ", 1) for line in lines[12:])
+    assert {line.split()[1] for line in names} == {INVALID}
+    assert rest == {
+        "rename over link": COLLISION, "rename over fifo": COLLISION,
+        "link over link": COLLISION, "link over fifo": COLLISION,
+        "rename mount": DENIED, "rename over mount": DENIED,
+        "rename into mount": NOT_SAME_DEVICE, "link into mount": NOT_SAME_DEVICE,
+        "delete mount": CANNOT_DELETE, "delete mount on close": CANNOT_DELETE,
+        "ids some, nameless": "0",
+    }  # fmt: skip
+    assert (lent / "own.txt").read_text() == "own"
+    assert (lent / "absolute").is_symlink() and (lent / "fifo").is_fifo()
+    assert (lent / "in" / "kept.txt").read_text() == "kept" and not list(other.iterdir())
+
+
+def test_a_file_stays_open_below_a_folder_that_the_host_takes_away(
+    guest: Callable[[str], Path], lent: Path
+) -> None:
+    """Its name can still be told: the guest is not to bring the machine down by asking."""
+    (lent / "gone").mkdir()
+    (lent / "gone" / "file").write_text("open")
+    program = guest("file_hidden")
+    machine, console = Machine(), MemoryDevice()
+    mounts = [Mount.of(lent, "C:\\work", Policy.WRITE_THROUGH)]
+    machine.start(program, (), stdout=console, mounts=mounts)
+    tree = machine.executive.io.volume.tree
+    work = tree.root.find("work")
+    assert work is not None and isinstance(work.node, Directory)
+    gone = work.node.find("gone")
+    assert gone is not None and isinstance(gone.node, Directory)
+    file = gone.node.find("file")
+    assert file is not None
+    file.node.opens += 1
+    (lent / "gone" / "file").unlink()
+    (lent / "gone").rmdir()
+    assert work.node.find("gone") is None
+    assert file.path == "\\work\\gone\\file"
+    assert not file.node.is_reachable

@@ -20,10 +20,19 @@ from ntgate.executive.io.content import Content
 from ntgate.executive.io.names import is_valid
 from ntgate.executive.io.source import FileSource, FolderSource, Metadata, Policy, Source
 from ntgate.executive.ob.names import upcase
+from ntgate.layout.ntstatus import STATUS_OBJECT_NAME_INVALID
 from ntgate.records import dataclass
 
 EPOCH = 116_444_736_000_000_000  # 1970 in 100 ns units since 1601
 WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+
+
+def _check_name(name: str) -> None:
+    """Raises STATUS_OBJECT_NAME_INVALID for UTF-16 that the host can't spell."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        raise NtError(STATUS_OBJECT_NAME_INVALID) from None
 
 
 @dataclass(frozen=True)
@@ -172,6 +181,7 @@ class HostFolder(HostNode):
         return kind(self._mount, self, name)
 
     def create_file(self, name: str) -> HostFile:
+        _check_name(name)
         try:
             os.close(self._mount.root.create([*self.path, name], os.O_RDWR))
         except OSError as error:
@@ -180,6 +190,7 @@ class HostFolder(HostNode):
         return node
 
     def create_folder(self, name: str) -> HostFolder:
+        _check_name(name)
         try:
             self._mount.root.make_directory([*self.path, name])
         except OSError as error:
@@ -196,6 +207,7 @@ class HostFolder(HostNode):
 
     def link(self, file: FileSource, name: str) -> None:
         assert isinstance(file, HostFile)
+        _check_name(name)
         try:
             self._mount.root.link(file.path, [*self.path, name])
         except OSError as error:
@@ -208,6 +220,7 @@ class HostFolder(HostNode):
 
     def rename(self, name: str, target: FolderSource, new_name: str) -> None:
         assert isinstance(target, HostFolder)
+        _check_name(new_name)
         try:
             self._mount.root.rename([*self.path, name], [*target.path, new_name])
         except OSError as error:

@@ -13,7 +13,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 MOST_LINKS = 40
@@ -39,7 +39,8 @@ class HostRoot(Protocol):
     def make_directory(self, path: Path) -> None: ...
     def remove(self, path: Path) -> None:
         """A file, a link, or an empty directory."""
-    def rename(self, path: Path, target: Path) -> None: ...
+    def rename(self, path: Path, target: Path) -> None:
+        """To a name that is free, or the same file's in other letters."""
     def link(self, path: Path, target: Path) -> None:
         """A hard link, never to a link."""
     def set_times(self, path: Path, access: int, write: int) -> None:
@@ -65,6 +66,12 @@ class LeadsOut(OSError):
 def _check_kind(mode: int, name: str) -> None:
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise OSError(errno.EACCES, "is neither a file nor a folder", name)
+
+
+def _check_free(source: os.stat_result, target: os.stat_result, name: str) -> None:
+    """What the guest does not see, such as a link that leads out, is not replaced."""
+    if not os.path.samestat(source, target):
+        raise FileExistsError(errno.EEXIST, "is there already", name)
 
 
 class DescriptorRoot:
@@ -123,6 +130,10 @@ class DescriptorRoot:
 
     def rename(self, path: Path, target: Path) -> None:
         with self._directory(path[:-1]) as source, self._directory(target[:-1]) as into:
+            found = os.stat(path[-1], dir_fd=source, follow_symlinks=False)
+            with suppress(FileNotFoundError):
+                there = os.stat(target[-1], dir_fd=into, follow_symlinks=False)
+                _check_free(found, there, target[-1])
             os.rename(path[-1], target[-1], src_dir_fd=source, dst_dir_fd=into)
 
     def link(self, path: Path, target: Path) -> None:
@@ -243,10 +254,11 @@ class PathRoot:
             os.unlink(place)
 
     def rename(self, path: Path, target: Path) -> None:
-        os.replace(
-            os.path.join(self._resolve(path[:-1]), path[-1]),
-            os.path.join(self._resolve(target[:-1]), target[-1]),
-        )
+        place = os.path.join(self._resolve(path[:-1]), path[-1])
+        wanted = os.path.join(self._resolve(target[:-1]), target[-1])
+        with suppress(FileNotFoundError):
+            _check_free(os.lstat(place), os.lstat(wanted), wanted)
+        os.replace(place, wanted)
 
     def link(self, path: Path, target: Path) -> None:
         place = os.path.join(self._resolve(path[:-1]), path[-1])

@@ -137,7 +137,7 @@ def _set_disposition(file: DiskFile, *, delete: bool) -> None:
 
 def _check_deletable(file: DiskFile, node: Node) -> None:
     node.check_writable()
-    if node.metadata.attributes & c.FILE_ATTRIBUTE_READONLY:
+    if node.is_mount or node.metadata.attributes & c.FILE_ATTRIBUTE_READONLY:
         raise NtError(s.STATUS_CANNOT_DELETE)
     segments = file.volume.mm.file_segments
     if any(
@@ -208,7 +208,7 @@ def _rename(file: DiskFile, data: bytes, other: OpenFile | None) -> None:
         there = None
     if _is_below(directory, file.node):
         raise NtError(s.STATUS_ACCESS_DENIED)
-    if isinstance(file.node, Directory) and _has_open_files(file.node):
+    if file.node.is_mount or (isinstance(file.node, Directory) and _has_open_files(file.node)):
         raise NtError(s.STATUS_ACCESS_DENIED)
     _check_same_mount(entry.directory, directory)
     file.node.check_writable()
@@ -328,9 +328,7 @@ def _check_same_mount(one: Directory, other: Directory) -> None:
 
 
 def _mount_of(directory: Directory) -> Directory:
-    """The topmost directory with the same policy."""
-    while (above := directory.entries[0].directory) is not None and (
-        above.policy is Policy.WRITE_THROUGH
-    ):
+    """The nearest mount at or above a directory, or the root."""
+    while not directory.is_mount and (above := directory.entries[0].directory) is not None:
         directory = above
     return directory

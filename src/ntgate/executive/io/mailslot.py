@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io import information_class as i
+from ntgate.executive.io.held import HeldBytes
 from ntgate.executive.io.open_file import Create, OpenFile
 from ntgate.executive.io.request import Request
 from ntgate.executive.io.share import ShareAccess
@@ -39,8 +40,9 @@ class NewMailslot:
 class Mailslot:
     """`largest`: bytes of a message, 0: any."""
 
-    def __init__(self, name: str, new: NewMailslot) -> None:
+    def __init__(self, name: str, new: NewMailslot, held: HeldBytes) -> None:
         self.name = name
+        self._held = held
         self.quota, self.largest, self.timeout = new.quota, new.largest, new.timeout
         self.messages: deque[bytes] = deque()
         self.readers: deque[tuple[Request, int, Callable[[], None]]] = deque()
@@ -48,7 +50,10 @@ class Mailslot:
         self.closed = False
 
     def put(self, data: bytes) -> None:
-        """A reader that waits takes it, if it has the room."""
+        """A reader that waits takes it, if it has the room.
+
+        Raises STATUS_INSUFFICIENT_RESOURCES.
+        """
         while self.readers:
             request, size, stop = self.readers.popleft()
             stop()
@@ -57,7 +62,14 @@ class Mailslot:
                 continue
             request.complete(s.STATUS_SUCCESS, len(data), data)
             return
+        self._held.take(len(data))
         self.messages.append(data)
+
+    def take(self) -> bytes:
+        """The first message, which there is."""
+        data = self.messages.popleft()
+        self._held.give_back(len(data))
+        return data
 
 
 class MailslotServer(OpenFile):
@@ -77,7 +89,7 @@ class MailslotServer(OpenFile):
         if slot.messages:
             if len(slot.messages[0]) > size:
                 raise NtError(s.STATUS_BUFFER_TOO_SMALL)
-            return slot.messages.popleft()
+            return slot.take()
         if slot.timeout == 0:
             raise NtError(s.STATUS_IO_TIMEOUT)
         self._wait(request, size)
@@ -200,10 +212,12 @@ class MailslotDevice:
         if upcase(name) in self._slots:
             raise NtError(s.STATUS_OBJECT_NAME_COLLISION)
         create.take_maximum(c.FILE_WRITE_DATA)
-        slot = self._slots[upcase(name)] = Mailslot(name, new)
+        slot = self._slots[upcase(name)] = Mailslot(name, new, self.io.held)
         create.information = c.FILE_CREATED
         return MailslotServer(file, self, create.access, slot)
 
     def forget(self, slot: Mailslot) -> None:
         """Its server is closed."""
         del self._slots[upcase(slot.name)]
+        while slot.messages:
+            slot.take()

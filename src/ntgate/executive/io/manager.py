@@ -14,6 +14,7 @@ from ntgate.errors import NtError
 from ntgate.executive.events import PathDenied
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.completion import CompletionPorts
+from ntgate.executive.io.held import HeldBytes
 from ntgate.executive.io.open_file import MOST_REPARSES, Create, Opener, OpenFile
 from ntgate.executive.io.reparse import Reparse
 from ntgate.executive.io.request import Request
@@ -85,6 +86,7 @@ class IoManager:
         self.finished: dict[int, int] = {}  # statuses that threads wait for, by serial
         self.fast_files: dict[int, DiskFile] = {}  # by body: those with fast I/O
         self.ports = CompletionPorts(executive)
+        self.held = HeldBytes()
         kind = self.file_type = objects.types["File"]
         kind.delete = self._delete_file
         kind.close = self._close_handle

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io import information_class as i
+from ntgate.executive.io.held import HeldBytes
 from ntgate.executive.io.open_file import Create, OpenFile
 from ntgate.executive.io.pipe_client import DEFAULT, PipeClient
 from ntgate.executive.io.pipe_queue import PipeQueue
@@ -55,7 +56,7 @@ class Pipe:
 
     def __init__(
         self, name: str, configuration: int, pipe_type: int, maximum: int, inbound: int,
-        outbound: int, timeout: int, security: bytes,
+        outbound: int, timeout: int, security: bytes, held: HeldBytes,
     ) -> None:  # fmt: skip
         self.name = name  # with its backslash; "" for one without a name
         self.configuration = configuration
@@ -65,6 +66,7 @@ class Pipe:
         self.outbound = outbound
         self.timeout = timeout
         self.security = security  # a self-relative descriptor
+        self.held = held
         self.instances: list[Instance] = []
         self.listens: Callable[[], None] = lambda: None  # an instance has begun to
 
@@ -93,8 +95,8 @@ class Instance:
     def _new_queues(self) -> None:
         messages = self.pipe.pipe_type == MESSAGE
         self.queues = [
-            PipeQueue(self.pipe.outbound, messages=messages),
-            PipeQueue(self.pipe.inbound, messages=messages),
+            PipeQueue(self.pipe.outbound, self.pipe.held, messages=messages),
+            PipeQueue(self.pipe.inbound, self.pipe.held, messages=messages),
         ]
 
     def connect(self, end: PipeEnd, thread: Thread, client: PipeClient | None) -> None:

@@ -188,7 +188,7 @@ class PipeDevice:
         return Pipe(
             "" if unnamed else name, configuration, new.pipe_type, new.maximum, new.inbound,
             new.outbound, new.timeout or DEFAULT_TIMEOUT,
-            self._io.executive.security.new_pipe_security(create.security),
+            self._io.executive.security.new_pipe_security(create.security), self._io.held,
         )  # fmt: skip
 
     @staticmethod

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ntgate.executive.io.held import HeldBytes
 from ntgate.layout import ntstatus as s
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ class _Entry:
 class PipeQueue:
     """`quota` bytes are kept without anybody waiting.  `messages`: writes keep their borders.
 
-    `was_read` hears the token of each write that a reader comes to.
+    `held` counts what is kept with that of all other queues.  `was_read` hears the token of each
+    write that a reader comes to.
     """
 
-    def __init__(self, quota: int, *, messages: bool) -> None:
+    def __init__(self, quota: int, held: HeldBytes, *, messages: bool) -> None:
         self.quota = quota
+        self._held = held
         self.messages = messages
         self.available = 0  # bytes that can be read
         self.was_read: Callable[[int], None] = lambda _token: None
@@ -73,7 +76,7 @@ class PipeQueue:
             part = bytes(entry.data[:size])
             parts.append(part)
             size -= len(part)
-            self.available -= len(part)
+            self._drop(len(part))
             entry.data = entry.data[len(part) :]
             if entry.data:
                 status = s.STATUS_BUFFER_OVERFLOW if message else status
@@ -132,14 +135,16 @@ class PipeQueue:
     # Writing.
 
     def write(self, data: bytes, token: int = 0) -> None:
-        """Put in what fits; readers that wait get it."""
+        """Put in what fits; readers that wait get it.  Raises STATUS_INSUFFICIENT_RESOURCES."""
         self._put(_Entry(data, None, token))
 
     def write_waiting(self, data: bytes, request: Request, token: int = 0) -> None:
-        """Put in more than the quota; the write waits until the rest is within it."""
+        """Put in more than the quota; the write waits until the rest is within it.
+
+        Raises STATUS_INSUFFICIENT_RESOURCES.
+        """
         entry = _Entry(data, request, token)
-        request.pend(lambda: self._take_back(entry))
-        self._put(entry)
+        self._put(entry, lambda: request.pend(lambda: self._take_back(entry)))
 
     def accepts(self, size: int) -> bool:
         """Whether a write of that size need not wait: it fits, or readers take it."""
@@ -150,9 +155,11 @@ class PipeQueue:
         """Bytes that readers wait for."""
         return sum(size for _, size, _ in self._readers)
 
-    def _put(self, entry: _Entry) -> None:
+    def _put(self, entry: _Entry, waits: Callable[[], None] = lambda: None) -> None:
         if not entry.size and not self.messages:
             return
+        self._held.take(entry.size)
+        waits()
         self._entries.append(entry)
         self.available += entry.size
         while self._readers and self._entries:
@@ -162,9 +169,13 @@ class PipeQueue:
 
     def _take_back(self, entry: _Entry) -> None:
         self._entries.remove(entry)
-        self.available -= len(entry.data)
+        self._drop(len(entry.data))
         self._release_writers()
         self._flushed(s.STATUS_SUCCESS)
+
+    def _drop(self, size: int) -> None:
+        self.available -= size
+        self._held.give_back(size)
 
     # The end.
 
@@ -177,7 +188,7 @@ class PipeQueue:
     def discard(self, status: int) -> None:
         """Nobody will read: what was written is gone, and writes that wait fail."""
         entries, self._entries = self._entries, deque()
-        self.available = 0
+        self._drop(self.available)
         for entry in entries:
             if entry.request is not None:
                 entry.request.complete(status)

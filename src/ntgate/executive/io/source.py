@@ -76,7 +76,7 @@ class FolderSource(Protocol):
     def remember(self, name: str, file: FileSource) -> None:
         """A file that had several names is now found by this one."""
     def rename(self, name: str, target: FolderSource, new_name: str) -> None:
-        """Move an entry to `target`, a folder of the same mount, in place of what is there."""
+        """Move an entry to `target`, a folder of the same mount; the name there is free."""
 
 
 Source = FileSource | FolderSource

@@ -47,9 +47,13 @@ class Entry:
 
 
 class Node:
-    """A file or directory.  `opens` counts the file objects on it and its streams."""
+    """A file or directory.  `opens` counts the file objects on it and its streams.
+
+    is_mount: a directory that was put over what was there; it keeps its name.
+    """
 
     is_directory = False
+    is_mount = False
     source: Source | None
 
     def __init__(self, tree: Tree, metadata: Metadata | None) -> None:
@@ -86,6 +90,17 @@ class Node:
         if self.is_directory:
             return found & ~c.FILE_ATTRIBUTE_NORMAL | c.FILE_ATTRIBUTE_DIRECTORY
         return found or c.FILE_ATTRIBUTE_NORMAL
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether its name leads from the root to it."""
+        entry = self.entries[0] if self.entries else None
+        while entry is not None and entry.directory is not None:
+            above = entry.directory
+            if not above.holds(entry):
+                return False
+            entry = above.entries[0] if above.entries else None
+        return entry is self.tree.root.entries[0]
 
     @property
     def ea_size(self) -> int:
@@ -188,11 +203,26 @@ class Directory(Node):
             self._add_short(entry)
 
     def discard(self, entry: Entry) -> None:
+        self._take(entry)
+        entry.node.entries.remove(entry)
+
+    def holds(self, entry: Entry) -> bool:
+        """Whether the entry is still here, and not what had its name before."""
+        return self._children.get(upcase(entry.name)) is entry
+
+    def _take(self, entry: Entry) -> None:
         self._children.pop(upcase(entry.name), None)
         short = self._short_of.pop(entry, None)
         if self._short is not None and short is not None:
             self._short.pop(short, None)
-        entry.node.entries.remove(entry)
+
+    def _forget(self, entry: Entry) -> None:
+        """The host has it no more.  A directory keeps its place: files below may be open."""
+        if entry.node.is_directory:
+            self._take(entry)
+        else:
+            self.discard(entry)
+            entry.directory = None
 
     def _add_short(self, entry: Entry) -> None:
         assert self._short is not None
@@ -204,18 +234,16 @@ class Directory(Node):
     def _load(self, source: FolderSource) -> None:
         found = dict(source.entries())
         for entry in list(self._children.values()):
-            known = entry.node.source
+            known = None if entry.node.is_mount else entry.node.source
             if entry.name not in found and known is not None and not entry.node.opens:
-                self.discard(entry)
-                entry.directory = None
+                self._forget(entry)
         for name, child in found.items():
             there = self._children.get(upcase(name))
             if there is not None and there.node.source not in (child, None):
                 # Something else has that name on the host now.
-                if there.node.opens:
+                if there.node.opens or there.node.is_mount:
                     continue
-                self.discard(there)
-                there.directory = None
+                self._forget(there)
             if upcase(name) not in self._children:
                 node = Directory(self.tree, child) if child.is_directory else File(self.tree, child)
                 entry = Entry(name, self, node)
@@ -271,7 +299,9 @@ class Tree:
         there = above.find(names[-1])
         if there is not None:
             above.discard(there)
+            there.directory = None
         directory = Directory(self, source)
+        directory.is_mount = True
         above.add(Entry(names[-1], above, directory))
         return directory
 

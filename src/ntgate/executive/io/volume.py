@@ -240,7 +240,7 @@ class Volume:
             node = tree.object_ids.get(data)
         else:
             raise NtError(s.STATUS_INVALID_PARAMETER)
-        if node is None or not node.entries:
+        if node is None or not node.is_reachable:
             raise NtError(s.STATUS_INVALID_PARAMETER)
         entry = node.entries[0]
         if node.reparse is not None and not create.options & c.FILE_OPEN_REPARSE_POINT:
@@ -309,7 +309,7 @@ class Volume:
         locked = node.metadata.attributes & c.FILE_ATTRIBUTE_READONLY and not node.is_directory
         if locked and (writes or create.disposition in (c.FILE_OVERWRITE, c.FILE_OVERWRITE_IF)):
             raise NtError(s.STATUS_ACCESS_DENIED)
-        if locked and deletes:
+        if deletes and (locked or node.is_mount):
             raise NtError(s.STATUS_CANNOT_DELETE)
         if create.access & WRITES_FILE or deletes or create.disposition in OVERWRITES:
             node.check_writable()
