@@ -1,13 +1,10 @@
 /* NT's fork: NtCreateProcess without a section gives the child a copy of the parent's memory, and
  * NtCreateThread with the parent's own context lets it go on where the parent was.
  */
-#include "nt.h"
+#include "nt_fork.h"
 
 enum {
     STATUS_PROCESS_IS_TERMINATING = (int)0xc000010a,
-    STATUS_PARTIAL_COPY = (int)0x8000000d,
-    STATUS_MEMORY_NOT_ALLOCATED = (int)0xc00000a0,
-    ContextToTake = 0x10007,
     IN_CHILD = 77,
     PAGES = 40,
 };
@@ -19,57 +16,7 @@ typedef struct {
 
 static PAGE pages[PAGES] __attribute__((aligned(4096)));
 static PVOID of_parent, shared, unshared, guarded, big;
-static volatile LONG in_child;
 static HANDLE event_of_both, event_of_parent;
-
-typedef struct {
-    HANDLE process, thread;
-    CLIENT_ID id;
-} CHILD;
-
-/* 1 in the child, with a copy of the stack; 0 in the parent, with the child suspended. */
-static __attribute__((noinline, returns_twice)) int fork(CHILD *child)
-{
-    static CONTEXT context;
-    INITIAL_TEB stack = {NULL, NULL, NULL, NULL, NULL};
-    TEB *teb = NtCurrentTeb();
-
-    *child = (CHILD){NULL, NULL, {NULL, NULL}};
-    context.ContextFlags = ContextToTake;
-    __asm__ volatile("movl $1f, %0\n\t"
-                     "movl %%esp, %1\n\t"
-                     "movl %%ebp, %2\n\t"
-                     "1:"
-                     : "=m"(context.Eip), "=m"(context.Esp), "=m"(context.Ebp)
-                     :
-                     : "memory", "eax", "ebx", "ecx", "edx", "esi", "edi");
-    if (in_child)
-        return 1;
-    context.SegCs = 0x1b, context.SegSs = context.SegDs = context.SegEs = 0x23;
-    context.SegFs = 0x3b, context.SegGs = 0, context.EFlags = 0x202;
-    stack.StackBase = teb->StackBase;
-    stack.StackLimit = teb->StackLimit;
-    in_child = 1;
-    CHECK_EQUAL(NtCreateProcess(&child->process, PROCESS_ALL_ACCESS, NULL, NtCurrentProcess(), TRUE,
-                                NULL, NULL, NULL), 0);
-    in_child = 0;
-    CHECK_EQUAL(NtCreateThread(&child->thread, THREAD_ALL_ACCESS, NULL, child->process, &child->id,
-                               &context, &stack, TRUE), 0);
-    return 0;
-}
-
-static NTSTATUS end_of(CHILD child)
-{
-    struct { NTSTATUS status; ULONG rest[5]; } basic = {0, {0}};
-    ULONG before;
-    CHECK_EQUAL(NtResumeThread(child.thread, &before), 0);
-    CHECK_EQUAL(before, 1);
-    CHECK_EQUAL(NtWaitForSingleObject(child.process, FALSE, NULL), 0);
-    CHECK_EQUAL(NtQueryInformationProcess(child.process, 0, &basic, sizeof basic, NULL), 0);
-    CHECK_EQUAL(NtClose(child.thread), 0);
-    CHECK_EQUAL(NtClose(child.process), 0);
-    return basic.status;
-}
 
 static PVOID view(HANDLE section, SECTION_INHERIT inherit)
 {

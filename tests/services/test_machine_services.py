@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gate.consistency import check_machine
 from gate.guest_run import GuestRun
 from gate.privileges import make_privileged
 from ntgate.errors import GuestBugCheck
@@ -38,3 +39,15 @@ def test_an_error_that_shuts_down_is_a_bugcheck(guest: Callable[[str], Path]) ->
     with pytest.raises(GuestBugCheck, match="0x0000004C \\(0xC0000420") as caught:
         run.machine.run()
     assert "machine_services.exe" in str(caught.value.state)
+
+
+def test_descriptors_of_a_process(guest: Callable[[str], Path]) -> None:
+    run = GuestRun(guest("descriptors"))
+    assert run.finish() == "passed\n"
+    check_machine(run.machine)
+
+
+def test_io_instructions_for_who_holds_the_privilege(guest: Callable[[str], Path]) -> None:
+    run = GuestRun(guest("descriptors"), arguments=["i"])
+    make_privileged(run)
+    assert run.finish() == "passed\n"

@@ -82,11 +82,18 @@ def decode(selector: int, raw: bytes) -> Descriptor:
 
 
 def descriptor(target: Target, selector: int) -> Descriptor | None:
-    """The GDT's descriptor for a selector; None beyond the limit or for an LDT selector."""
+    """The GDT's or the LDT's descriptor for a selector; None beyond the limit."""
     offset = selector & 0xFFF8
-    if selector & 4 or offset + 7 > target.register("gdtl"):
+    table, limit = target.register("gdtr"), target.register("gdtl")
+    if selector & 4:
+        local = target.register("ldtr") & 0xFFFC
+        found = descriptor(target, local) if local and not local & 4 else None
+        if found is None:
+            return None
+        table, limit = found.base, found.limit
+    if offset + 7 > limit:
         return None
-    return decode(selector, target.read(target.register("gdtr") + offset & 0xFFFFFFFF, 8))
+    return decode(selector, target.read(table + offset & 0xFFFFFFFF, 8))
 
 
 def base_of(target: Target, segment: str) -> int:

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 
 from ntgate.layout import machine as m
-from ntgate.layout.ke import KPCR, KTHREAD, KTRAP_FRAME
+from ntgate.layout.ke import KPCR, KPROCESS, KTHREAD, KTRAP_FRAME
 from ntgate.memory.kernel import KernelMemory
 from ntgate.records import dataclass
 
@@ -28,25 +28,34 @@ _DWORD = struct.Struct("<I")
 
 # What ring 3 may set: CF PF AF ZF SF TF DF OF NT, RF, AC VIF VIP ID; not VM, IOPL and IF.
 USER_EFLAGS = 0x003D_4DD5
-EFLAGS_IF, EFLAGS_TF, EFLAGS_RESERVED = 1 << 9, 1 << 8, 1 << 1
+EFLAGS_IF, EFLAGS_TF, EFLAGS_RESERVED, EFLAGS_IOPL = 1 << 9, 1 << 8, 1 << 1, 3 << 12
 DR7_USER = 0xFFFF_0155  # local enables, conditions and lengths; never GD or the global enables
 DR7_ENABLES = 0xFF
 DR6_USER = 0xE00F
 
 
+IN_LDT = 1 << 2
 _USER_SELECTORS = frozenset((m.KGDT_R3_CODE, m.KGDT_R3_DATA, m.KGDT_R3_TEB))
 
 
 def _selector(otherwise: int) -> Callable[[int], int]:
-    """Null and the selectors of ring 3; `otherwise` in the place of any other."""
+    """Null, the selectors of ring 3 and those of an LDT; `otherwise` in the place of any other.
+
+    The kernel repairs one without a descriptor when it loads it.
+    """
 
     def sanitize(value: int) -> int:
         value = value & 0xFFFF | 3
         if value == 3:
             return 0
-        return value if value in _USER_SELECTORS else otherwise
+        return value if value in _USER_SELECTORS or value & IN_LDT else otherwise
 
     return sanitize
+
+
+def _ldt_or(otherwise: int) -> Callable[[int], int]:
+    """A selector of an LDT, or `otherwise`."""
+    return lambda value: value & 0xFFFF | 3 if value & IN_LDT else otherwise
 
 
 def _breakpoint(value: int) -> int:
@@ -94,9 +103,9 @@ _GROUPS = (
     )),
     (CONTROL, _members(
         ("Ebp", 0xB4, _same), ("Eip", 0xB8, _same),
-        ("SegCs", 0xBC, lambda _value: m.KGDT_R3_CODE),
+        ("SegCs", 0xBC, _ldt_or(m.KGDT_R3_CODE)),
         ("EFlags", 0xC0, lambda value: value & USER_EFLAGS | EFLAGS_IF | EFLAGS_RESERVED),
-        ("HardwareEsp", 0xC4, _same), ("HardwareSegSs", 0xC8, lambda _value: m.KGDT_R3_DATA),
+        ("HardwareEsp", 0xC4, _same), ("HardwareSegSs", 0xC8, _ldt_or(m.KGDT_R3_DATA)),
     )),
 )  # fmt: skip
 _DR7, _GS, _ES, _DS, _FS, _EIP, _CS, _EFLAGS, _ESP, _SS = (
@@ -107,6 +116,7 @@ _DR7, _GS, _ES, _DS, _FS, _EIP, _CS, _EFLAGS, _ESP, _SS = (
         KTRAP_FRAME.HardwareEsp, KTRAP_FRAME.HardwareSegSs,
     )
 )  # fmt: skip
+_SELECTORS = tuple(offset // 4 for offset in (0x8C, 0x90, 0x94, 0x98, 0xBC, 0xC8))
 _RECORD = struct.Struct("<51I")  # up to ExtendedRegisters
 _FRAME = struct.Struct("<35I")
 
@@ -174,18 +184,30 @@ class TrapContext:
         if pcr.PrcbData.CurrentThread == self.thread.address:
             pcr.DebugActive = int(active)
 
+    def _ldt_size(self) -> int:
+        """Bytes of the LDT of the thread's process."""
+        process = KPROCESS(self.memory, self.thread.ApcState.Process)
+        low, high = struct.unpack("<2I", process.LdtDescriptor)
+        return (low & 0xFFFF) + 1 if high else 0
+
     def fx_image(self) -> bytes:
         return self.memory.read(self.fx_area, 0x200)
 
     def apply(self, record: bytes) -> None:
         """Load the groups of a CONTEXT, keeping ring 3 within what it may have."""
-        words = _RECORD.unpack_from(record)
+        words = list(_RECORD.unpack_from(record))
         flags = words[0]
         frame = self._read_frame()
+        local = self._ldt_size()
+        for at in _SELECTORS:
+            if words[at] & IN_LDT and words[at] & 0xFFF8 >= local:
+                words[at] &= ~IN_LDT  # of the GDT then, which ring 3 can't have
         for group, members in (*_GROUPS, (DEBUG_REGISTERS, _DEBUG)):
             if flags & group == group:
                 for member in members:
                     frame[member.frame] = member.sanitize(words[member.record])
+        if self.thread.Iopl:
+            frame[_EFLAGS] |= EFLAGS_IOPL
         self.memory.write(self.frame.address, _FRAME.pack(*frame))
         if flags & DEBUG_REGISTERS == DEBUG_REGISTERS:
             self._set_debug_active(bool(frame[_DR7] & DR7_ENABLES))

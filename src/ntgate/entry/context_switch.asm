@@ -51,9 +51,16 @@ SwapContext:
         mov     eax, [esi+KTHREAD.ApcState.Process]
         cmp     eax, [edi+KTHREAD.ApcState.Process]
         je      swap_space_done
-        mov     eax, [eax+KPROCESS.DirectoryTableBase]
-        mov     [ecx+KTSS.CR3], eax
-        mov     cr3, eax
+        mov     edx, [edi+KTHREAD.ApcState.Process]
+        xor     ebp, ebp
+        mov     gs, bp                          ; it may be of the old process's LDT
+        mov     edi, [eax+KPROCESS.LdtDescriptor]
+        or      edi, [edx+KPROCESS.LdtDescriptor]
+        mov     edx, [eax+KPROCESS.DirectoryTableBase]
+        mov     [ecx+KTSS.CR3], edx
+        mov     cr3, edx
+        jz      swap_space_done
+        call    KiLoadLdtr
 swap_space_done:
         mov     eax, [esi+KTHREAD.Teb]
         mov     [ebx+KPCR.NtTib.Self], eax
@@ -110,6 +117,21 @@ HalpClockInterrupt:
         jz      KiExceptionExit
         call    KiSwapThread
         jmp     KiExceptionExit
+
+; eax = process: its LDT, or none.  Keeps esi and ebx.
+KiLoadLdtr:
+        mov     edx, [eax+KPROCESS.LdtDescriptor]
+        mov     edi, [eax+KPROCESS.LdtDescriptor.HighWord]
+        mov     ecx, fs:[KPCR.GDT]
+        mov     [ecx+48h], edx
+        mov     [ecx+4Ch], edi
+        xor     ecx, ecx
+        test    edi, edi
+        jz      load_ldtr
+        mov     ecx, 48h
+load_ldtr:
+        lldt    cx
+        ret
 
 ; Where a debugger finds a machine that has just been broken into.
 RtlpBreakWithStatusInstruction:

@@ -7,7 +7,7 @@
 ;
 ; Where the kernel has to do something first, the host says so in cl, with an argument in edx:
 ; 1 wait: let other threads run, then ask again (eax is the ID still); 2 flush: drop the page of
-; edx from the TLB; 3 flush all; 4 leave: the frame at edx replaces this stack, with the FX save
+; edx from the TLB; 3 flush all, and load the LDT again; 4 leave: the frame at edx replaces this stack, with the FX save
 ; area of the thread (NtContinue); 5 call user: run ring 3 with esp = edx and eip = ebx until
 ; NtCallbackReturn, then ask again; 6 callback return: that call of user has ended.  The host has
 ; then cleared IF, which is bit 9 of ecx.
@@ -52,6 +52,13 @@ call_flush_page:
 call_flush_all:
         mov     ecx, cr3
         mov     cr3, ecx
+        push    eax
+        push    edi
+        mov     eax, fs:[KPCR.PrcbData.CurrentThread]
+        mov     eax, [eax+KTHREAD.ApcState.Process]
+        call    KiLoadLdtr
+        pop     edi
+        pop     eax
 call_flushed:
         pop     ecx
         test    ch, 2

@@ -190,6 +190,7 @@ exit_debug_done:
         test    word ptr [esp+KTRAP_FRAME.SegCs], 0FFF8h
         jz      _ExitEditedFrame
         lea     esp, [ebp+KTRAP_FRAME.SegFs]
+KiServiceExitSegFs:
         pop     fs
         pop     edi
         pop     esi

@@ -33,6 +33,7 @@ class EPROCESS(Struct, size=0x260):
     SectionBaseAddress           = u32(0x13C)
     Win32WindowStation           = u32(0x148)
     InheritedFromUniqueProcessId = u32(0x14C)
+    LdtInformation               = u32(0x150)
     DeviceMap                    = u32(0x15C)
     ImageFileName                = raw(0x174, 16)
     JobLinks                     = embed(0x184, LIST_ENTRY)

@@ -26,6 +26,7 @@ from ntgate.layout import ntstatus
 from ntgate.layout.access import MAXIMUM_ALLOWED, PROCESS_QUERY_INFORMATION
 from ntgate.layout.mm import EPROCESS_VM
 from ntgate.layout.ob import DEVICE_MAP, HANDLE_TABLE
+from ntgate.services import ldt
 from ntgate.services.ps_information import answer, answer_string
 from ntgate.services.thread_create import process_of
 
@@ -223,6 +224,10 @@ def NtQueryInformationProcess(
     if kind in PATHS:
         path = PATHS[kind](process_of(caller, ProcessHandle, PROCESS_QUERY_INFORMATION))
         return answer_string(caller, path, ProcessInformation, length, ReturnLength)
+    if kind == ldt.ProcessLdtInformation:
+        return ldt.query_information(
+            caller, ProcessHandle, ProcessInformation, length, ReturnLength
+        )
     if kind not in ANSWERS:
         return ntstatus.STATUS_INVALID_INFO_CLASS
     wanted, make = ANSWERS[kind]

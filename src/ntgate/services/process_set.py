@@ -13,6 +13,7 @@ from ntgate.dispatch.types import HANDLE, PROCESSINFOCLASS, ULONG, Scalar, Sized
 from ntgate.errors import NtError
 from ntgate.executive.lpc import exception_port
 from ntgate.executive.mm import allocate
+from ntgate.executive.ps.ldt import allow_io
 from ntgate.executive.ps.suspend import CLASS_PRIORITIES, set_process_priority
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.executive.se import privileges as p
@@ -25,6 +26,7 @@ from ntgate.layout.access import (
     TOKEN_ASSIGN_PRIMARY,
 )
 from ntgate.layout.mm import EPROCESS_VM, MEM_RESERVE, PAGE_READWRITE
+from ntgate.services import ldt
 from ntgate.services import process_query as query
 from ntgate.services.port import port_of
 from ntgate.services.ps_information import demand, given, u32
@@ -192,6 +194,14 @@ def _make_system(caller: Thread, handle: int, address: int, length: int) -> int:
     return ntstatus.STATUS_SUCCESS
 
 
+def _user_mode_iopl(caller: Thread, handle: int) -> int:
+    """Ports and the interrupt flag for the calling thread, whatever process the handle names."""
+    demand(caller, p.SE_TCB)
+    process_of(caller, handle, PROCESS_SET_INFORMATION)
+    allow_io(caller)
+    return ntstatus.STATUS_SUCCESS
+
+
 # The length of each class, and what it does.
 CHANGES: dict[int, tuple[int, Change]] = {
     query.ProcessQuotaLimits: (query.QUOTA_LIMITS.size, _quota_limits),
@@ -212,7 +222,7 @@ CHANGES: dict[int, tuple[int, Change]] = {
 }
 
 
-@service(partial="no IOPL, no LDT, no device map or session of its own")
+@service(partial="no device map or session of its own")
 def NtSetInformationProcess(
     caller: Thread,
     DeviceHandle: HANDLE,
@@ -225,6 +235,12 @@ def NtSetInformationProcess(
         return _allocate_stack(caller, DeviceHandle, ProcessInformation, Length)
     if ProcessInformationClass == ProcessWineMakeProcessSystem:
         return _make_system(caller, DeviceHandle, ProcessInformation, Length)
+    if ProcessInformationClass == ldt.ProcessLdtInformation:
+        return ldt.set_information(caller, DeviceHandle, ProcessInformation, Length)
+    if ProcessInformationClass == ldt.ProcessLdtSize:
+        return ldt.set_size(caller, DeviceHandle, ProcessInformation, Length)
+    if ProcessInformationClass == ProcessUserModeIOPL:
+        return _user_mode_iopl(caller, DeviceHandle)
     if ProcessInformationClass not in CHANGES:
         return ntstatus.STATUS_INVALID_INFO_CLASS
     size, change = CHANGES[ProcessInformationClass]

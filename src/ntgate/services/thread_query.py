@@ -16,6 +16,7 @@ from ntgate.dispatch.types import (
     Scalar,
     SizedBy,
 )
+from ntgate.executive.ps import ldt
 from ntgate.executive.ps.suspend import base_increment
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import machine as m
@@ -37,6 +38,7 @@ ThreadSuspendCount, ThreadNameInformation = 35, 38
 
 GDT_SELECTORS = 0x68  # bytes of the table that ring 3 may ask about
 DESCRIPTOR = 8
+IN_LDT = 1 << 2  # of a selector
 UNICODE_STRING = 8
 Answer = Annotated[
     int, Scalar("PVOID", kind="pointer"), SizedBy("ThreadInformationLength", "out")
@@ -144,17 +146,20 @@ def _name(
 def _descriptor(
     caller: Thread, thread: Thread, address: int, length: int, returned: OutOpt[ULONG]
 ) -> int:
-    """DESCRIPTOR_TABLE_ENTRY: a selector in, its entry of the GDT out; there are no LDTs."""
+    """DESCRIPTOR_TABLE_ENTRY: a selector in, its entry of the GDT or of the LDT out."""
     if length != 4 + DESCRIPTOR:
         return ntstatus.STATUS_INFO_LENGTH_MISMATCH
     selector = caller.memory.u32(address)
     entry = selector & 0xFFF8
-    if selector & 4 or entry >= GDT_SELECTORS:
-        return ntstatus.STATUS_ACCESS_VIOLATION if not selector & 4 else (
-            ntstatus.STATUS_NO_LDT
-        )
-    data = bytearray(thread.executive.kernel.read(m.GDT + entry, DESCRIPTOR))
-    if entry == m.KGDT_R3_TEB & 0xFFF8:
+    if selector & IN_LDT:
+        data = bytearray(ldt.read(thread.process, entry, DESCRIPTOR))
+        if len(data) < DESCRIPTOR:
+            return ntstatus.STATUS_ACCESS_VIOLATION
+    elif entry >= GDT_SELECTORS:
+        return ntstatus.STATUS_ACCESS_VIOLATION
+    else:
+        data = bytearray(thread.executive.kernel.read(m.GDT + entry, DESCRIPTOR))
+    if selector & 0xFFFC == m.KGDT_R3_TEB & 0xFFF8:
         struct.pack_into("<HB", data, 2, thread.teb & 0xFFFF, thread.teb >> 16 & 0xFF)
         data[7] = thread.teb >> 24
     caller.memory.write(address + 4, bytes(data))

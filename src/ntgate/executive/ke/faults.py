@@ -25,8 +25,41 @@ PRIVILEGED = frozenset(
 PRIVILEGED_0F = frozenset((0x06, 0x08, 0x09, 0x20, 0x21, 0x22, 0x23, 0x30, 0x31, 0x32, 0x33, 0x35))
 
 
+# Where ring 0 loads the selectors of a frame of ring 3, and how far above its esp they are.
+_LOADS = {
+    "KiExitSegGs": ((KTRAP_FRAME.SegGs.offset, 0),),
+    "KiExitSegEs": ((KTRAP_FRAME.SegEs.offset, 0),),
+    "KiExitSegDs": ((KTRAP_FRAME.SegDs.offset, 0),),
+    "KiExitSegFs": ((0, 0),),
+    "KiServiceExitSegFs": ((0, 0),),
+    "KiExitIret": ((4, m.KGDT_R3_CODE), (0x10, m.KGDT_R3_DATA)),
+    "KiSystemCallExit": ((4, m.KGDT_R3_CODE), (0x10, m.KGDT_R3_DATA)),
+}
+
+
+def repair_selectors(thread: Thread, frame: KTRAP_FRAME) -> bool:
+    """Whether a ring-0 fault was that of a selector of ring 3 which is gone: it is another now.
+
+    The LDT may lose a descriptor while a thread that uses it stands in the kernel.
+    """
+    executive = thread.executive
+    for name, loads in _LOADS.items():
+        if executive.symbols[name] == frame.Eip:
+            # A frame of ring 0 ends where the stack pointer was.
+            top = frame.address + KTRAP_FRAME.HardwareEsp.offset
+            for offset, instead in loads:
+                executive.kernel.set_u32(top + offset, instead)
+            return True
+    return False
+
+
 def selector_exception(thread: Thread, vector: int, frame: KTRAP_FRAME) -> int:
-    """The code for #NP, #SS or #GP from ring 3; #GP with an error code is an access violation."""
+    """The code for #NP, #SS or #GP from ring 3; #GP with an error code is an access violation.
+
+    0 for a fault of ring 0 that has been repaired.
+    """
+    if not frame.SegCs & 3 and repair_selectors(thread, frame):
+        return 0
     if vector == 0x0D and not frame.ErrCode & 0xFFFF and _is_privileged(thread, frame.Eip):
         return ntstatus.STATUS_PRIVILEGED_INSTRUCTION
     return ntstatus.STATUS_ACCESS_VIOLATION

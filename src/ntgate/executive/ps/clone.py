@@ -9,6 +9,7 @@ import struct
 
 from ntgate.errors import NtError
 from ntgate.executive.mm.clone import clone
+from ntgate.executive.ps import ldt
 from ntgate.executive.ps.start import discard
 from ntgate.executive.ps.thread import Process
 from ntgate.layout import ntstatus
@@ -34,6 +35,7 @@ def create_clone(parent: Process, *, inherit_handles: bool) -> Process:
         if of.Peb:
             _copy_program(process, parent)
             clone(process.space, parent.space)
+            ldt.copy(process, parent)
             _begin_peb(process)
     except NtError as error:
         discard(process, error.status)

@@ -207,6 +207,7 @@ class ProcessManager(Rundown):
         frame.SegFs, frame.SegCs = m.KGDT_R3_TEB, m.KGDT_R3_CODE
         frame.EFlags, frame.HardwareSegSs = EFLAGS_START, m.KGDT_R3_DATA
         frame.DbgArgMark = 0xBADB0D00
+        tcb.Iopl = process.eprocess.Pcb.Iopl
         user.apply(context)
         self._push_start(thread, "KiThreadStartup")
         thread.ethread.StartAddress = frame.Eip
