@@ -49,11 +49,11 @@ def test_the_tables_have_the_study_s_numbers() -> None:
 
 def test_a_wrong_declaration_says_how_to_put_it_right() -> None:
     """Numbers at the declaration, types when they are first asked for (above, for all)."""
-    few = "NtSetLdtEntries: 1 arguments declared, XP SP3 passes 6"
+    few = "NtVdmControl: 1 arguments declared, XP SP3 passes 2"
     with pytest.raises(DeclarationError, match=few):
 
         @service()
-        def NtSetLdtEntries(caller: object, Selector0: HANDLE) -> Outcome:
+        def NtVdmControl(caller: object, Service: HANDLE) -> Outcome:
             """Too few."""
             return 0
 

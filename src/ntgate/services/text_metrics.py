@@ -22,7 +22,7 @@ LOGFONT = struct.Struct("<5i8B64s")
 TEXTMETRIC = struct.Struct("<11i4H5B3x")
 DEFAULT_HEIGHT, CELL_OF_EM = 16, 1.21
 MOST_TEXT = 0x2000  # characters
-FIXED_PITCH, VARIABLE_FAMILY, FIXED_FAMILY = 1, 0x27, 0x36
+FIXED_PITCH, VARIABLE_FAMILY, FIXED_FAMILY = 1, 0x21, 0x30  # no outlines
 FIXED_FACES = frozenset(("courier", "courier new", "fixedsys", "lucida console", "terminal"))
 ANSI_CHARSET, NORMAL_WEIGHT = 0, 400
 # In thousandths of the em.
