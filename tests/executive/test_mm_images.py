@@ -37,6 +37,7 @@ from ntgate.layout.mm import (
     SECTION_IMAGE_INFORMATION,
     SUBSECTION,
 )
+from ntgate.layout.status_names import name_of
 
 MACHINE = MmMachine()
 BASE = 0x0040_0000
@@ -186,7 +187,7 @@ def test_a_wrong_image_says_why(pe: Pe, status: int) -> None:
         create_section(
             MACHINE.manager, PAGE_READONLY, SEC_IMAGE, file=BytesFile(pe.build(), "wrong")
         )
-    assert s.name_of(caught.value.status) == s.name_of(status)
+    assert name_of(caught.value.status) == name_of(status)
     assert MACHINE.manager.segments == {}
 
 
@@ -397,7 +398,7 @@ def test_a_wrong_relocation_says_why(space: ProcessSpace, pe: Pe, status: int) -
     base = mapped(space, BytesFile(pe.build()), base=0x1000000)
     with pytest.raises(NtError) as caught:
         relocate(space, base)
-    assert s.name_of(caught.value.status) == s.name_of(status)
+    assert name_of(caught.value.status) == name_of(status)
 
 
 def test_an_images_code_runs(space: ProcessSpace) -> None:

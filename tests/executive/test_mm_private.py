@@ -36,6 +36,7 @@ from ntgate.layout.mm import (
     PAGE_READWRITE,
     PAGE_WRITECOPY,
 )
+from ntgate.layout.status_names import name_of
 
 MEM_FREE, MEM_PRIVATE = 0x10000, 0x20000
 RESERVE_COMMIT = MEM_RESERVE | MEM_COMMIT
@@ -62,7 +63,7 @@ def refused(status: int, function: object, *arguments: object, **keywords: objec
     assert callable(function)
     with pytest.raises(NtError) as caught:
         function(*arguments, **keywords)
-    assert s.name_of(caught.value.status) == s.name_of(status)
+    assert name_of(caught.value.status) == name_of(status)
 
 
 def info(space: ProcessSpace, address: int) -> tuple[int, ...]:

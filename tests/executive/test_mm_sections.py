@@ -54,6 +54,7 @@ from ntgate.layout.mm import (
     SEGMENT,
     SUBSECTION,
 )
+from ntgate.layout.status_names import name_of
 
 MACHINE = MmMachine(commit_limit=0x5000)
 MEM_RESERVE_STATE, MEM_MAPPED = 0x2000, 0x40000
@@ -126,7 +127,7 @@ def refused(status: int, function: object, *arguments: object, **keywords: objec
     assert callable(function)
     with pytest.raises(NtError) as caught:
         function(*arguments, **keywords)
-    assert s.name_of(caught.value.status) == s.name_of(status)
+    assert name_of(caught.value.status) == name_of(status)
 
 
 @pytest.mark.parametrize(

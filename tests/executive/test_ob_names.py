@@ -5,12 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ntgate.executive.ob.names import BUCKETS, bucket_of, split, upcase
+from ntgate.executive.ob.names import bucket_of, split, upcase
+from ntgate.layout.ob import NUMBER_HASH_BUCKETS
 
 
 @given(st.text(st.characters(max_codepoint=0xFFFF), max_size=20))
 def test_case_does_not_move_a_name(name: str) -> None:
-    assert 0 <= bucket_of(name) < BUCKETS
+    assert 0 <= bucket_of(name) < NUMBER_HASH_BUCKETS
     assert bucket_of(name) == bucket_of(upcase(name))
     assert upcase(upcase(name)) == upcase(name)
     assert len(upcase(name)) == len(name)

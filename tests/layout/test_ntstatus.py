@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from ntgate.layout import ntstatus
+from ntgate.layout.status_names import name_of
 
 VALUES = {
     name: value
@@ -39,7 +40,7 @@ SAME_VALUE = {
     ],
 )
 def test_values_have_their_names(status: int, name: str) -> None:
-    assert ntstatus.name_of(status) == name
+    assert name_of(status) == name
 
 
 def test_a_value_has_one_name() -> None:

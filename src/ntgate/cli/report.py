@@ -22,7 +22,12 @@ from ntgate.executive.events import (
     PathDenied,
     Unimplemented,
 )
-from ntgate.layout.ntstatus import STATUS_ACCESS_VIOLATION, STATUS_DLL_NOT_FOUND, name_of
+from ntgate.layout.ntstatus import (
+    SEVERITY_ERROR,
+    STATUS_ACCESS_VIOLATION,
+    STATUS_DLL_NOT_FOUND,
+)
+from ntgate.layout.status_names import name_of
 from ntgate.trace.peek import Peek
 from ntgate.trace.places import Places
 
@@ -30,7 +35,6 @@ if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Process
     from ntgate.machine import Machine
 
-ERROR = 0xC0000000  # and above: an exit status that is an NTSTATUS of an error
 ACCESSES = {0: "read of", 1: "write to", 8: "execution of"}
 EXCEPTION_WINE_STUB = 0x80000100  # of a function that Wine lacks: its DLL's name and its own
 LONGEST_NAME = 256
@@ -99,7 +103,7 @@ class Report:
         """The report: equal runs have equal ones."""
         calls = self._calls.counts if self._calls is not None else Counter()
         exited = process.exited
-        failed = exited and process.exit_status >= ERROR
+        failed = exited and process.exit_status >= SEVERITY_ERROR
         return {
             "command": self.command,
             "ended": self.ended,
@@ -167,7 +171,7 @@ class Report:
         if event is None:
             # A status without a name is an exit code of the program's own, such as -1.
             text = _status(process.exit_status)
-            is_error = process.exit_status >= ERROR and " " in text
+            is_error = process.exit_status >= SEVERITY_ERROR and " " in text
             if process.exit_status == STATUS_DLL_NOT_FOUND:
                 missing = self._needed.missing(process.pid)
                 text += f": there is no {missing}" if missing else ""

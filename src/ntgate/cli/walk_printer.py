@@ -23,7 +23,7 @@ from ntgate.debug.walk_stages import (
     stage_of,
     stages,
 )
-from ntgate.layout import ntstatus
+from ntgate.layout.status_names import name_of
 
 HEAD, WAY, LABEL, NOTE, QUIET, PROCESSOR = "bold cyan", "bold", "yellow", "green", "dim", "magenta"
 _CODE = 34  # the column where the instruction begins
@@ -283,7 +283,7 @@ class WalkPrinter:
             self._fact("the program writes", line, WAY)
         if returns:
             status = steps[-1].after["eax"]
-            self._fact("it returns", f"{status:08x} {ntstatus.name_of(status)}")
+            self._fact("it returns", f"{status:08x} {name_of(status)}")
 
     def _ending(self, walk: Walk) -> None:
         if walk.end is not None:
@@ -294,7 +294,7 @@ class WalkPrinter:
         self._fact(
             "behind the call",
             f"CS:EIP {after['cs']:02x}:{after['eip']:08x} {walk.symbol(after['eip']) or ''}  "
-            f"EAX {after['eax']:08x} {ntstatus.name_of(after['eax'])}",
+            f"EAX {after['eax']:08x} {name_of(after['eax'])}",
         )
 
     # Lines.

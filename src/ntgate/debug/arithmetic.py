@@ -12,12 +12,12 @@ from ntgate.debug.scanner import ExpressionError
 
 MASK32 = 0xFFFFFFFF
 MASK64 = 0xFFFFFFFF_FFFFFFFF
-_LOWEST_NEGATIVE_32 = 0xFFFFFFFF_80000000
+LOWEST_NEGATIVE_32 = 0xFFFFFFFF_80000000
 
 
 def short(value: int) -> int:
     """The 32 bits that a 64-bit number is the sign extension of, or the number itself."""
-    return value & MASK32 if value >= _LOWEST_NEGATIVE_32 else value
+    return value & MASK32 if value >= LOWEST_NEGATIVE_32 else value
 
 
 def to_int(digits: str, base: int) -> int | None:

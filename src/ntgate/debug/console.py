@@ -13,10 +13,9 @@ from types import FrameType
 from typing import Protocol, TextIO, runtime_checkable
 
 from ntgate.debug.interpreter import Interpreter
+from ntgate.trace.text_writer import PLAIN, RED
 
 PROMPT = "kd> "
-_RED = "\x1b[31m"
-_PLAIN = "\x1b[0m"
 
 
 @runtime_checkable
@@ -113,7 +112,7 @@ def _connect(interpreter: Interpreter, out: TextIO) -> None:
 
 def _red(out: TextIO) -> Callable[[str], object]:
     def write(text: str) -> None:
-        out.write(f"{_RED}{text.rstrip()}{_PLAIN}\n")
+        out.write(f"{RED}{text.rstrip()}{PLAIN}\n")
 
     return write
 

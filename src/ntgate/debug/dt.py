@@ -38,7 +38,7 @@ from ntgate.records import dataclass
 
 DEEPEST = 9
 LONGEST_LIST = 10_000
-_NAME_WIDTH = 16
+NAME_WIDTH = 16
 _INDENT = 3
 _WILD = re.compile(r"[*?]")
 _OPTIONS = re.compile(r"(?<!\S)-([A-Za-z]\w*)(?!\S)", re.ASCII)
@@ -165,7 +165,7 @@ class _View:
                 yield from self._opened_field(member, place, wanted, level)
                 continue
             shown = self._shown(struct, member, place)
-            yield self._line(member, shown, level, 0 if patterns else _NAME_WIDTH)
+            yield self._line(member, shown, level, 0 if patterns else NAME_WIDTH)
             yield from self._inside(member.type, place, level)
 
     def _opened_field(

@@ -29,6 +29,7 @@ from ntgate.debug.names import SEGMENT_REGISTERS, Names
 from ntgate.debug.scanner import ExpressionError, Scanner, one_line
 from ntgate.debug.target import Target, Unreadable
 from ntgate.layout.type_table import TypeTable
+from ntgate.memory.user import ADDRESS_SPACE
 from ntgate.records import dataclass
 
 __all__ = ["AddressRange", "CxxValue", "Evaluator", "ExpressionError", "describe"]
@@ -36,7 +37,6 @@ __all__ = ["AddressRange", "CxxValue", "Evaluator", "ExpressionError", "describe
 _T = TypeVar("_T")
 
 _LARGEST_RANGE = 0x10000000  # bytes; `L?` lifts it
-_ADDRESS_SPACE = 1 << 32
 
 _WORD = re.compile(r"[\w`][\w`$@]*", re.ASCII)
 _QUALIFIED_NAME = re.compile(r"![A-Za-z_$?@][\w$?@]*(?:::~?\w+)*", re.ASCII)
@@ -133,7 +133,7 @@ class Evaluator:
         length = _LENGTH.match(rest)
         if length:
             count, after = self.parse_prefix(rest[length.end() :])
-            if count * element_size > (_ADDRESS_SPACE if length[1] else _LARGEST_RANGE):
+            if count * element_size > (ADDRESS_SPACE if length[1] else _LARGEST_RANGE):
                 raise ExpressionError(f"Range error at '{one_line(rest)}'")
             if length[2]:
                 address = address - count * element_size & MASK32

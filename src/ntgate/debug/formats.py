@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from ntgate.debug.arguments import Arguments
+from ntgate.debug.arithmetic import LOWEST_NEGATIVE_32
 from ntgate.debug.commands import command
 from ntgate.debug.display import msvc_exponent, printable
 from ntgate.debug.registers import quad
 from ntgate.debug.session import Session
 
-_LOWEST_NEGATIVE_32 = 0xFFFFFFFF_80000000
 _EPOCH_1601 = 116444736000000000  # 100 ns units from 1601 to 1970
 _LATEST = 253402300799  # the end of year 9999, in seconds since 1970
 
@@ -21,7 +21,7 @@ _LATEST = 253402300799  # the end of year 9999, in seconds since 1970
 def formats(session: Session, args: Arguments) -> Iterable[str]:
     value = args.take_value()
     args.finish()
-    if value >= _LOWEST_NEGATIVE_32:
+    if value >= LOWEST_NEGATIVE_32:
         value &= 0xFFFFFFFF
     bits = 32 if value < 1 << 32 else 64
     raw = value.to_bytes(bits // 8, "big")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from ntgate.debug.arguments import Arguments
 from ntgate.debug.commands import command
+from ntgate.debug.dt import DEEPEST, NAME_WIDTH
 from ntgate.debug.session import Session
 from ntgate.debug.target import Unreadable
 from ntgate.debug.typed import type_name
@@ -13,8 +14,6 @@ from ntgate.debug.typed_values import UNREADABLE, format_value, hexadecimal
 from ntgate.layout.type_table import Base, Enum, Pointer, Struct, Type
 
 _INDENT = "    "
-_NAME_WIDTH = 16
-_DEEPEST = 9
 
 
 @command(
@@ -26,7 +25,7 @@ _DEEPEST = 9
 def display_expression(session: Session, args: Arguments) -> Iterable[str]:
     depth = 1
     if found := args.take_option("-r([0-9]?)"):
-        depth = int(found[1] or _DEEPEST)
+        depth = int(found[1] or DEEPEST)
     if not args:
         raise args.mistake()
     text = args.take_rest()
@@ -35,12 +34,12 @@ def display_expression(session: Session, args: Arguments) -> Iterable[str]:
     address = value.address
     if isinstance(of, Pointer) and isinstance(of.target, Struct):
         pointer = value.number() & 0xFFFFFFFF
-        yield f"{text:<{_NAME_WIDTH}} : 0x{pointer:x} [Type: {type_name(of)}]"
+        yield f"{text:<{NAME_WIDTH}} : 0x{pointer:x} [Type: {type_name(of)}]"
         if depth and pointer:
             yield from _members(session, of.target, pointer, depth, _INDENT)
         return
     if isinstance(of, Struct) and address is not None:
-        yield f"{text:<{_NAME_WIDTH}} [Type: {of.name}]"
+        yield f"{text:<{NAME_WIDTH}} [Type: {of.name}]"
         if depth:
             yield from _members(session, of, address, depth, _INDENT)
         return
@@ -48,7 +47,7 @@ def display_expression(session: Session, args: Arguments) -> Iterable[str]:
         shown = format_value(session.target, of, address)
     else:
         shown = hexadecimal(value.number()) if isinstance(of, Base | Pointer | Enum) else "?"
-    yield f"{text:<{_NAME_WIDTH}} : {shown} [Type: {type_name(of)}]"
+    yield f"{text:<{NAME_WIDTH}} : {shown} [Type: {type_name(of)}]"
 
 
 def _members(
@@ -56,7 +55,7 @@ def _members(
 ) -> Iterator[str]:
     for member in struct.fields:
         at = address + member.offset
-        head = f"{indent}[+0x{member.offset:03x}] {member.name:<{_NAME_WIDTH}}"
+        head = f"{indent}[+0x{member.offset:03x}] {member.name:<{NAME_WIDTH}}"
         if isinstance(member.type, Struct):
             yield f"{head} [Type: {member.type.name}]"
             if depth > 1:

@@ -12,19 +12,17 @@ from ntgate.debug.processes import find_process, image_name, implicit_process, r
 from ntgate.debug.records import Record, unicode_text
 from ntgate.debug.session import Session
 from ntgate.debug.target import Unreadable
+from ntgate.layout.ob import HANDLE_PROTECT_CLOSE, HANDLE_TABLE_ENTRY_SIZE, NUMBER_HASH_BUCKETS
 
 _HEADER = 0x18  # OBJECT_HEADER, up to its Body
-_BUCKETS = 37
 _LONGEST_CHAIN = 0x1000
 _LONGEST_KEY_PATH = 0x100
-_ENTRY_SIZE = 8
 _PAGE_ENTRIES = 0x200
 _PAGE_POINTERS = 0x400
 _TOP_POINTERS = 32
 _LEVELS = 3  # bits of HANDLE_TABLE.TableCode
 _ATTRIBUTES = 7  # low bits of HANDLE_TABLE_ENTRY.Object
 _INHERIT = 2  # of them; bit 0: the entry is not locked
-_PROTECT_FROM_CLOSE = 0x02000000  # in GrantedAccess
 
 
 class GuestObject:
@@ -158,7 +156,7 @@ def _root(session: Session) -> int:
 
 def _entries(session: Session, directory: int) -> Iterator[tuple[int, GuestObject]]:
     """Bucket and object of each entry of a directory."""
-    for bucket in range(_BUCKETS):
+    for bucket in range(NUMBER_HASH_BUCKETS):
         entry = peek.number(session.target, directory + 4 * bucket)
         for _ in range(_LONGEST_CHAIN):
             if not entry:
@@ -240,7 +238,7 @@ def show_handles(session: Session, args: Arguments) -> Iterable[str]:
         shown += 1
         yield (
             f"{handle:04x}: Object: {found.body:08x}  "
-            f"GrantedAccess: {access & ~_PROTECT_FROM_CLOSE:08x} "
+            f"GrantedAccess: {access & ~HANDLE_PROTECT_CLOSE:08x} "
             f"{_marks(value, access)}Entry: {entry:08x}"
         )
         if flags & 2:
@@ -252,7 +250,7 @@ def show_handles(session: Session, args: Arguments) -> Iterable[str]:
 
 def _marks(value: int, access: int) -> str:
     inherit = "(Inherit) " if value & _INHERIT else ""
-    return inherit + ("(Protected) " if access & _PROTECT_FROM_CLOSE else "")
+    return inherit + ("(Protected) " if access & HANDLE_PROTECT_CLOSE else "")
 
 
 def handle_entries(session: Session, table: Record) -> Iterator[tuple[int, int]]:
@@ -263,7 +261,7 @@ def handle_entries(session: Session, table: Record) -> Iterator[tuple[int, int]]
         if number * _PAGE_ENTRIES >= end:
             return
         for index in range(1, _PAGE_ENTRIES):
-            yield (number * _PAGE_ENTRIES + index) * 4, page + index * _ENTRY_SIZE
+            yield (number * _PAGE_ENTRIES + index) * 4, page + index * HANDLE_TABLE_ENTRY_SIZE
 
 
 def _pages(session: Session, table: int, level: int) -> Iterator[int]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.debug.target import Target, Unreadable
+from ntgate.memory.user import ADDRESS_SPACE
 
-ADDRESS_SPACE = 1 << 32
 _LONGEST_STRING = 0x10000
 
 

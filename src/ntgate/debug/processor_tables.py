@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ntgate.cpu.descriptors import TASK_GATE
 from ntgate.cpu.mmu import LARGE, NO_EXECUTE
 from ntgate.debug import peek, segments
 from ntgate.debug.arguments import Arguments
@@ -13,7 +14,6 @@ from ntgate.debug.target import Unreadable
 from ntgate.layout.mm import PTE_BASE, PTE_PROTOTYPE, PTE_TRANSITION
 
 _PCR_SELECTOR = 0x30
-_TASK_GATE = 0x5
 _UNUSED_ROUTINE = "KiUnexpectedInterrupt"
 
 
@@ -58,7 +58,7 @@ def _gate_routine(gate: int) -> int:
 
 
 def _gate_text(session: Session, gate: int) -> str:
-    if gate >> 40 & 0x1F == _TASK_GATE:
+    if gate >> 40 & 0x1F == TASK_GATE:
         return f"Task Selector = 0x{gate >> 16 & 0xFFFF:04X}"
     routine = _gate_routine(gate)
     return f"{routine:08x} {session.name(routine) or ''}".rstrip()

@@ -12,7 +12,7 @@ from ntgate.debug.target import NoSuchRegister, Target
 
 _GENERAL = ("eax", "ebx", "ecx", "edx", "esi", "edi")
 _POINTERS = ("eip", "esp", "ebp")
-_SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs")
+SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs")
 _SELECTORS = SEGMENT_REGISTERS | {"tr", "ldtr"}
 _ALIASES = {"eflags": "efl"}
 
@@ -84,12 +84,12 @@ def flags_text(efl: int) -> str:
 
 def block(target: Target) -> list[str]:
     """The three lines of `r`."""
-    value = {name: target.register(name) for name in (*_GENERAL, *_POINTERS, *_SEGMENTS, "efl")}
+    value = {name: target.register(name) for name in (*_GENERAL, *_POINTERS, *SEGMENTS, "efl")}
 
     def line(names: tuple[str, ...]) -> str:
         return " ".join(f"{name}={value[name]:08x}" for name in names)
 
-    segments = "  ".join(f"{name}={value[name] & 0xFFFF:04x}" for name in _SEGMENTS)
+    segments = "  ".join(f"{name}={value[name] & 0xFFFF:04x}" for name in SEGMENTS)
     return [
         line(_GENERAL),
         f"{line(_POINTERS)} {flags_text(value['efl'])}",

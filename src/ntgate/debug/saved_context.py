@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ntgate.debug.register_set import SEGMENTS
 from ntgate.debug.target import Target, Unreadable
 
 # Without the four V86 selectors at its end.
@@ -24,7 +25,6 @@ _CONTEXT = {
 }  # fmt: skip
 
 CONTEXT_REGISTERS = tuple(_CONTEXT)
-_SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs")
 _CODE_SELECTORS = (0x08, 0x1B)
 _KERNEL_STACK_SELECTOR = 0x10
 _VIRTUAL_8086 = 1 << 17
@@ -36,7 +36,7 @@ def _word(raw: bytes, offset: int) -> int:
 
 def _registers(raw: bytes, layout: dict[str, int]) -> dict[str, int]:
     saved = {name: _word(raw, offset) for name, offset in layout.items()}
-    for name in _SEGMENTS:
+    for name in SEGMENTS:
         saved[name] &= 0xFFFF
     return saved
 

@@ -12,8 +12,8 @@ from ntgate.debug.processes import record
 from ntgate.debug.records import Record
 from ntgate.debug.session import Session
 from ntgate.debug.target import Unreadable
-from ntgate.layout import ntstatus
 from ntgate.layout.pe import E_LFANEW
+from ntgate.layout.status_names import name_of
 from ntgate.layout.win32_errors import win32_error_name
 
 _LONGEST_ENVIRONMENT = 0x10000
@@ -190,7 +190,7 @@ def name_error(session: Session, args: Arguments) -> Iterable[str]:
 def _error_row(code: int, *, is_status: bool = False) -> str:
     is_hresult = not is_status and code >> 16 == _HRESULT_OF_WIN32
     win32 = None if is_status else win32_error_name(code & 0xFFFF if is_hresult else code)
-    name = win32 or ntstatus.name_of(code)
+    name = win32 or name_of(code)
     if name == f"{code:08x}":
         name = "<Unable to get error code text>"
     kind = ("HRESULT" if is_hresult else "Win32") if win32 else "NTSTATUS"

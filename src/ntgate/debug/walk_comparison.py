@@ -9,7 +9,7 @@ from ntgate.debug.walk import Step, Walk
 from ntgate.debug.walk_frame import FrameField, frame_fields
 from ntgate.debug.walk_rows import SYSTEM_CALLS
 from ntgate.debug.walk_stages import Kind, argument_copy, common_tail, instructions, stage_of
-from ntgate.layout import ntstatus
+from ntgate.layout.status_names import name_of
 from ntgate.records import dataclass
 
 _NOTHING = "-"
@@ -142,7 +142,7 @@ def _back(walk: Walk) -> str:
 
 
 def _status(walk: Walk) -> str:
-    return ntstatus.name_of(walk.steps[-1].after["eax"]) if walk.end is None else walk.end.text
+    return name_of(walk.steps[-1].after["eax"]) if walk.end is None else walk.end.text
 
 
 _ROWS: tuple[tuple[str, Callable[[Walk], str]], ...] = (

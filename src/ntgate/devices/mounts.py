@@ -19,9 +19,9 @@ from ntgate.executive.io.names import check_new
 from ntgate.executive.io.source import Policy
 from ntgate.executive.io.volume import Volume
 from ntgate.executive.ob.names import upcase
+from ntgate.layout.paths import DRIVE_ROOT
 from ntgate.records import dataclass
 
-DRIVE = "C:\\"
 WORK_FOLDER, PROGRAM_FOLDER = "C:\\work", "C:\\program"
 
 
@@ -44,14 +44,14 @@ class Mount:
         if not real.is_dir():
             raise UsageError(f"can't mount {host}: it is not a folder")
         path = guest.replace("/", "\\").rstrip("\\")
-        if upcase(path[:3]) != DRIVE:
+        if upcase(path[:3]) != DRIVE_ROOT:
             raise UsageError(f"can't mount at {guest}: a place is a path such as C:\\data")
         try:
             for name in path[3:].split("\\"):
                 check_new(name)
         except NtError:
             raise UsageError(f"can't mount at {guest}: Windows does not allow that name") from None
-        return cls(real, DRIVE + path[3:], policy)
+        return cls(real, DRIVE_ROOT + path[3:], policy)
 
     @classmethod
     def parse(cls, text: str) -> Mount:
@@ -70,7 +70,7 @@ class Mount:
 
     @property
     def components(self) -> list[str]:
-        return self.guest[len(DRIVE) :].split("\\")
+        return self.guest[len(DRIVE_ROOT) :].split("\\")
 
 
 class Mounts:

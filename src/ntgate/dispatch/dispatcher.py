@@ -17,7 +17,7 @@ from ntgate.cpu.mmu import translate
 from ntgate.cpu.processor import Processor
 from ntgate.dispatch.outcome import CallbackReturn, Leave, Outcome, UserCall, Wait
 from ntgate.dispatch.service import KERNEL_ROUTINES, SERVICES, Service, routine_id
-from ntgate.dispatch.tables import ServiceNumber, service_table
+from ntgate.dispatch.tables import RETURNS_STATUS, WIN32K_BIT, ServiceNumber, service_table
 from ntgate.entry.routines import (
     CALL_USER,
     CALLBACK_RETURN,
@@ -33,15 +33,13 @@ from ntgate.layout import ntstatus
 from ntgate.layout.ke import KPCR, KPRCB
 from ntgate.layout.ps import TEB
 from ntgate.layout.win32_errors import ERROR_CALL_NOT_IMPLEMENTED
-from ntgate.memory.user import AccessViolation, UserMemory
+from ntgate.memory.user import MM_USER_PROBE_ADDRESS, AccessViolation, UserMemory
 from ntgate.records import dataclass
 
 CRITICAL_STRUCTURE_CORRUPTION = 0x109  # KPRCB.CurrentThread, the parameter, is no thread
 EAX, ECX, EDX, EBX, EBP = (
     GENERAL.index(name) for name in ("eax", "ecx", "edx", "ebx", "ebp")
 )
-WIN32K = 0x1000  # in the numbers of tables 1 and 3, whose services answer with handles and BOOLs
-RETURNS_STATUS = "NtGdiDdDDI"  # those of them that answer with an NTSTATUS
 STACK_OF_A_CALLBACK = 0xC00  # what must be left of a kernel stack for ring 3 and its next service
 Invoke = Callable[..., Outcome]  # of the caller and the dwords of the arguments
 
@@ -159,7 +157,7 @@ class Dispatcher:
     def _not_implemented(self, number: ServiceNumber) -> Invoke:
         def answer(caller: Any, *_raw: int) -> int:
             self.unimplemented(caller, number)
-            if number.number & WIN32K and not number.name.startswith(RETURNS_STATUS):
+            if number.number & WIN32K_BIT and not number.name.startswith(RETURNS_STATUS):
                 caller.memory.set_u32(
                     caller.teb + TEB.LastErrorValue.offset, ERROR_CALL_NOT_IMPLEMENTED
                 )
@@ -298,7 +296,7 @@ class Dispatcher:
 
     def _reply_flush(self) -> None:
         everything, pages = self.mm.take_stale()
-        if everything or any(page >= m.MM_USER_PROBE_ADDRESS for page in pages):
+        if everything or any(page >= MM_USER_PROBE_ADDRESS for page in pages):
             self.cpu.gate_entry.forget()
         if len(pages) == 1 and not everything:
             self._ask(FLUSH_PAGE, pages[0])

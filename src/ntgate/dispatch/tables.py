@@ -15,6 +15,9 @@ from ntgate.records import dataclass
 DATA = Path(__file__).parent / "data"
 FILES = ("xp_sp3_nt.csv", "xp_sp3_win32k.csv", "table2.csv", "table3.csv")
 NT, WIN32K, EXTRA, EXTRA_WIN32 = range(4)
+# In the numbers of tables 1 and 3, whose services answer with handles and BOOLs, but those whose
+# names begin like this with an NTSTATUS.
+WIN32K_BIT, RETURNS_STATUS = 0x1000, "NtGdiDdDDI"
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import struct
 
 from ntgate.executive.ke.clock import BOOT_SYSTEM_TIME, Clock
+from ntgate.layout.times import MILLISECOND
 
+GUID_SIZE = 16
 SEED_SIZE = 6
-RANGE = 10_000  # 100 ns units that one caller gets: a millisecond
+RANGE = MILLISECOND  # that one caller gets
 GREGORIAN = 5_748_192_000_000_000  # 100 ns units from 15 October 1582 to 1 January 1601
 MULTICAST = 0x01  # in the first byte of a node that is no network card's
 SEQUENCES = 0x4000

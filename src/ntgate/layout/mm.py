@@ -23,6 +23,7 @@ MM_GUARD_PAGE        = 0x10
 MM_DECOMMIT          = 0x10  # alone in a PTE: not committed, whatever the VAD says
 MM_NOACCESS          = 0x18
 
+IMAGE_SECTOR = 512  # bytes: the unit of places in an image's file
 MM_MAX_COMMIT = 0x7FFFF  # CommitCharge of a VAD that charges nothing
 
 # PTEs: PAE's self map, and bits of entries that are not valid.

@@ -1,12 +1,10 @@
-"""NTSTATUS values by name, unsigned, and the name of a value.
+"""NTSTATUS values by name, unsigned.
 
 Those of Windows XP and a few newer ones that user-mode code raises, from [MS-ERREF] 2.3.  The top
 two bits are the severity: 0 success, 1 information, 2 warning, 3 error.
 """
 
 from __future__ import annotations
-
-from functools import cache
 
 STATUS_SUCCESS = 0x00000000
 STATUS_WAIT_0 = 0x00000000
@@ -479,22 +477,9 @@ STATUS_WOW_ASSERTION = 0xC0009898
 DBG_NO_STATE_CHANGE = 0xC0010001
 DBG_APP_NOT_IDLE = 0xC0010002
 
+SEVERITY_ERROR = 0xC0000000  # and above
+
 
 def is_error(status: int) -> bool:
     """Whether NT_SUCCESS is false: a warning or an error."""
     return status >= 0x80000000
-
-
-@cache
-def _names() -> dict[int, str]:
-    names: dict[int, str] = {}
-    for name, value in globals().items():
-        if name.startswith(("STATUS_", "DBG_")):
-            names.setdefault(value, name)
-    return names
-
-
-def name_of(status: int) -> str:
-    """STATUS_ACCESS_VIOLATION for c0000005; the eight hex digits where there is no name."""
-    status &= 0xFFFFFFFF
-    return _names().get(status) or f"{status:08x}"

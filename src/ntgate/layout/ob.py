@@ -5,6 +5,13 @@ from __future__ import annotations
 from ntgate.layout.ke import LIST_ENTRY
 from ntgate.memory.structs import Struct, bits, embed, raw, u8, u16, u32, u64
 
+NUMBER_HASH_BUCKETS = 37
+
+# A HANDLE_TABLE_ENTRY: Object, with flags in its low bits, and GrantedAccess.
+HANDLE_TABLE_ENTRY_SIZE = 8
+HANDLE_UNLOCKED = 1                # in Object
+HANDLE_PROTECT_CLOSE = 0x0200_0000  # in GrantedAccess
+
 
 class UNICODE_STRING(Struct, size=0x08):
     Length        = u16(0x00)
@@ -107,7 +114,7 @@ class DEVICE_MAP(Struct, size=0x30):
 
 
 class OBJECT_DIRECTORY(Struct, size=0xA4):
-    HashBuckets            = raw(0x00, 37 * 4)
+    HashBuckets            = raw(0x00, NUMBER_HASH_BUCKETS * 4)
     DeviceMap              = u32(0x98)
     SessionId              = u32(0x9C)
     SymbolicLinkUsageCount = u16(0xA2)

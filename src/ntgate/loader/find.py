@@ -9,12 +9,12 @@ from pathlib import Path
 from ntgate.errors import UsageError
 from ntgate.executive.ob.names import upcase
 from ntgate.image.pe_view import exports_of
+from ntgate.layout.paths import SYSTEM32
 from ntgate.loader.builtin.images import builtin_ntdll, builtin_program, program_names
 from ntgate.loader.programs import Program, load_program
 from ntgate.loader.userland import Userland
 from ntgate.records import dataclass
 
-SYSTEM32 = "C:\\WINDOWS\\system32"
 EXECUTABLE = ".exe"
 
 

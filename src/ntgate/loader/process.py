@@ -16,13 +16,14 @@ from ntgate.executive.ps.start import (
 )
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.layout.paths import VOLUME
+from ntgate.layout.status_names import name_of
 from ntgate.loader.mapping import ImageLoader
 from ntgate.loader.programs import Program
 from ntgate.loader.system_dll import SystemDll, SystemImages
 
 # A built-in program has no file.
 _NOT_THERE = (ntstatus.STATUS_OBJECT_NAME_NOT_FOUND, ntstatus.STATUS_OBJECT_PATH_NOT_FOUND)
-VOLUME = "\\Device\\HarddiskVolume1"
 
 
 class ProgramLoader:
@@ -48,7 +49,7 @@ class ProgramLoader:
         try:
             return self._start(program, ntdll, parameters, devices)
         except NtError as error:
-            status = ntstatus.name_of(error.status)
+            status = name_of(error.status)
             raise UsageError(f"{program.name} can't be started: {status}") from None
 
     def _start(

@@ -26,6 +26,7 @@ from ntgate.executive.ps.thread import Thread
 from ntgate.executive.se.access import GenericMapping, Node, Request, access_check
 from ntgate.executive.se.privileges import SE_PRIVILEGE_USED_FOR_ACCESS
 from ntgate.executive.se.token import SecurityIdentification, Token
+from ntgate.executive.uuids import GUID_SIZE
 from ntgate.layout import ntstatus
 from ntgate.layout.access import (
     GENERIC_ALL,
@@ -44,7 +45,6 @@ LEAST_PRIVILEGE_SET = 20  # PRIVILEGE_SET with one entry
 PRIVILEGE_SET_ENTRIES, ENTRY_SIZE = 8, 12  # where its entries begin, and the size of one
 DEEPEST_LEVEL = 4  # ACCESS_MAX_LEVEL
 MOST_TYPES = 0x1000
-GUID_SIZE = 16
 
 OBJECT_TYPE_LIST = Annotated[int, Scalar("POBJECT_TYPE_LIST", kind="pointer")]
 

@@ -33,11 +33,11 @@ from ntgate.layout.access import (
     DEBUG_SET_INFORMATION,
     PROCESS_SUSPEND_RESUME,
 )
+from ntgate.layout.machine import SYSTEM_PID
 from ntgate.services.named import create_object
 from ntgate.services.ps_information import u32
 from ntgate.services.thread_create import process_of
 
-SYSTEM_PID = 4
 DEBUG_KILL_ON_CLOSE = 1
 DebugObjectKillProcessOnExitInformation = 1
 ANSWERS = (

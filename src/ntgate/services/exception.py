@@ -7,10 +7,9 @@ from ntgate.dispatch.service import service
 from ntgate.dispatch.types import BOOLEAN, PVOID
 from ntgate.entry.context import SIZE, TrapContext
 from ntgate.executive.ps import apc, exceptions
+from ntgate.executive.ps.exceptions import MAXIMUM_PARAMETERS
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
-
-MAXIMUM_PARAMETERS = 15
 
 
 @service()

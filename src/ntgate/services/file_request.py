@@ -9,7 +9,7 @@ from ntgate.dispatch.outcome import Outcome, Wait
 from ntgate.dispatch.types import IO_STATUS_BLOCK, Out, Scalar
 from ntgate.errors import NtError
 from ntgate.executive.io.open_file import OpenFile
-from ntgate.executive.io.request import ERROR, EVENT, Request
+from ntgate.executive.io.request import EVENT, Request
 from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
@@ -20,6 +20,7 @@ from ntgate.layout.io import (
     FO_SYNCHRONOUS_IO,
 )
 from ntgate.layout.ke import DISPATCHER_HEADER
+from ntgate.layout.ntstatus import SEVERITY_ERROR
 
 LARGEST_TRANSFER = 0x4000_0000  # bytes: more than the machine has memory for
 
@@ -98,7 +99,7 @@ def start(
         if result:
             caller.memory.write(buffer, result)
         result = len(result)
-    if request.status >= ERROR:
+    if request.status >= SEVERITY_ERROR:
         return request.fail()
     if flags & FO_NO_INTERMEDIATE_BUFFERING and not request.synchronous and file.positioned:
         request.finish(result, at_once=False)

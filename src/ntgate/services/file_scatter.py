@@ -24,10 +24,9 @@ from ntgate.executive.io.open_file import OpenFile
 from ntgate.executive.io.request import Request
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
-from ntgate.layout.io import FO_NO_INTERMEDIATE_BUFFERING
+from ntgate.layout.io import FO_NO_INTERMEDIATE_BUFFERING, SECTOR_SIZE
 from ntgate.services.file_request import LARGEST_TRANSFER, PIO_APC_ROUTINE, file_of, start
 
-SECTOR = 0x200
 SEGMENT_SIZE = 8  # FILE_SEGMENT_ELEMENT: a pointer of 64 bits
 Segments = Annotated[int, Scalar("PFILE_SEGMENT_ELEMENT", kind="pointer")]
 
@@ -40,7 +39,7 @@ def _pages(
     if file.synchronous or not flags & FO_NO_INTERMEDIATE_BUFFERING or not file.positioned:
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     place = offset.read() if offset else -1
-    if place < 0 or place % SECTOR or length % SECTOR:
+    if place < 0 or place % SECTOR_SIZE or length % SECTOR_SIZE:
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
     if length > LARGEST_TRANSFER:
         raise NtError(ntstatus.STATUS_INSUFFICIENT_RESOURCES)

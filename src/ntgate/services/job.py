@@ -42,7 +42,7 @@ from ntgate.layout.ps import EJOB
 from ntgate.layout.win32_errors import ERROR_NOT_ENOUGH_QUOTA
 from ntgate.services.capture import object_attributes
 from ntgate.services.named import open_object
-from ntgate.services.ps_information import given, given_u32
+from ntgate.services.ps_information import IO_COUNTERS, IO_COUNTERS_SIZE, given, given_u32
 from ntgate.services.thread_create import process_of
 
 (
@@ -54,7 +54,6 @@ from ntgate.services.thread_create import process_of
 ) = range(1, 10)  # fmt: skip
 BASIC_LIMIT = struct.Struct("<2Q7I4x")
 EXTENDED_TAIL = struct.Struct("<4I")
-IO_COUNTERS, IO_COUNTERS_SIZE = 0x1B8, 0x30  # in an EPROCESS
 UI_RESTRICTIONS = 0xFF
 MOST_SCHEDULING_CLASS = 9
 # Wine's kernel32 passes CreateProcess's flags on, XP's turns them into the classes first.

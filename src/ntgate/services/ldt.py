@@ -56,7 +56,7 @@ def set_information(caller: Thread, handle: int, address: int, length: int) -> i
     """ProcessLdtInformation: descriptors for a part of the table, which grows."""
     start, count = _part(caller, address, length)
     process = process_of(caller, handle, PROCESS_SET_INFORMATION | PROCESS_VM_WRITE)
-    if start + count > ldt.LARGEST:
+    if start + count > ldt.LARGEST_LDT:
         return ntstatus.STATUS_INVALID_LDT_SIZE
     descriptors = caller.memory.read(address + HEADER, count)
     for at in range(0, count, ldt.ENTRY):

@@ -42,14 +42,17 @@ from ntgate.layout.ps import EJOB
 from ntgate.services import ps_attributes as ps
 from ntgate.services.capture import object_attributes
 from ntgate.services.port import port_of
-from ntgate.services.thread_create import process_of, thread_handle
+from ntgate.services.thread_create import (
+    THREAD_CREATE_FLAGS_CREATE_SUSPENDED,
+    THREAD_CREATE_FLAGS_HIDE_FROM_DEBUGGER,
+    process_of,
+    thread_handle,
+)
 
 PROCESS_CREATE_FLAGS_BREAKAWAY       = 0x001
 PROCESS_CREATE_FLAGS_NO_DEBUG_INHERIT = 0x002
 PROCESS_CREATE_FLAGS_INHERIT_HANDLES = 0x004
 PROCESS_CREATE_FLAGS_SUSPENDED       = 0x200
-THREAD_CREATE_FLAGS_CREATE_SUSPENDED = 0x001
-THREAD_CREATE_FLAGS_HIDE_FROM_DEBUGGER = 0x004
 CREATE_INFO_SIZE = 0x48
 
 

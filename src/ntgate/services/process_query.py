@@ -27,7 +27,7 @@ from ntgate.layout.access import MAXIMUM_ALLOWED, PROCESS_QUERY_INFORMATION
 from ntgate.layout.mm import EPROCESS_VM
 from ntgate.layout.ob import DEVICE_MAP, HANDLE_TABLE
 from ntgate.services import ldt
-from ntgate.services.ps_information import answer, answer_string
+from ntgate.services.ps_information import IO_COUNTERS, IO_COUNTERS_SIZE, answer, answer_string
 from ntgate.services.thread_create import process_of
 
 (
@@ -44,7 +44,7 @@ ProcessCookie, ProcessImageInformation, ProcessImageFileNameWin32 = 36, 37, 43
 QUOTA_LIMITS = struct.Struct("<6Iq")
 VM_COUNTERS = struct.Struct("<11I")
 VM_COUNTERS_EX = 0x30
-QUOTA_USAGE, IO_COUNTERS, IO_COUNTERS_SIZE = 0x90, 0x1B8, 0x30  # in an EPROCESS
+QUOTA_USAGE = 0x90  # in an EPROCESS
 UNLIMITED = 0xFFFFFFFF
 MEM_EXECUTE_OPTION_ENABLE = 2
 # EPROCESS has this bit of SetErrorMode the other way round: XP's kernel32 turns it before it

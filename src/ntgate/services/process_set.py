@@ -29,7 +29,14 @@ from ntgate.layout.mm import EPROCESS_VM, MEM_RESERVE, PAGE_READWRITE
 from ntgate.services import ldt
 from ntgate.services import process_query as query
 from ntgate.services.port import port_of
-from ntgate.services.ps_information import demand, given, u32
+from ntgate.services.ps_information import (
+    HIGHEST_PAGE_PRIORITY,
+    POWER_THROTTLING,
+    THE_PROCESSOR,
+    demand,
+    given,
+    u32,
+)
 from ntgate.services.thread_create import process_of
 
 ProcessExceptionPort, ProcessAccessToken, ProcessUserModeIOPL = 8, 9, 16
@@ -40,10 +47,7 @@ ProcessWineMakeProcessSystem = 1000
 REALTIME_CLASS, LOWEST_REALTIME, HIGHEST_PRIORITY = 4, 16, 31
 DISABLE, ENABLE, PERMANENT = 1, 2, 8  # MEM_EXECUTE_OPTION_*
 EXECUTE_OPTIONS = 0x3F
-HIGHEST_PAGE_PRIORITY = 5
 STACK_ALLOCATION, STACK_ALLOCATION_EX = 0x0C, 0x1C
-POWER_THROTTLING = 0x0C
-THE_PROCESSOR = 1  # an affinity mask
 Given = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("Length")]
 Change = Callable[[Thread, Process, bytes], None]
 

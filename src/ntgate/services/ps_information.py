@@ -11,6 +11,11 @@ from ntgate.errors import NtError
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 
+THE_PROCESSOR = 1  # an affinity mask
+HIGHEST_PAGE_PRIORITY = 5
+POWER_THROTTLING = 0x0C  # bytes of POWER_THROTTLING_PROCESS_STATE and of the thread's
+IO_COUNTERS, IO_COUNTERS_SIZE = 0x1B8, 0x30  # in an EPROCESS
+
 
 def answer(
     caller: Thread, data: bytes, address: int, length: int, returned: OutOpt[ULONG]

@@ -9,7 +9,7 @@ from ntgate.executive.ob.attributes import OBJ_INHERIT, OBJ_PROTECT_CLOSE
 from ntgate.executive.ps.modules import LoadedModule
 
 MODULE_NAME = 256
-PROTECT_FROM_CLOSE, INHERIT = 0x01, 0x02  # flags of a record
+RECORD_PROTECT_FROM_CLOSE, RECORD_INHERIT = 0x01, 0x02
 
 
 def module_information(executive: Executive) -> bytes:
@@ -64,6 +64,6 @@ def handle_information_ex(executive: Executive) -> bytes:
 
 
 def _flags(attributes: int) -> int:
-    return (PROTECT_FROM_CLOSE if attributes & OBJ_PROTECT_CLOSE else 0) | (
-        INHERIT if attributes & OBJ_INHERIT else 0
+    return (RECORD_PROTECT_FROM_CLOSE if attributes & OBJ_PROTECT_CLOSE else 0) | (
+        RECORD_INHERIT if attributes & OBJ_INHERIT else 0
     )

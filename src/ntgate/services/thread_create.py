@@ -21,6 +21,7 @@ from ntgate.dispatch.types import (
 )
 from ntgate.entry.context import SIZE
 from ntgate.errors import NtError
+from ntgate.executive.mm.allocate import MOST_ZERO_BITS
 from ntgate.executive.ob import ObjectAttributes
 from ntgate.executive.ob import attributes as a
 from ntgate.executive.ps.thread import Process, Thread
@@ -44,7 +45,6 @@ from ntgate.services.ps_attributes import (
 
 THREAD_CREATE_FLAGS_CREATE_SUSPENDED = 0x01
 THREAD_CREATE_FLAGS_HIDE_FROM_DEBUGGER = 0x04
-MOST_ZERO_BITS = 21
 INITIAL_TEB_SIZE = 0x14
 
 

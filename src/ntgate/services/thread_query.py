@@ -16,12 +16,14 @@ from ntgate.dispatch.types import (
     Scalar,
     SizedBy,
 )
+from ntgate.entry.context import IN_LDT
 from ntgate.executive.ps import ldt
 from ntgate.executive.ps.suspend import base_increment
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.layout.access import THREAD_QUERY_INFORMATION
+from ntgate.layout.ob import UNICODE_STRING
 from ntgate.services.ps_information import answer
 from ntgate.services.thread_create import thread_of
 
@@ -38,8 +40,6 @@ ThreadSuspendCount, ThreadNameInformation = 35, 38
 
 GDT_SELECTORS = 0x68  # bytes of the table that ring 3 may ask about
 DESCRIPTOR = 8
-IN_LDT = 1 << 2  # of a selector
-UNICODE_STRING = 8
 Answer = Annotated[
     int, Scalar("PVOID", kind="pointer"), SizedBy("ThreadInformationLength", "out")
 ]
@@ -135,10 +135,10 @@ def _name(
 ) -> int:
     """A UNICODE_STRING with its text behind it, without a NUL."""
     text = thread.name.encode("utf-16-le", "surrogatepass")
-    returned.write(UNICODE_STRING + len(text))
-    if length < UNICODE_STRING + len(text):
+    returned.write(UNICODE_STRING.SIZE + len(text))
+    if length < UNICODE_STRING.SIZE + len(text):
         return ntstatus.STATUS_BUFFER_TOO_SMALL
-    header = struct.pack("<HHI", len(text), len(text), address + UNICODE_STRING)
+    header = struct.pack("<HHI", len(text), len(text), address + UNICODE_STRING.SIZE)
     caller.memory.write(address, header + text)
     return ntstatus.STATUS_SUCCESS
 

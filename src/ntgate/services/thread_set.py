@@ -20,17 +20,22 @@ from ntgate.executive.ps.thread import Thread
 from ntgate.executive.se import privileges as p
 from ntgate.layout import ntstatus
 from ntgate.layout.access import THREAD_SET_INFORMATION, THREAD_SET_THREAD_TOKEN, TOKEN_IMPERSONATE
+from ntgate.layout.ob import UNICODE_STRING
 from ntgate.memory.user import AccessViolation
 from ntgate.services import thread_query as query
-from ntgate.services.ps_information import demand, given, u32
+from ntgate.services.ps_information import (
+    HIGHEST_PAGE_PRIORITY,
+    POWER_THROTTLING,
+    demand,
+    given,
+    u32,
+)
 from ntgate.services.thread_create import thread_of
 
 ThreadPowerThrottlingState = 49
 MAXIMUM_PROCESSORS = 32
-THE_PROCESSOR = 1  # an affinity mask
 MOST_BASE_INCREMENT = 2
-HIGHEST_PAGE_PRIORITY = 5
-GROUP_AFFINITY, POWER_THROTTLING, UNICODE_STRING = 0x0C, 0x0C, 8
+GROUP_AFFINITY = 0x0C
 TLS_ARRAY = 0x24  # in a KTHREAD
 TLS_SLOTS, TLS_SLOT_COUNT = 0xE10, 64  # in a TEB
 TLS_EXPANSION_SLOTS, TLS_EXPANSION_COUNT = 0xF94, 1024
@@ -188,7 +193,7 @@ CHANGES: dict[int, tuple[int, Change]] = {
     query.ThreadBreakOnTermination: (4, _break_on_termination),
     query.ThreadPagePriority: (4, _page_priority),
     query.ThreadGroupInformation: (GROUP_AFFINITY, _group),
-    query.ThreadNameInformation: (UNICODE_STRING, _name),
+    query.ThreadNameInformation: (UNICODE_STRING.SIZE, _name),
     ThreadPowerThrottlingState: (POWER_THROTTLING, _power_throttling),
 }
 # Of a thread that has ended these can still be set, to no effect.

@@ -21,9 +21,9 @@ from ntgate.layout.win32_errors import (
     ERROR_INVALID_HANDLE,
     ERROR_INVALID_PARAMETER,
 )
+from ntgate.services.user_call import DPI_UNAWARE
 
 WIDTH, HEIGHT, DPI = 1024, 768, 96
-DPI_UNAWARE = 0x6010  # awareness 0, at 96 dots per inch
 
 FALSE, TRUE = 0, 1
 

@@ -14,7 +14,7 @@ from ntgate.layout.ps import TEB
 # Indexes of the KernelCallbackTable of Wine 8.0's user32.
 CALL_WINDOW_PROCEDURE, INIT_BUILTIN_CLASSES = 3, 12
 WMCHAR_MAP_SENDMESSAGE, WMCHAR_MAP_DISPATCHMESSAGE, WMCHAR_MAP_CALLWINDOWPROC = 1, 4, 5
-DPI_UNAWARE = 0x6010
+DPI_UNAWARE = 0x6010  # awareness 0, at 96 dots per inch
 PARAMS = struct.Struct("<13I")  # win_proc_params
 
 Went = Callable[[Thread, int, Any], Outcome]  # of the procedure's result and the state

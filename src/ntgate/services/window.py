@@ -8,6 +8,7 @@ from typing import Any
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PVOID, ULONG
+from ntgate.executive.atoms import LONGEST_NAME
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.windows import Window
 from ntgate.layout.user import (
@@ -34,7 +35,7 @@ from ntgate.services.user import FALSE, INT, TRUE
 from ntgate.services.user_call import call_procedure, fail, read_name, with_builtin_classes
 
 HWND_MESSAGE = 0xFFFFFFFD
-MOST_DOTS, MOST_WINDOWS, LONGEST_NAME = 0x7FFF, 10000, 255
+MOST_DOTS, MOST_WINDOWS = 0x7FFF, 10000
 CW_USEDEFAULT = -0x80000000
 FAILED = 0xFFFFFFFF
 

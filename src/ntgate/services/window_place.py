@@ -14,9 +14,9 @@ from ntgate.layout.user import WM_ACTIVATE, WM_KILLFOCUS, WM_MOVE, WM_SETFOCUS, 
 from ntgate.layout.win32_errors import ERROR_INVALID_WINDOW_HANDLE
 from ntgate.services.user import FALSE, INT, TRUE
 from ntgate.services.user_call import call_procedure, fail
+from ntgate.services.window import MOST_DOTS
 
 SWP_NOSIZE, SWP_NOMOVE, SWP_SHOWWINDOW, SWP_HIDEWINDOW = 1, 2, 0x40, 0x80
-MOST_DOTS = 0x7FFF
 GUITHREADINFO_SIZE = 48
 GA_PARENT, GA_ROOT, GA_ROOTOWNER = 1, 2, 3
 WA_ACTIVE = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from string import ascii_uppercase
 from typing import Any
 
 from ntgate.cpu.mmu import PageFault
@@ -11,7 +12,6 @@ from ntgate.layout.mm import CONTROL_AREA, SECTION_OBJECT, SEGMENT
 from ntgate.layout.ps import EPROCESS, ETHREAD
 
 DRIVES = "\\GLOBAL??"
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class HandleNames:
@@ -68,7 +68,7 @@ class HandleNames:
     def _drives(self) -> list[tuple[str, str, str]]:
         """Device, the same as a folder, and letter, of each drive that is there at first."""
         objects, drives = self._objects, []
-        for letter in LETTERS:
+        for letter in ascii_uppercase:
             try:
                 body, _ = objects.lookup(f"{DRIVES}\\{letter}:", kind=objects.types["SymbolicLink"])
             except NtError:

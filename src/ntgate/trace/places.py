@@ -6,15 +6,15 @@ import json
 from bisect import bisect_right, insort
 from collections.abc import Callable
 
+from ntgate.dispatch.tables import WIN32K_BIT
 from ntgate.trace.modules import Module
 from ntgate.trace.peek import Peek, Unreadable
+from ntgate.trace.values import MOST_KEPT
 
 # Where a stub's gate instruction is, from ntdll's base: KiFastSystemCall, KiIntSystemCall.
 STUB_GATES = (0xE4F2, 0xE504)
 SYSTEM_DLL = "ntdll.dll"
-WIN32K = 0x1000  # in the numbers of the services that these DLLs have stubs of
 WIN32K_DLLS = ("win32u.dll", "user32.dll", "gdi32.dll", "imm32.dll")
-MOST_KEPT = 10_000  # names of addresses
 LONGEST_CALL, CALL_REL32, GROUP_5, CALL_IN_GROUP_5 = 7, 0xE8, 0xFF, 2
 
 
@@ -135,7 +135,7 @@ class ProcessPlaces:
     def _through(self, at: int, returns_to: int, caller: int, number: int) -> tuple[int, str]:
         """Who called ntdll's gate, and what was in between that is no stub of the service."""
         module = self.module_at(returns_to)
-        allowed = [SYSTEM_DLL, *(WIN32K_DLLS if number & WIN32K else ())]
+        allowed = [SYSTEM_DLL, *(WIN32K_DLLS if number & WIN32K_BIT else ())]
         if module is None or module not in [self._stub_modules.get(name) for name in allowed]:
             stub = module.stub_before(returns_to) if module is not None else None
             if stub is None:

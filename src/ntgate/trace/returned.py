@@ -6,14 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ntgate.dispatch.named_types import named_types
-from ntgate.dispatch.tables import ServiceNumber
+from ntgate.dispatch.tables import RETURNS_STATUS, WIN32K_BIT, ServiceNumber
 from ntgate.layout.ntstatus import is_error
 from ntgate.records import dataclass
 from ntgate.trace.scalars import hexadecimal, scalar_type, status
 from ntgate.trace.values import Word, show
-
-WIN32K = 0x1000  # in the numbers of tables 1 and 3
-MOST_KEPT = 10_000
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ def returned(number: ServiceNumber) -> Returned:
     """By the rows of dispatch/data/win32k.txt; by its table where it has none."""
     name = named_types().returns.get(number.name)
     if name is None:
-        if not number.number & WIN32K or number.name.startswith("NtGdiDdDDI"):
+        if not number.number & WIN32K_BIT or number.name.startswith(RETURNS_STATUS):
             return NTSTATUS
         return Returned("UNKNOWN", hexadecimal, _never)
     return returned_type(name)

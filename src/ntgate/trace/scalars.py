@@ -8,10 +8,11 @@ from functools import cache
 from typing import Any
 
 from ntgate.dispatch.named_types import Named, named_types
-from ntgate.layout.ntstatus import name_of
+from ntgate.layout.ntstatus import SEVERITY_ERROR
+from ntgate.layout.status_names import name_of
 from ntgate.layout.times import MILLISECOND, SECOND
 from ntgate.records import dataclass
-from ntgate.trace.values import Word
+from ntgate.trace.values import MOST_KEPT, Word
 
 Show = Callable[[int], Any]
 
@@ -22,8 +23,6 @@ PSEUDO_HANDLES = {
     0xFFFFFFFB: "NtCurrentThreadToken",
     0xFFFFFFFA: "NtCurrentThreadEffectiveToken",
 }
-NO_SUCCESS = 0xC0000000  # the severity of an NTSTATUS
-MOST_KEPT = 10_000
 INFINITE = -(1 << 63)
 FIRST_YEAR = datetime(1601, 1, 1)
 
@@ -106,7 +105,7 @@ def status(value: int) -> Word:
 
 def exit_status(value: int) -> Any:
     """What a process or a thread ends with: an exit code, or an NTSTATUS that is no success."""
-    return status(value) if value & NO_SUCCESS else value
+    return status(value) if value & SEVERITY_ERROR else value
 
 
 def _is_hex(text: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from ntgate.cpu.mmu import PageFault
 from ntgate.dispatch.outcome import Outcome, Wait
 from ntgate.dispatch.service import SERVICES
-from ntgate.dispatch.tables import ServiceNumber
+from ntgate.dispatch.tables import WIN32K_BIT, ServiceNumber
 from ntgate.layout import machine as m
 from ntgate.layout.ke import KTHREAD, KTRAP_FRAME, KUSER_SHARED_DATA
 from ntgate.layout.ntstatus import (
@@ -28,7 +28,7 @@ from ntgate.trace.peek import Peek, Unreadable
 from ntgate.trace.places import IN_KERNEL, Places, Site
 from ntgate.trace.plans import Plan, Planner
 from ntgate.trace.record import CallRecord
-from ntgate.trace.returned import NTSTATUS, WIN32K
+from ntgate.trace.returned import NTSTATUS
 from ntgate.trace.scalars import hexadecimal, status
 from ntgate.trace.unwind import unwind
 
@@ -230,7 +230,7 @@ class Tracer:
             if answer is not None and not record.injected:
                 if self.with_arguments:
                     self._decode_outputs(thread, record, answer)
-                if answer == 0 and record.number & WIN32K:
+                if answer == 0 and record.number & WIN32K_BIT:
                     self._look_at_error(thread, record)
             self._write(record)
         if self._queue:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-MOST_KEPT = 10_000  # texts of a Memo
+MOST_KEPT = 10_000  # entries of one of the tracer's caches
 MOST_SHOWN = 4  # elements of a list in the short text form
 
 _ESCAPES = {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x22: '\\"', 0x5C: "\\\\", 0: "\\0"}

@@ -71,7 +71,6 @@ SCROLL_DATA = struct.Struct("<4h2h4h2H")
 REGION = struct.Struct("<4h")
 TITLE_SIZE = 8  # of the answer with an empty title: its length, room for a character, padding
 CONTROL_EVENT = struct.Struct("<iI")  # the event and the group of processes
-CTRL_C_EVENT, CTRL_BREAK_EVENT = 0, 1
 
 # An INPUT_RECORD: its type, and of a key whether it is down, count, key, scan code, character
 # and control keys.

@@ -40,6 +40,7 @@ from ntgate.executive.ps.environment import ProcessParameters
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus as s
 from ntgate.layout.io import FILE_OBJECT
+from ntgate.layout.machine import SYSTEM_PID
 from ntgate.layout.pe import IMAGE_SUBSYSTEM_WINDOWS_GUI
 from ntgate.layout.ps import PEB
 from ntgate.layout.times import SECOND
@@ -53,7 +54,6 @@ LINKS = {
     "\\??\\CONIN$": "\\Device\\ConDrv\\CurrentIn",
     "\\??\\CONOUT$": "\\Device\\ConDrv\\CurrentOut",
 }
-SYSTEM_PID = 4
 NS_OF_100NS = 100
 NO_HANDLE, FIRST_PSEUDO_HANDLE = 0, 0x80000000
 CONSOLE_HANDLE_ALLOC_NO_WINDOW = 0xFFFFFFFE  # Wine's, of CREATE_NO_WINDOW

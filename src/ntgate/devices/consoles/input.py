@@ -12,6 +12,7 @@ from ntgate.devices.consoles.cells import joined, units
 from ntgate.devices.consoles.line_editor import LineEditor
 from ntgate.devices.consoles.output_control import need
 from ntgate.errors import NtError
+from ntgate.executive.ps.control_event import CTRL_C_EVENT
 from ntgate.layout import ntstatus as s
 from ntgate.records import dataclass
 
@@ -71,7 +72,7 @@ class ConsoleInput:
         for record in records:
             if self.mode & c.ENABLE_PROCESSED_INPUT and _is_ctrl_c(record):
                 if _is_down(record):
-                    self._console.send(c.CTRL_C_EVENT, 0)
+                    self._console.send(CTRL_C_EVENT, 0)
                 continue
             if len(records) == 1 and self.records and _same_move(self.records[-1], record):
                 self.records.pop()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ntgate.devices.consoles.cells import GREY_ON_BLACK
 from ntgate.devices.consoles.display import Display
 from ntgate.errors import NtError
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ntgate.devices.consoles.cells import Rect, ScreenBuffer
 
 DEFAULT_SIZE = (80, 25)
-GREY_ON_BLACK = 0x07
 BRIGHT = 60
 BLUE, GREEN, RED, INTENSITY = 1, 2, 4, 8
 

@@ -24,6 +24,7 @@ from ntgate.devices.network.transmit import transmit
 from ntgate.errors import NtError
 from ntgate.layout import ntstatus as s
 from ntgate.layout.access import EVENT_MODIFY_STATE
+from ntgate.layout.times import SECOND
 
 if TYPE_CHECKING:
     from ntgate.executive.io.request import Request
@@ -48,7 +49,6 @@ _BIND_LATER = (
     s.STATUS_INVALID_ADDRESS_COMPONENT, s.STATUS_SHARING_VIOLATION, s.STATUS_ACCESS_DENIED
 )  # fmt: skip
 NEVER_CONNECTED = 0xFFFFFFFF
-SECOND = 10_000_000  # 100 ns units
 INTERFACE_INFO = struct.Struct("<I24s24s24s")  # flags, address, broadcast, mask
 IFF_UP, IFF_LOOPBACK, IFF_MULTICAST = 0x01, 0x04, 0x10
 LOOPBACK_MASK = b"\xff\0\0\0"

@@ -14,6 +14,7 @@ from ntgate.devices.network.socket import Socket
 from ntgate.devices.network.stream import StreamEnd
 from ntgate.devices.network.transfer import Wanted, receive, send
 from ntgate.executive.io import constants as c
+from ntgate.executive.io.constants import FILE_DEVICE_NAMED_PIPE
 from ntgate.executive.io.manager import Device, IoManager
 from ntgate.executive.io.open_file import Create, OpenFile
 from ntgate.executive.ob.attributes import OBJ_INHERIT
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Process
 
 NAME = "\\Device\\Afd"
-FILE_DEVICE_NAMED_PIPE = 0x11  # what sockets say that they are
 
 
 class Network:

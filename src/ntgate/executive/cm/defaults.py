@@ -14,12 +14,13 @@ from ntgate.executive.cm.node import utf16
 from ntgate.executive.cm.reg_import import RegFiles
 from ntgate.executive.cm.tree import KeyTree
 from ntgate.layout.cm import REG_SZ
+from ntgate.layout.paths import VOLUME
 from ntgate.records import dataclass
 
 DEFAULT_REG = Path(__file__).with_name("default.reg")
 HARDWARE_REG = Path(__file__).with_name("hardware.reg")
-CONFIG = r"\Device\HarddiskVolume1\WINDOWS\system32\config"
-PROFILE = r"\Device\HarddiskVolume1\Documents and Settings\Administrator"
+CONFIG = VOLUME + r"\WINDOWS\system32\config"
+PROFILE = VOLUME + r"\Documents and Settings\Administrator"
 USER_DATA = PROFILE + r"\Local Settings\Application Data\Microsoft\Windows\UsrClass.dat"
 
 

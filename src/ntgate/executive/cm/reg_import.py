@@ -11,6 +11,7 @@ from ntgate.executive.cm.tree import SEPARATOR, KeyTree
 from ntgate.executive.ob.names import split, upcase
 from ntgate.layout import ntstatus
 from ntgate.layout.cm import REG_LINK
+from ntgate.layout.status_names import name_of
 
 SHORT_NAMES = {
     "HKLM": "HKEY_LOCAL_MACHINE",
@@ -56,7 +57,7 @@ class RegFiles:
             except UsageError as error:
                 raise UsageError(f"line {key.line}: {error}") from None
             except NtError as error:
-                status = ntstatus.name_of(error.status)
+                status = name_of(error.status)
                 raise UsageError(f"line {key.line}: {key.path}: {status}") from None
 
     def write(self, path: str) -> str:
@@ -64,7 +65,7 @@ class RegFiles:
         try:
             node = self._tree.find(self.nt_path(path))
         except NtError as error:
-            raise UsageError(f"{path}: {ntstatus.name_of(error.status)}") from None
+            raise UsageError(f"{path}: {name_of(error.status)}") from None
         return reg_text.dump(self._sections(node, path.rstrip(SEPARATOR)))
 
     def _apply(self, key: reg_text.RegKey) -> None:

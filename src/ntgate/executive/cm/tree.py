@@ -12,11 +12,11 @@ from ntgate.errors import NtError
 from ntgate.executive.cm.node import LINK_VALUE, Hive, KeyNode, Value, utf16, utf16_size
 from ntgate.executive.cm.security import default_descriptor
 from ntgate.executive.ob.names import upcase
+from ntgate.executive.ob.namespace import MOST_LINKS
 from ntgate.layout import ntstatus
 from ntgate.layout.cm import REG_LINK
 
 ROOT_NAME = "REGISTRY"
-MOST_LINKS = 32  # on one way: more is a circle
 LARGEST_KEY_NAME = 512  # bytes
 LARGEST_VALUE_NAME = 32767  # bytes
 DEEPEST = 512  # levels

@@ -11,6 +11,15 @@ from ntgate.executive.io import constants as c
 from ntgate.executive.io import information_class as i
 from ntgate.executive.io.manager import Device, IoManager
 from ntgate.executive.io.open_file import Create, OpenFile
+from ntgate.executive.io.pipe import (
+    BYTE_STREAM,
+    COMPLETE_OPERATION,
+    CONNECTED,
+    FSCTL_PIPE_PEEK,
+    FULL_DUPLEX,
+    QUEUE_OPERATION,
+    SERVER,
+)
 from ntgate.executive.io.request import Request
 from ntgate.layout import ntstatus as s
 from ntgate.layout.io import FILE_OBJECT
@@ -18,10 +27,6 @@ from ntgate.layout.io import FILE_OBJECT
 if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Process
 
-BYTE_STREAM = 0
-QUEUE_OPERATION, COMPLETE_OPERATION = 0, 1
-FILE_PIPE_FULL_DUPLEX, FILE_PIPE_CONNECTED_STATE, FILE_PIPE_SERVER_END = 2, 3, 1
-FSCTL_PIPE_PEEK = 0x11400C
 PEEK_HEADER = struct.Struct("<4I")  # FILE_PIPE_PEEK_BUFFER up to its data
 PIPE_QUOTA = 0x1000
 
@@ -104,7 +109,7 @@ class StreamFile(OpenFile):
         found = self.stream.peek()
         if found is None:
             raise NtError(s.STATUS_PIPE_BROKEN)
-        header = PEEK_HEADER.pack(FILE_PIPE_CONNECTED_STATE, len(found), 0, 0)
+        header = PEEK_HEADER.pack(CONNECTED, len(found), 0, 0)
         return header + found[: room - PEEK_HEADER.size]
 
     def query(self, information_class: int) -> bytes:
@@ -114,8 +119,8 @@ class StreamFile(OpenFile):
             return struct.pack("<2I", BYTE_STREAM, self._completion_mode)
         if information_class == i.FilePipeLocalInformation:
             return struct.pack(
-                "<10I", 0, FILE_PIPE_FULL_DUPLEX, 1, 1, PIPE_QUOTA, 0, PIPE_QUOTA, PIPE_QUOTA,
-                FILE_PIPE_CONNECTED_STATE, FILE_PIPE_SERVER_END,
+                "<10I", 0, FULL_DUPLEX, 1, 1, PIPE_QUOTA, 0, PIPE_QUOTA, PIPE_QUOTA,
+                CONNECTED, SERVER,
             )  # fmt: skip
         raise NtError(s.STATUS_INVALID_PARAMETER)
 

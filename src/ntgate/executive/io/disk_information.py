@@ -13,12 +13,12 @@ from ntgate.executive.io.content import CLUSTER
 from ntgate.executive.io.stream import Stream
 from ntgate.executive.io.tree import Entry, Node
 from ntgate.layout import ntstatus as s
+from ntgate.layout.io import SECTOR_SIZE
 
 if TYPE_CHECKING:
     from ntgate.executive.io.disk_file import DiskFile
     from ntgate.executive.io.volume import Volume
 
-SECTOR = 512
 STREAM_RECORD = struct.Struct("<2I2Q")
 DIRECTORY_RECORD = struct.Struct("<2I6Q2I")  # FILE_DIRECTORY_INFORMATION up to the name
 
@@ -227,10 +227,10 @@ def query_volume(volume: Volume, information_class: int) -> bytes:
         label = text(volume.label)
         return struct.pack("<I", len(label)) + label
     if information_class == i.FileFsSizeInformation:
-        return struct.pack("<2Q2I", space.total, space.free, CLUSTER // SECTOR, SECTOR)
+        return struct.pack("<2Q2I", space.total, space.free, CLUSTER // SECTOR_SIZE, SECTOR_SIZE)
     if information_class == i.FileFsFullSizeInformation:
         return struct.pack(
-            "<3Q2I", space.total, space.free, space.free, CLUSTER // SECTOR, SECTOR
+            "<3Q2I", space.total, space.free, space.free, CLUSTER // SECTOR_SIZE, SECTOR_SIZE
         )
     if information_class == i.FileFsAttributeInformation:
         name = text("NTFS")

@@ -11,11 +11,11 @@ from __future__ import annotations
 import struct
 
 from ntgate.errors import NtError
+from ntgate.executive.uuids import GUID_SIZE
 from ntgate.layout import ntstatus as s
 from ntgate.records import dataclass
 
 HEADER = struct.Struct("<I2H")  # ReparseTag, ReparseDataLength, Reserved
-GUID_SIZE = 16  # behind the header, for tags that are not Microsoft's
 LARGEST = 0x4000  # bytes of a whole buffer
 IO_REPARSE_TAG_MOUNT_POINT = 0xA000_0003
 IO_REPARSE_TAG_SYMLINK     = 0xA000_000C

@@ -20,7 +20,7 @@ from ntgate.layout.io import (
     IO_TYPE_IRP,
     IRP,
 )
-from ntgate.layout.ntstatus import STATUS_CANCELLED, STATUS_PENDING
+from ntgate.layout.ntstatus import SEVERITY_ERROR, STATUS_CANCELLED, STATUS_PENDING
 from ntgate.memory.user import AccessViolation
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ntgate.executive.io.open_file import OpenFile
     from ntgate.executive.ps.thread import Thread
 
-ERROR = 0xC0000000  # the severity of an NTSTATUS
 TAG = b"Irp "
 STACK_LOCATION_SIZE = 0x24
 EVENT = FILE_OBJECT.Event.offset
@@ -114,7 +113,7 @@ class Request:
         ended = bool(self.thread.ethread.Terminated)
         if self.synchronous and not ended:
             io.finished[self.serial] = status
-        if self.synchronous and status >= ERROR:
+        if self.synchronous and status >= SEVERITY_ERROR:
             io.executive.waits.set_event(self.file.object.address + EVENT)
         elif ended:
             self._post(information)

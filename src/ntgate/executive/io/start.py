@@ -24,12 +24,11 @@ from ntgate.layout.io import (
     VPB,
     VPB_MOUNTED,
 )
+from ntgate.layout.paths import DRIVE, VOLUME
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
 
-DRIVE = "C:"
-VOLUME = "\\Device\\HarddiskVolume1"
 PIPES = "\\Device\\NamedPipe"
 MAILSLOTS = "\\Device\\Mailslot"
 VOLUME_CLUSTERS = 0x40000  # 1 GB, of which only what is written takes memory of the host

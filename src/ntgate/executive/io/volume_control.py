@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
 from ntgate.executive.io.content import CLUSTER
-from ntgate.executive.io.disk_information import SECTOR, text
+from ntgate.executive.io.disk_information import text
 from ntgate.executive.io.tree import Entry
 from ntgate.layout import ntstatus as s
+from ntgate.layout.io import SECTOR_SIZE
 
 if TYPE_CHECKING:
     from ntgate.executive.io.volume import Volume
@@ -77,8 +78,8 @@ def _volume_data(volume: Volume) -> bytes:
     """There is no master file table, and nothing is reserved for it."""
     space = volume.tree.space
     return VOLUME_DATA.pack(
-        volume.serial, space.total * (CLUSTER // SECTOR), space.total, space.free, 0,
-        SECTOR, CLUSTER, FILE_RECORD, 0, 0, 0, 0, 0, 0,
+        volume.serial, space.total * (CLUSTER // SECTOR_SIZE), space.total, space.free, 0,
+        SECTOR_SIZE, CLUSTER, FILE_RECORD, 0, 0, 0, 0, 0, 0,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from ntgate.executive.io.content import CLUSTER
 from ntgate.executive.io.open_file import OpenFile
 from ntgate.executive.io.request import Request
 from ntgate.layout import ntstatus as s
-from ntgate.layout.io import FILE_OBJECT
+from ntgate.layout.io import FILE_OBJECT, SECTOR_SIZE
 
 if TYPE_CHECKING:
     from ntgate.executive.io.volume import Volume
@@ -55,14 +55,14 @@ class VolumeFile(OpenFile):
     def device_control(
         self, request: Request, code: int, data: bytes, room: int
     ) -> bytes | None:
-        sectors = self.volume.tree.space.total * CLUSTER // disk_information.SECTOR
+        sectors = self.volume.tree.space.total * CLUSTER // SECTOR_SIZE
         if code == IOCTL_DISK_GET_LENGTH_INFO:
-            answer = struct.pack("<Q", sectors * disk_information.SECTOR)
+            answer = struct.pack("<Q", sectors * SECTOR_SIZE)
         elif code == IOCTL_DISK_GET_DRIVE_GEOMETRY:
             cylinders = sectors // (TRACKS_PER_CYLINDER * SECTORS_PER_TRACK)
             answer = struct.pack(
                 "<Q4I", cylinders, FIXED_MEDIA, TRACKS_PER_CYLINDER, SECTORS_PER_TRACK,
-                disk_information.SECTOR,
+                SECTOR_SIZE,
             )  # fmt: skip
         elif code == IOCTL_DISK_IS_WRITABLE:
             answer = b""
@@ -71,7 +71,7 @@ class VolumeFile(OpenFile):
         elif code == IOCTL_STORAGE_GET_DEVICE_NUMBER:
             answer = struct.pack("<3I", c.FILE_DEVICE_DISK, 0, 1)
         elif code == IOCTL_VOLUME_GET_DISK_EXTENTS:
-            answer = struct.pack("<4I2Q", 1, 0, 0, 0, 0, sectors * disk_information.SECTOR)
+            answer = struct.pack("<4I2Q", 1, 0, 0, 0, 0, sectors * SECTOR_SIZE)
         elif code == IOCTL_MOUNTDEV_QUERY_DEVICE_NAME:
             name = disk_information.text(self.device.name)
             answer = struct.pack("<H", len(name)) + name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ntgate.cpu.instructions import LONGEST_INSTRUCTION
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KTRAP_FRAME
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Thread
 
 PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
-LONGEST_INSTRUCTION = 15
 STRING_IO = (b"\x6c", b"\x6d", b"\x6e", b"\x6f")
 IOPL_RING_3 = 3 << 12
 # One-byte opcodes: ins, outs, in, out, cli, sti, hlt.

@@ -12,13 +12,14 @@ from ntgate.executive.mm.pages import page_code
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.vad import Vad
 from ntgate.layout.ke import EXECUTE_DISABLE
-from ntgate.layout.machine import MM_USER_PROBE_ADDRESS, NONPAGED_POOL, NONPAGED_POOL_END
+from ntgate.layout.machine import NONPAGED_POOL, NONPAGED_POOL_END
 from ntgate.layout.mm import (
     MM_EXECUTE,
     MM_EXECUTE_READ,
     MM_EXECUTE_READWRITE,
     MM_EXECUTE_WRITECOPY,
 )
+from ntgate.memory.user import MM_USER_PROBE_ADDRESS
 
 _EXECUTABLE = frozenset(
     {MM_EXECUTE, MM_EXECUTE_READ, MM_EXECUTE_READWRITE, MM_EXECUTE_WRITECOPY}

@@ -13,10 +13,9 @@ from ntgate.executive.mm.prototype import page_in
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.stack import grow_stack
 from ntgate.executive.mm.vad import Vad
-from ntgate.layout.machine import MM_USER_PROBE_ADDRESS
 from ntgate.layout.mm import MM_GUARD_PAGE, MM_NOACCESS, MMVAD_SHORT, PTE_PROTOTYPE, PTE_TRANSITION
 from ntgate.layout.ntstatus import STATUS_ACCESS_VIOLATION, STATUS_SUCCESS
-from ntgate.memory.user import UserMemory
+from ntgate.memory.user import MM_USER_PROBE_ADDRESS, UserMemory
 
 
 def access_fault(space: ProcessSpace, address: int, error: int, *, teb: int = 0) -> int:

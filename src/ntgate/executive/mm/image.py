@@ -8,6 +8,7 @@ from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.errors import NtError
 from ntgate.executive.mm.files import SectionFile
 from ntgate.layout.mm import (
+    IMAGE_SECTOR,
     MM_EXECUTE,
     MM_EXECUTE_READ,
     MM_EXECUTE_READWRITE,
@@ -41,7 +42,6 @@ from ntgate.layout.pe import (
 )
 from ntgate.records import dataclass
 
-SECTOR = 0x200
 DOS_HEADER_SIZE = 0x40
 NT_HEADERS_SIZE = 24 + 96 + 16 * 8  # signature, file header, PE32 optional header
 NE_EXETYP = 0x36
@@ -124,7 +124,7 @@ def parse_image(file: SectionFile) -> Image:
         length = min(size, file.size)
         parts: tuple[ImagePart, ...] = (ImagePart(0, pages, 0, length, MM_EXECUTE_WRITECOPY),)
     else:
-        require(file_alignment % SECTOR == 0)
+        require(file_alignment % IMAGE_SECTOR == 0)
         table = _section_table(file, position + 24 + optional_size, count)
         parts = _parts(table, file.size, pages, headers, alignment, file_alignment)
     relocations = _directory(nt, directories, IMAGE_DIRECTORY_ENTRY_BASERELOC)
@@ -209,7 +209,7 @@ def _parts(
         raw_end = _round_up(raw_offset + raw_size, file_alignment)
         length = 0
         if raw_offset and raw_size:
-            raw_offset &= -SECTOR
+            raw_offset &= -IMAGE_SECTOR
             length = min(raw_end - raw_offset, count * PAGE_SIZE)
         require(raw_offset + min(raw_size, virtual_size) <= file_size)
         codes = _SHARED_CODES if flags & IMAGE_SCN_MEM_SHARED else _PRIVATE_CODES

@@ -6,8 +6,8 @@ from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.pfn import PROTOTYPE_PTE
-from ntgate.executive.mm.segment import IMAGE_SECTOR, Segment
-from ntgate.layout.mm import PTE_PROTOTYPE, SUBSECTION
+from ntgate.executive.mm.segment import Segment
+from ntgate.layout.mm import IMAGE_SECTOR, PTE_PROTOTYPE, SUBSECTION
 from ntgate.layout.ntstatus import STATUS_IN_PAGE_ERROR, STATUS_SUCCESS
 
 

@@ -20,6 +20,7 @@ from ntgate.executive.mm.files import SectionFile
 from ntgate.executive.mm.image import Image, ImagePart
 from ntgate.layout.mm import (
     CONTROL_AREA,
+    IMAGE_SECTOR,
     MMVAD,
     SECTION_IMAGE_INFORMATION,
     SEGMENT,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from ntgate.executive.mm.space import ProcessSpace
 
 LARGEST_SEGMENT = 0x20_0000  # pages: 8 GB, 16 MB of prototype PTEs
-IMAGE_SECTOR = 0x200
 TAG_CONTROL_AREA, TAG_SEGMENT, TAG_PROTOTYPES = b"MmCa", b"MmSm", b"MmSt"
 
 

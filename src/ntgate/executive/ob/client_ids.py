@@ -9,9 +9,9 @@ from ntgate.executive.ob.namespace import Namespace
 from ntgate.executive.ob.types import ObjectType
 from ntgate.executive.pool import Pool
 from ntgate.layout import ntstatus
+from ntgate.layout.ob import HANDLE_UNLOCKED
 from ntgate.memory.kernel import KernelMemory
 
-UNLOCKED = 1
 BODY_MASK = 0xFFFF_FFF8
 
 
@@ -26,7 +26,7 @@ class ClientIds(Namespace):
     def allocate_id(self, body: int) -> int:
         """An id, a multiple of 4; the first is 4.  Raises STATUS_INSUFFICIENT_RESOURCES."""
         cid, entry = self.tables.allocate(self.cid_table)
-        self.memory.set_u32(entry, body | UNLOCKED)
+        self.memory.set_u32(entry, body | HANDLE_UNLOCKED)
         self.memory.set_u32(entry + 4, 0)
         return cid
 

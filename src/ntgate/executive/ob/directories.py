@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 from ntgate.errors import NtError
 from ntgate.executive.ob.attributes import UNNAMED, ObjectAttributes
-from ntgate.executive.ob.names import BUCKETS, bucket_of, upcase
+from ntgate.executive.ob.names import bucket_of, upcase
 from ntgate.executive.ob.objects import OB_FLAG_PERMANENT_OBJECT, Objects
 from ntgate.layout import ntstatus
-from ntgate.layout.ob import OBJECT_DIRECTORY, OBJECT_DIRECTORY_ENTRY
+from ntgate.layout.ob import NUMBER_HASH_BUCKETS, OBJECT_DIRECTORY, OBJECT_DIRECTORY_ENTRY
 
 
 class Directories(Objects):
@@ -84,7 +84,7 @@ class Directories(Objects):
 
     def entries(self, directory: int) -> Iterator[tuple[str, int]]:
         """Name and body of everything in a directory, bucket by bucket."""
-        for bucket in range(directory, directory + 4 * BUCKETS, 4):
+        for bucket in range(directory, directory + 4 * NUMBER_HASH_BUCKETS, 4):
             entry = self.memory.u32(bucket)
             while entry:
                 view = OBJECT_DIRECTORY_ENTRY(self.memory, entry)

@@ -21,10 +21,9 @@ from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.errors import NtError
 from ntgate.executive.ob.blocks import Blocks
 from ntgate.layout import lists, ntstatus
-from ntgate.layout.ob import HANDLE_TABLE
+from ntgate.layout.ob import HANDLE_TABLE, HANDLE_TABLE_ENTRY_SIZE
 
-ENTRY_SIZE = 8
-ENTRIES = PAGE_SIZE // ENTRY_SIZE
+ENTRIES = PAGE_SIZE // HANDLE_TABLE_ENTRY_SIZE
 STRIDE = ENTRIES * 4  # handle values of a page
 MIDDLE = 1024  # pointers
 TOP = 32
@@ -90,7 +89,7 @@ class HandleTables:
             page = self._memory.u32(page + index // (ENTRIES * MIDDLE) * 4)
         if code & LEVEL_MASK:
             page = self._memory.u32(page + index // ENTRIES % MIDDLE * 4)
-        return page + index % ENTRIES * ENTRY_SIZE
+        return page + index % ENTRIES * HANDLE_TABLE_ENTRY_SIZE
 
     def allocate(self, address: int) -> tuple[int, int]:
         """Take a handle off the free list: the handle and its entry's address.
@@ -122,11 +121,11 @@ class HandleTables:
         """Handle and entry address of every used entry, in the order of the handles."""
         limit = HANDLE_TABLE(self._memory, address).NextHandleNeedingPool
         for first in range(0, limit, STRIDE):
-            page = self.entry(address, first + 4) - ENTRY_SIZE
+            page = self.entry(address, first + 4) - HANDLE_TABLE_ENTRY_SIZE
             objects = PAGE_FORMAT.unpack(self._memory.read(page, PAGE_SIZE))[::2]
             for index in range(1, ENTRIES):
                 if objects[index]:
-                    yield first + index * 4, page + index * ENTRY_SIZE
+                    yield first + index * 4, page + index * HANDLE_TABLE_ENTRY_SIZE
 
     def match_size(self, address: int, model: int) -> None:
         """Grow a new table until it has a place for every handle of another."""
@@ -149,7 +148,7 @@ class HandleTables:
                 held = handles.get(handle)
                 dwords += held or (0, following)
                 following = following if held else handle
-            start = self.entry(address, first + 4) - ENTRY_SIZE
+            start = self.entry(address, first + 4) - HANDLE_TABLE_ENTRY_SIZE
             self._memory.write(start, PAGE_FORMAT.pack(*dwords))
         table.FirstFree = following
         table.HandleCount = len(handles)

@@ -22,15 +22,13 @@ from ntgate.executive.ob.symbolic_links import SymbolicLinks
 from ntgate.executive.ob.types import HandleClosing, ObjectType
 from ntgate.executive.pool import Pool
 from ntgate.layout import ntstatus
-from ntgate.layout.ob import HANDLE_TABLE, OBJECT_HEADER
+from ntgate.layout.ob import HANDLE_PROTECT_CLOSE, HANDLE_TABLE, HANDLE_UNLOCKED, OBJECT_HEADER
 from ntgate.memory.kernel import DIRECT_BASE, KernelMemory
 from ntgate.records import dataclass
 
 CURRENT_PROCESS, CURRENT_THREAD = 0xFFFFFFFF, 0xFFFFFFFE
 KERNEL_HANDLE_MASK = 0x8000_0000
-UNLOCKED = 1
 HEADER_MASK = 0xFFFF_FFF8
-PROTECT_CLOSE_BIT = 0x0200_0000  # in GrantedAccess
 KEPT_ATTRIBUTES = a.OBJ_INHERIT | a.OBJ_AUDIT_OBJECT_CLOSE  # in Object
 INDEX_IN_PAGE = 0x7FC  # the bits of a handle; 0 is a page's reserved entry
 LIST_HEAD_SIZE = 8
@@ -166,10 +164,10 @@ class Handles(SymbolicLinks):
         self._claim(body, process, exclusive=bool(attributes & a.OBJ_EXCLUSIVE))
         handle, entry = self.tables.allocate(table)
         self._count_handle(body, process)
-        protect = PROTECT_CLOSE_BIT if attributes & a.OBJ_PROTECT_CLOSE else 0
-        value = body - HEADER_SIZE | UNLOCKED | attributes & KEPT_ATTRIBUTES
+        protect = HANDLE_PROTECT_CLOSE if attributes & a.OBJ_PROTECT_CLOSE else 0
+        value = body - HEADER_SIZE | HANDLE_UNLOCKED | attributes & KEPT_ATTRIBUTES
         self.memory.set_u32(entry, value)
-        self.memory.set_u32(entry + 4, access & ~PROTECT_CLOSE_BIT | protect)
+        self.memory.set_u32(entry + 4, access & ~HANDLE_PROTECT_CLOSE | protect)
         return handle | KERNEL_HANDLE_MASK if attributes & a.OBJ_KERNEL_HANDLE else handle
 
     def open_by_pointer(
@@ -196,7 +194,7 @@ class Handles(SymbolicLinks):
             raise NtError(ntstatus.STATUS_INVALID_HANDLE)
         table, own = self._own_table(table, handle, kernel=kernel)
         entry = self._used_entry(table, own)
-        if self.memory.u32(entry + 4) & PROTECT_CLOSE_BIT:
+        if self.memory.u32(entry + 4) & HANDLE_PROTECT_CLOSE:
             raise NtError(ntstatus.STATUS_HANDLE_NOT_CLOSABLE)
         self._drop(table, own, entry)
 
@@ -255,10 +253,10 @@ class Handles(SymbolicLinks):
         if attributes & (a.OBJ_KERNEL_HANDLE | a.OBJ_EXCLUSIVE):
             return 0
         entry = self._used_entry(table, found.value & ~3)
-        protect = PROTECT_CLOSE_BIT if attributes & a.OBJ_PROTECT_CLOSE else 0
+        protect = HANDLE_PROTECT_CLOSE if attributes & a.OBJ_PROTECT_CLOSE else 0
         header = self.memory.u32(entry) & HEADER_MASK
-        self.memory.set_u32(entry, header | UNLOCKED | attributes & KEPT_ATTRIBUTES)
-        self.memory.set_u32(entry + 4, access & ~PROTECT_CLOSE_BIT | protect)
+        self.memory.set_u32(entry, header | HANDLE_UNLOCKED | attributes & KEPT_ATTRIBUTES)
+        self.memory.set_u32(entry + 4, access & ~HANDLE_PROTECT_CLOSE | protect)
         return found.value & ~3
 
     # Whole tables
@@ -316,7 +314,7 @@ class Handles(SymbolicLinks):
         entry = self._used_entry(table, own)
         first, second = self.memory.u32(entry), self.memory.u32(entry + 4)
         first = first & ~a.OBJ_INHERIT | (a.OBJ_INHERIT if inherit else 0)
-        second = second & ~PROTECT_CLOSE_BIT | (PROTECT_CLOSE_BIT if protect else 0)
+        second = second & ~HANDLE_PROTECT_CLOSE | (HANDLE_PROTECT_CLOSE if protect else 0)
         self.memory.set_u32(entry, first)
         self.memory.set_u32(entry + 4, second)
 
@@ -353,11 +351,11 @@ class Handles(SymbolicLinks):
 
     def _read_entry(self, value: int, entry: int) -> Handle:
         first, second = self.memory.u32(entry), self.memory.u32(entry + 4)
-        protect = a.OBJ_PROTECT_CLOSE if second & PROTECT_CLOSE_BIT else 0
+        protect = a.OBJ_PROTECT_CLOSE if second & HANDLE_PROTECT_CLOSE else 0
         return Handle(
             value,
             (first & HEADER_MASK) + HEADER_SIZE,
-            second & ~PROTECT_CLOSE_BIT,
+            second & ~HANDLE_PROTECT_CLOSE,
             first & KEPT_ATTRIBUTES | protect,
         )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from string import ascii_uppercase
+
 from ntgate.executive.ob import attributes as a
 from ntgate.executive.ob.attributes import ObjectAttributes
 from ntgate.executive.ob.client_ids import ClientIds
-from ntgate.executive.ob.symbolic_links import LETTERS
 from ntgate.executive.pool import Pool
 from ntgate.memory.kernel import KernelMemory
 
@@ -70,7 +71,7 @@ class ObjectManager(ClientIds):
 
     def dos_name(self, name: str) -> str:
         r"""An object's name by the drive that leads to it, C:\... say; "" when none does."""
-        for letter in LETTERS[2:] + LETTERS[:2]:
+        for letter in ascii_uppercase[2:] + ascii_uppercase[:2]:
             body = self.find_entry(self.dos_devices, f"{letter}:", case_insensitive=True)
             if body and self.type_of(body).name == "SymbolicLink":
                 target = self.link_target(body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-BUCKETS = 37
+from ntgate.layout.ob import NUMBER_HASH_BUCKETS
 
 
 @lru_cache(maxsize=4096)
@@ -32,7 +32,7 @@ def bucket_of(name: str) -> int:
     encoded = upcase(name).encode("utf-16-le", "surrogatepass")
     for low, high in zip(encoded[::2], encoded[1::2], strict=True):
         value = value + (value << 1) + (value >> 1) + (low | high << 8) & 0xFFFFFFFF
-    return value % BUCKETS
+    return value % NUMBER_HASH_BUCKETS
 
 
 def split(path: str) -> tuple[str, str]:

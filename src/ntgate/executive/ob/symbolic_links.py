@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from string import ascii_uppercase
+
 from ntgate.executive.ob.attributes import UNNAMED, ObjectAttributes
 from ntgate.executive.ob.directories import Directories
 from ntgate.executive.pool import Pool
@@ -12,7 +14,6 @@ from ntgate.memory.kernel import KernelMemory
 
 DOSDEVICE_DRIVE_UNKNOWN = 0
 DOSDEVICE_DRIVE_CALCULATE = 1  # by asking the device
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class SymbolicLinks(Directories):
@@ -60,8 +61,8 @@ class SymbolicLinks(Directories):
     def _add_drive(self, body: int, directory: int) -> None:
         address = OBJECT_DIRECTORY(self.memory, directory).DeviceMap
         name = self.name_in_directory(body).upper()
-        if address and len(name) == 2 and name[0] in LETTERS and name[1] == ":":
-            drive = LETTERS.index(name[0])
+        if address and len(name) == 2 and name[0] in ascii_uppercase and name[1] == ":":
+            drive = ascii_uppercase.index(name[0])
             OBJECT_SYMBOLIC_LINK(self.memory, body).DosDeviceDriveIndex = drive + 1
             self._set_drive(address, drive, DOSDEVICE_DRIVE_CALCULATE)
 

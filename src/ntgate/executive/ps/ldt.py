@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntgate.cpu.descriptors import parse_segment, segment_descriptor
+from ntgate.cpu.descriptors import BIG, parse_segment, segment_descriptor
+from ntgate.cpu.gate_entry import RING3
 from ntgate.entry.context import EFLAGS_IOPL, TrapContext
 from ntgate.errors import NtError
 from ntgate.layout import machine as m
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Process, Thread
 
 ENTRY = 8
-LARGEST = 0x10000  # bytes
+LARGEST_LDT = 0x10000  # bytes
 TAG = b"Ldt "
 _PAGE = 0x1000
-_LDT, _RING3 = 0x82, 3
+_LDT = 0x82
 _CODE_OR_DATA, _CODE, _CONFORMING, _EXPAND_DOWN = 0x10, 0x08, 0x04, 0x04
-_RESERVED, _BIG = 1 << 21, 1 << 22
+_RESERVED = 1 << 21
 
 
 class LDTINFORMATION(Struct, size=0x0C):
@@ -42,13 +43,13 @@ def is_valid(descriptor: bytes) -> bool:
     segment, kind = parse_segment(low, high), high >> 8 & 0x1F
     if not kind and not segment.dpl:
         return True
-    if not kind & _CODE_OR_DATA or segment.dpl != _RING3 or high & _RESERVED:
+    if not kind & _CODE_OR_DATA or segment.dpl != RING3 or high & _RESERVED:
         return False
     if kind & _CODE and kind & _CONFORMING:
         return False
     last = segment.limit
     if not kind & _CODE and kind & _EXPAND_DOWN:
-        last = 0xFFFFFFFF if high & _BIG else 0xFFFF
+        last = 0xFFFFFFFF if high & BIG else 0xFFFF
     return segment.base + last <= m.MM_HIGHEST_USER_ADDRESS
 
 
@@ -70,7 +71,7 @@ def read(process: Process, start: int, length: int) -> bytes:
 def write(process: Process, start: int, descriptors: bytes) -> None:
     """Set valid descriptors from the byte `start` on; the table grows.  Raises NtError."""
     executive, end = process.executive, start + len(descriptors)
-    if end > LARGEST:
+    if end > LARGEST_LDT:
         raise NtError(STATUS_INVALID_LDT_SIZE)
     if not descriptors:
         return

@@ -35,7 +35,7 @@ from ntgate.layout.ke import (
     USER_REQUEST,
     WAITING,
 )
-from ntgate.layout.machine import EFLAGS_START
+from ntgate.layout.machine import EFLAGS_START, SYSTEM_PID
 from ntgate.layout.ps import EPROCESS, ETHREAD
 from ntgate.memory.user import AccessViolation
 
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 NORMAL_PRIORITY = 8
 NORMAL_CLASS = 2
 INHERITED_CLASSES = (1, 5)  # idle and below normal
-SYSTEM_PID = 4
 USER_STACK_ROOM = 20  # LdrInitializeThunk's return address and arguments
 
 

@@ -15,12 +15,12 @@ from ntgate.executive.events import Event, ProcessExit, ProcessStart
 from ntgate.executive.ke.kernel_event import make_event
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import DISPATCHER_HEADER, TERMINATED, WAITING
+from ntgate.layout.machine import SYSTEM_PID
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
     from ntgate.executive.ps.thread import Process
 
-SYSTEM_PID = 4
 LINGER = -100_000_000  # ten seconds: what a service still has time for
 LONG = -6_000_000_000  # ten minutes
 SHUTDOWN = -50_000_000  # five: what it has to end

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from ntgate.errors import NtError
 from ntgate.executive.se.sids import Sid, size_at
+from ntgate.executive.uuids import GUID_SIZE
 from ntgate.layout import ntstatus
 from ntgate.records import dataclass
 
@@ -41,7 +42,6 @@ INHERIT_ONLY_ACE         = 0x08
 INHERITED_ACE            = 0x10
 
 ACE_OBJECT_TYPE_PRESENT, ACE_INHERITED_OBJECT_TYPE_PRESENT = 1, 2
-GUID_SIZE = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from typing import Literal
 
 from ntgate.cache import cache_folder
 from ntgate.errors import UsageError
+from ntgate.layout.paths import SYSTEM32
 from ntgate.loader.userland.errors import UserlandError
 from ntgate.loader.userland.strip import Symbol, decode_symbols
 from ntgate.loader.userland.tables import ServiceRow
@@ -38,7 +39,6 @@ NLS_FOLDER = "nls"
 SYMBOL_FOLDER = "symbols"
 MADE_FOLDER = "made"
 HIVE_FOLDER = "hives"
-SYSTEM32 = "C:\\WINDOWS\\system32"
 
 Kind = Literal["wine", "xp"]
 

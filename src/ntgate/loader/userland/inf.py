@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ntgate.executive.io.start import DRIVE
+from ntgate.layout.paths import DRIVE, SYSTEM32, WINDOWS
 
-WINDOWS = DRIVE + "\\WINDOWS"
-SYSTEM32 = WINDOWS + "\\system32"
 PROFILE = DRIVE + "\\Documents and Settings\\Administrator"
 PROGRAMS = DRIVE + "\\Program Files"
+INSTALL = ("PreInstall", "DefaultInstall.NT")  # the sections that an installation runs
 
 # What setupapi puts in the place of %number%: DIRID_* of setupapi.h, CSIDL_* + 16384.
 DIRECTORIES: Mapping[str, str] = {

@@ -13,10 +13,10 @@ from dataclasses import field
 from fnmatch import fnmatch
 
 from ntgate.image.resources import RT_MANIFEST, Resource
-from ntgate.loader.userland.inf import DIRECTORIES, SYSTEM32, WINDOWS, Inf
+from ntgate.layout.paths import SYSTEM32, WINDOWS
+from ntgate.loader.userland.inf import DIRECTORIES, INSTALL, Inf
 from ntgate.records import dataclass
 
-INSTALL = ("PreInstall", "DefaultInstall.NT")
 WINSXS = WINDOWS + "\\WinSxS"
 DATA = "WINE_DATA_FILE"  # the type of the resources that wine.inf makes files of
 _ASSEMBLY = "WINE_MANIFEST"

@@ -18,6 +18,7 @@ from typing import IO
 
 from ntgate.image.resources import Resource, resources_of
 from ntgate.layout.machine import NTDLL_BASE
+from ntgate.layout.paths import DRIVE_ROOT, SYSTEM32
 from ntgate.loader.userland.cache import (
     CURRENT,
     HIVE_FOLDER,
@@ -34,7 +35,7 @@ from ntgate.loader.userland.cache import (
 )
 from ntgate.loader.userland.errors import UserlandError
 from ntgate.loader.userland.fetch import LIBWINE, PINNED, Choice, fetch
-from ntgate.loader.userland.inf import SYSTEM32, Inf
+from ntgate.loader.userland.inf import Inf
 from ntgate.loader.userland.placing import WINSXS, Places, place
 from ntgate.loader.userland.progress import Progress, Silent
 from ntgate.loader.userland.provided import PROVIDED, replacement
@@ -58,7 +59,6 @@ else:
     import fcntl
 
 REGISTRATION = "WINE_REGISTRY"  # the type of the resources that are registration scripts
-DRIVE = "C:\\"
 
 _WORK = ".work"
 _LOCK = "lock"
@@ -196,7 +196,7 @@ class _Preparation:
         )
         places = place(names, Inf(self._inf) if self._inf is not None else None, self._resources)
         for path, data in sorted(places.made.items()):
-            self._write(f"{MADE_FOLDER}/{path.removeprefix(DRIVE)}".replace("\\", "/"), data)
+            self._write(f"{MADE_FOLDER}/{path.removeprefix(DRIVE_ROOT)}".replace("\\", "/"), data)
         scripts: dict[str, list[str]] = {}
         for name, paths in places.of.items():
             found = [each.data.decode() for each in self._resources(name, REGISTRATION)]

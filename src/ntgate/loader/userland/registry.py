@@ -23,10 +23,9 @@ from ntgate.layout.cm import (
     REG_NONE,
     REG_SZ,
 )
-from ntgate.loader.userland.inf import Inf, Line
+from ntgate.loader.userland.inf import INSTALL, Inf, Line
 from ntgate.loader.userland.registrar import ScriptError, delete_path, make_path, run_script
 
-INSTALL = ("PreInstall", "DefaultInstall.NT")
 # Of another version of Windows, of Wine's own debugger, of Wine itself, and a theme: a machine
 # without a screen has the classic look.
 LEFT_OUT = frozenset(("versioninfo", "debugger", "licenseinformation", "thememanager"))
