@@ -327,7 +327,8 @@ def test_an_image_elsewhere_says_so(space: ProcessSpace) -> None:
         MACHINE.manager, PAGE_READONLY, SEC_COMMIT, file=section.segment.file
     )
     flat = map_view(space, data, PAGE_READONLY).base
-    assert are_mapped_files_the_same(space, flat, BASE) == s.STATUS_SUCCESS
+    assert are_mapped_files_the_same(space, BASE, flat) == s.STATUS_SUCCESS
+    assert are_mapped_files_the_same(space, flat, BASE) == s.STATUS_NOT_SAME_DEVICE
     with pytest.raises(NtError) as caught:
         map_view(space, section, PAGE_READONLY, base=BASE)
     assert caught.value.status == s.STATUS_CONFLICTING_ADDRESSES

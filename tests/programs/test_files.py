@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from program_run import Runner
 
 
-def test_the_program_s_own_checks(run: Runner, guest: Callable[[str], Path]) -> None:
-    assert run(guest("file_win32")).lines() == ["passed"]
+@pytest.mark.parametrize("name", ["file_win32", "file_security"])
+def test_the_program_s_own_checks(
+    run: Runner, guest: Callable[[str], Path], name: str
+) -> None:
+    assert run(guest(name)).lines() == ["passed"]

@@ -13,7 +13,13 @@ from ntgate.devices.null import attach_null
 from ntgate.executive.io.manager import IoManager
 
 SYSTEM32 = ("WINDOWS", "system32")
-EMPTY = ("config", "drivers")  # folders that programs expect in system32
+EMPTY = (  # folders that programs expect in system32
+    ("CatRoot",),
+    ("config",),
+    ("drivers",),
+    ("spool", "PRINTERS"),
+    ("Tasks",),  # newer than XP: of Wine's task scheduler
+)
 
 
 def attach_devices(io: IoManager) -> None:
@@ -39,5 +45,5 @@ def mount_system_files(io: IoManager, files: Mapping[str, str]) -> None:
         else:
             tree.add_file(ListedFile(file), *folders, name)
     tree.mount(ListedFolder(system32), *SYSTEM32)
-    for name in EMPTY:
-        tree.make_directories(*SYSTEM32, name)
+    for names in EMPTY:
+        tree.make_directories(*SYSTEM32, *names)

@@ -38,7 +38,8 @@ class SystemDll:
         process.exception_entry = self.entries["KiUserExceptionDispatcher"]
         process.apc_entry = self.entries["KiUserApcDispatcher"]
         process.callback_entry = self.entries.get("KiUserCallbackDispatcher", 0)
-        process.wine_priorities = process.wine_writes = not self.binds
+        is_wine = not self.binds
+        process.wine_priorities = process.wine_writes = process.wine_opens = is_wine
 
     def resolve(self, program: Program) -> dict[int, int]:
         """The IAT of a program for an ntdll that does not fill it: slots and addresses.

@@ -8,7 +8,7 @@ from ntgate.executive.ob import UNNAMED, ObjectAttributes
 from ntgate.executive.ob.attributes import OBJ_KERNEL_HANDLE, OBJ_VALID_ATTRIBUTES, Quality
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
-from ntgate.memory.user import UserMemory
+from ntgate.memory.user import AccessViolation, UserMemory
 from ntgate.services.security_capture import SECURITY_QUALITY_OF_SERVICE, descriptor
 
 LONGEST_NAME = 0xFFFE  # bytes: no room is left for a NUL
@@ -40,11 +40,16 @@ def object_name(memory: UserMemory, address: int) -> str:
 
 
 def object_attributes(
-    caller: Thread, pointer: In[OBJECT_ATTRIBUTES], *, creating: bool = False
+    caller: Thread,
+    pointer: In[OBJECT_ATTRIBUTES],
+    *,
+    creating: bool = False,
+    stray_quality: bool = False,
 ) -> ObjectAttributes:
     """Name, root, flags and descriptor of OBJECT_ATTRIBUTES; NULL is an object without a name.
 
-    creating: without a name the root isn't looked at.  Raises NtError and AccessViolation.
+    creating: without a name the root isn't looked at.  stray_quality: a quality of service out of
+    reach is none.  Raises NtError and AccessViolation.
     """
     if not pointer:
         return UNNAMED
@@ -65,10 +70,16 @@ def object_attributes(
         security = descriptor(caller.memory, given.SecurityDescriptor).pack()
     quality = None
     if given.SecurityQualityOfService:
-        asked = In[SECURITY_QUALITY_OF_SERVICE](
-            caller.memory, given.SecurityQualityOfService, SECURITY_QUALITY_OF_SERVICE
-        ).read()
-        quality = Quality(
-            asked.ImpersonationLevel, bool(asked.ContextTrackingMode), bool(asked.EffectiveOnly)
-        )
+        try:
+            quality = _quality(caller.memory, given.SecurityQualityOfService)
+        except (AccessViolation, NtError):
+            if not stray_quality:
+                raise
     return ObjectAttributes(name, root, flags, security, quality)
+
+
+def _quality(memory: UserMemory, address: int) -> Quality:
+    asked = In[SECURITY_QUALITY_OF_SERVICE](memory, address, SECURITY_QUALITY_OF_SERVICE).read()
+    return Quality(
+        asked.ImpersonationLevel, bool(asked.ContextTrackingMode), bool(asked.EffectiveOnly)
+    )

@@ -105,7 +105,8 @@ def open_file(
     io = caller.executive.io
     check_create(io.file_type.map_generic(create.access), create)
     try:
-        opened = io.open(caller.process.handles, object_attributes(caller, attributes), create)
+        named = object_attributes(caller, attributes, stray_quality=caller.process.wine_opens)
+        opened = io.open(caller.process.handles, named, create)
     except MissingPipe as error:
         control = caller.executive.service_control
         if not control.summon(caller, error.path):

@@ -14,7 +14,7 @@ from ntgate.layout.ntstatus import (
 )
 from ntgate.memory.user import AccessViolation, UserMemory
 
-LEAST_LEFT = 4 * PAGE_SIZE  # XP leaves one page; Wine's unhandled-exception filter needs more
+LEAST_LEFT = 3 * PAGE_SIZE  # XP leaves one page; Wine's unhandled-exception filter needs more
 STACK_BASE, STACK_LIMIT = 0x04, 0x08
 DEALLOCATION_STACK = 0xE0C
 GUARANTEED_STACK_BYTES = 0xF78  # Spare3 in XP's table; newer user-mode code keeps its wish here

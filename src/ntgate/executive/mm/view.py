@@ -213,7 +213,10 @@ def delete_all(space: ProcessSpace) -> None:
 
 
 def are_mapped_files_the_same(space: ProcessSpace, one: int, other: int) -> int:
-    """NtAreMappedFilesTheSame: STATUS_SUCCESS for one file that is mapped as an image."""
+    """NtAreMappedFilesTheSame: STATUS_SUCCESS for two views of an image.
+
+    The second may be a view of the file as data too, the first not.
+    """
     segments = []
     for address in (one, other):
         vad = space.vad_at(address >> 12)
@@ -229,6 +232,6 @@ def are_mapped_files_the_same(space: ProcessSpace, one: int, other: int) -> int:
         first.file is not None
         and second.file is not None
         and first.file.identity == second.file.identity
-        and (first.image is not None or second.image is not None)
+        and first.image is not None
     )
     return STATUS_SUCCESS if same else STATUS_NOT_SAME_DEVICE

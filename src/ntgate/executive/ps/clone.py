@@ -56,6 +56,7 @@ def _copy_program(process: Process, parent: Process) -> None:
     for name in (
         "images", "image", "image_path", "command_line", "user_entry", "thread_entry",
         "exception_entry", "apc_entry", "callback_entry", "wine_priorities", "wine_writes",
+        "wine_opens",
     ):  # fmt: skip
         setattr(process, name, getattr(parent, name))
 

@@ -10,6 +10,7 @@ import struct
 from dataclasses import field
 
 from ntgate.errors import NtError
+from ntgate.layout.machine import NTDLL_BASE
 from ntgate.layout.ntstatus import STATUS_INVALID_PARAMETER
 from ntgate.memory.user import UserMemory
 from ntgate.records import dataclass
@@ -21,6 +22,7 @@ EMPTY_ENVIRONMENT = bytes(4)
 LARGEST_ENVIRONMENT = 0x100000
 CURRENT_DIRECTORY_ROOM = 0x208
 PEB_SIZE, TEB_SIZE = 0x2000, 0x2000
+LOADER_BASE = 0x460  # in the PEB: of Wine's loader; its dbghelp takes 0 for a process not alive
 OS_VERSION = (5, 1, 2600, 0x300)  # major, minor, build, CSD version: service pack 3
 VER_PLATFORM_WIN32_NT = 2
 
@@ -175,6 +177,7 @@ def peb(
 ) -> bytes:
     """api_set_map: where apisetschema.dll's map is, which ntdlls newer than XP's want."""
     out = bytearray(PEB_SIZE)
+    struct.pack_into("<I", out, LOADER_BASE, NTDLL_BASE)
     struct.pack_into("<I", out, 0x38, api_set_map)
     out[0x02] = int(debugged)
     struct.pack_into("<I", out, 0x08, image_base)

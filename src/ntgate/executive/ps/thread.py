@@ -58,6 +58,7 @@ class Process:
         self.desktop = 0  # the handle of its threads' desktop, once one has asked
         self.wine_priorities = False  # its kernelbase wants classes and distances, as set
         self.wine_writes = False  # its kernelbase leaves it to the kernel to write to code
+        self.wine_opens = False  # its kernelbase opens with a quality of service left unset
         self.image_path = ""  # NT path, \\Device\\...
         self.image_name = ""
         self.command_line = ""
