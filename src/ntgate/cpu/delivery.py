@@ -34,7 +34,6 @@ DF = 1 << 10
 NT = 1 << 14
 RF = 1 << 16
 VM = 1 << 17
-RESERVED_ONE = 1 << 1
 
 DIVIDE_ERROR, DEBUG, NMI, BREAKPOINT, OVERFLOW, BOUND, INVALID_OPCODE = range(7)
 DOUBLE_FAULT, INVALID_TSS, NOT_PRESENT, STACK_FAULT, GENERAL_PROTECTION = 8, 10, 11, 12, 13
@@ -50,7 +49,6 @@ EXTERNAL = 1  # error code bit: not caused by an `int n`
 IN_IDT = 2  # error code bit: the selector index is an IDT vector
 
 NO_EXCEPTION = 0xFFFFFFFF  # in the engine's record of the last contributory one
-DR6_BS = 1 << 14
 
 GATE_KINDS = frozenset((TASK_GATE, INTERRUPT_GATE, TRAP_GATE))
 

@@ -220,11 +220,6 @@ class Processor:
         return self.peek(self.context.save(self.engine), 1, -1) == HLT
 
     @property
-    def is_counting(self) -> bool:
-        """Whether the engine stops for each instruction."""
-        return self._counting is Counting.INSTRUCTIONS
-
-    @property
     def has_limit(self) -> bool:
         """Whether the engine's translations count at all."""
         return self._counting is not Counting.NOTHING

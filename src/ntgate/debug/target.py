@@ -34,7 +34,6 @@ class StopReason(Enum):
     STEP = "step"  # the number of instructions asked for has run
     BREAKPOINT = "breakpoint"  # one or more of `Stop.breakpoints`
     EXCEPTION = "exception"  # the guest's exception, which the debugger sees first
-    PRINT = "print"  # never returned by resume: DbgPrint text goes to the output
     EVENT = "event"  # something that `on_event` wanted to stop at; no exception
     MODULE = "module"  # an image has been mapped, and `stop_at_modules` asked for that
     INTERRUPT = "interrupt"  # the user pressed Ctrl-C

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 PATIENCE = -30_000_000  # three seconds
 MOST_ALIKE = 3  # answers to boxes that say the same, before they are closed; and then left alone
-DIALOG_CLASS = 0x8002  # the atom of #32770
 PUSH_BUTTON, DEFAULT_BUTTON, BUTTON_KINDS = 0, 1, 0xF
 IDOK, IDCANCEL = 1, 2
 LEAVE = "none"

@@ -10,7 +10,6 @@ from ntgate.errors import UsageError
 from ntgate.layout.pe import E_LFANEW, IMAGE_FILE_DLL, IMAGE_FILE_MACHINE_I386
 from ntgate.records import dataclass
 
-SUBSYSTEMS = {1: "native", 2: "GUI", 3: "console"}
 MACHINES = {0x8664: "64-bit (x86-64)", 0xAA64: "64-bit (ARM64)", 0x200: "64-bit (Itanium)"}
 KERNEL_MODULES = frozenset(("ntoskrnl.exe", "hal.dll", "win32k.sys", "ndis.sys"))
 COM_DESCRIPTOR = "IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Annotated
 
 from ntgate.dispatch.outcome import Outcome
@@ -22,6 +21,7 @@ from ntgate.dispatch.types import (
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io import information_class as i
+from ntgate.executive.io.chain import Chain
 from ntgate.executive.io.directory_scan import DirectoryScan
 from ntgate.executive.io.disk_file import DiskFile
 from ntgate.executive.io.disk_information import directory_record
@@ -68,31 +68,24 @@ def _fill(
     request: Request, scan: DirectoryScan, information_class: int, length: int, *, single: bool
 ) -> bytes:
     """As many records as fit; a first one that doesn't is cut off.  Raises NtError."""
-    out = bytearray()
-    last = 0
+    chain = Chain(length, 8)
     while (found := scan.peek()) is not None:
         record = directory_record(*found, information_class)
-        start_at = len(out) + 7 & ~7
-        if start_at + len(record) > length:
-            if out:
+        if not chain.add(record):
+            if chain.count:
                 break
-            record = record[:length]
+            chain.add(record[:length])
             request.status = ntstatus.STATUS_BUFFER_OVERFLOW
-        if out:
-            out += bytes(start_at - len(out))
-            struct.pack_into("<I", out, last, start_at - last)
-        last = start_at
-        out += record
         scan.advance()
         if single or request.status:
             break
-    if not out:
+    if not chain.count:
         if not scan.asked:
             scan.asked = True
             raise NtError(ntstatus.STATUS_NO_SUCH_FILE)
         request.status = ntstatus.STATUS_NO_MORE_FILES
     scan.asked = True
-    return bytes(out)
+    return bytes(chain.data)
 
 
 @service()

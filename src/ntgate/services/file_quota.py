@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Annotated
 
 from ntgate.dispatch.outcome import Outcome
@@ -19,6 +18,7 @@ from ntgate.dispatch.types import (
 )
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
+from ntgate.executive.io.chain import Chain
 from ntgate.executive.io.disk_file import DiskFile
 from ntgate.executive.io.open_file import OpenFile
 from ntgate.executive.io.quotas import parse_changes, parse_sids
@@ -67,24 +67,16 @@ def NtQueryQuotaInformationFile(
     chosen = records[first : first + 1] if ReturnSingleEntry else records[first:]
     if not chosen:
         return ntstatus.STATUS_NO_MORE_ENTRIES
-    out = bytearray()
-    last = count = 0
+    chain = Chain(Length, 8)
     for record in chosen:
-        at = len(out) + 7 & ~7
-        if at + len(record) > Length:
+        if not chain.add(record):
             break
-        if count:
-            out += bytes(at - len(out))
-            struct.pack_into("<I", out, last, at - last)
-        last = at
-        out += record
-        count += 1
-    if not count:
+    if not chain.count:
         return ntstatus.STATUS_BUFFER_TOO_SMALL
     if scans:
-        file.next_quota = first + count
-    caller.memory.write(Buffer, bytes(out))
-    return answer(IoStatusBlock, len(out))
+        file.next_quota = first + chain.count
+    caller.memory.write(Buffer, bytes(chain.data))
+    return answer(IoStatusBlock, len(chain.data))
 
 
 @service(partial="limits are kept and not enforced")

@@ -20,7 +20,7 @@ from ntgate.services.user import DESKTOP_WINDOW, DPI
 # Places in Wine 8.0's server protocol.
 REQ_post_quit_message, REQ_is_window_hung, REQ_get_window_info = 112, 120, 138
 REQ_get_window_children, REQ_get_last_input_time = 142, 179
-FIELDS, ROOM_AT, REPLY_AT = 12, 8, 0x44
+FIELDS = 12
 MOST_NAME = 0x200
 
 

@@ -21,7 +21,6 @@ FARTHEST_SLOT = 0x400  # bytes of the stack that are looked at for one step
 LONGEST_FUNCTION = 0x4000
 MOST_JUMPS = 4
 CALL, CALL_INDIRECT, JUMP, SHORT_JUMP, JUMP_INDIRECT = 0xE8, b"\xff\x15", 0xE9, 0xEB, b"\xff\x25"
-HOT_PATCH = b"\x8b\xff"  # mov edi,edi
 GUESSED = " ?"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 
 from ntgate.errors import NtError
+from ntgate.executive.io.chain import Chain
 from ntgate.layout import ntstatus as s
 from ntgate.records import dataclass
 
@@ -142,17 +143,8 @@ def parse_names(data: bytes) -> list[bytes]:
 
 def pack(eas: list[Ea], room: int, *, single: bool) -> tuple[bytes, int]:
     """As many as fit, each on 4 bytes, and how many these are."""
-    out = bytearray()
-    last = count = 0
+    chain = Chain(room, 4)
     for ea in eas[:1] if single else eas:
-        start = len(out) + 3 & ~3
-        record = ea.pack()
-        if start + len(record) > room:
+        if not chain.add(ea.pack()):
             break
-        if count:
-            out += bytes(start - len(out))
-            struct.pack_into("<I", out, last, start - last)
-        last = start
-        out += record
-        count += 1
-    return bytes(out), count
+    return bytes(chain.data), chain.count

@@ -110,11 +110,6 @@ SET: dict[int, tuple[int, int]] = {
     FileIoPriorityHintInformation: (0x04, 0),
 }  # fmt: skip
 
-DIRECTORY = frozenset({
-    FileDirectoryInformation, FileFullDirectoryInformation, FileBothDirectoryInformation,
-    FileNamesInformation, FileIdBothDirectoryInformation, FileIdFullDirectoryInformation,
-})  # fmt: skip
-
 # The least Length of a change of the volume.
 SET_VOLUME: dict[int, int] = {
     FileFsLabelInformation: 0x04,

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 WAIT_ALL, WAIT_ANY = 0, 1
 OWN_BLOCKS = 3  # of KTHREAD.WaitBlock; the fourth is the timer's on XP
 TAG = b"Wait"
-MUTANT_LIMIT = 0x80000000
 
 
 class Waits:

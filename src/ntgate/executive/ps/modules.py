@@ -11,7 +11,6 @@ from ntgate.memory.kernel import KernelMemory
 from ntgate.records import dataclass
 
 TAG = b"MmLd"
-UNICODE_STRING_LENGTH = 2
 
 
 @dataclass(frozen=True, slots=True)
