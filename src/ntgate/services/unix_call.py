@@ -15,11 +15,19 @@ from ntgate.dispatch.types import PVOID, ULONG
 from ntgate.errors import NtError
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.services.host_names import (
+    get_address_info,
+    get_host_by_address,
+    get_host_by_name,
+    get_host_name,
+    get_name_info,
+    get_search_list,
+    get_server_list,
+    query_servers,
+    set_server_list,
+)
 
 Function = Callable[[Thread, int], int]
-
-WSAEFAULT, WSAHOST_NOT_FOUND, WSANO_RECOVERY = 10014, 11001, 11003
-HOST_NAME = b"ntgate\0"
 
 
 def _nothing(_caller: Thread, _arguments: int) -> int:
@@ -40,24 +48,6 @@ def _system_time_precise(caller: Thread, arguments: int) -> int:
     return ntstatus.STATUS_SUCCESS
 
 
-def _no_host(_caller: Thread, _arguments: int) -> int:
-    """There is no network to ask a name of."""
-    return WSAHOST_NOT_FOUND
-
-
-def _no_name(_caller: Thread, _arguments: int) -> int:
-    return WSANO_RECOVERY
-
-
-def _host_name(caller: Thread, arguments: int) -> int:
-    """{char *name; unsigned int size}."""
-    name, size = caller.memory.u32(arguments), caller.memory.u32(arguments + 4)
-    if size < len(HOST_NAME):
-        return WSAEFAULT
-    caller.memory.write(name, HOST_NAME)
-    return 0
-
-
 def _no_more(_caller: Thread, _arguments: int) -> int:
     return ntstatus.STATUS_NO_MORE_ENTRIES
 
@@ -65,8 +55,10 @@ def _no_more(_caller: Thread, _arguments: int) -> int:
 # By DLL, in the order of the functions' numbers.
 _FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "ntdll.dll": (_load_so_dll, _not_supported, _system_time_precise),
-    # getaddrinfo, gethostbyaddr, gethostbyname, gethostname, getnameinfo
-    "ws2_32.dll": (_no_host, _no_host, _no_host, _host_name, _no_name),
+    "ws2_32.dll": (
+        get_address_info, get_host_by_address, get_host_by_name, get_host_name, get_name_info,
+    ),
+    "dnsapi.dll": (get_search_list, get_server_list, set_server_list, query_servers),
     # attach and detach, four for PKCS 12 stores, the host's root certificates
     # a thread begins, the process ends; no function of OpenGL's own
     "opengl32.dll": (_nothing, _nothing),
@@ -92,7 +84,7 @@ def unix_library_handle(caller: Thread, base: int) -> int:
     return base
 
 
-@service(partial="ntdll, ws2_32, crypt32 and opengl32 only; no host is found, nothing drawn")
+@service(partial="ntdll, ws2_32, dnsapi, crypt32 and opengl32 only; nothing is drawn")
 def __wine_unix_call_dispatcher(
     caller: Thread, HandleLow: ULONG, HandleHigh: ULONG, Code: ULONG, Arguments: PVOID
 ) -> Outcome:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntgate.devices.network import codes
+from ntgate.devices.network.addresses import SIZES
 from ntgate.devices.network.polls import socket_of
 from ntgate.devices.network.socket import (
     CONNECTED,
     CONNECTIONLESS,
     LISTENING,
-    UNCONNECTED,
     Socket,
 )
 from ntgate.devices.network.stream import StreamEnd
@@ -78,6 +78,9 @@ class Accept(Waiting):
         self._accepted = False
 
     def attempt(self) -> int | None:
+        if self._listener.backlog and not self._names_fit():
+            self._into.accepting = None
+            raise NtError(s.STATUS_BUFFER_TOO_SMALL)
         end = next_end(self._listener)
         if end is None:
             return None
@@ -92,6 +95,12 @@ class Accept(Waiting):
         self._into.accepting = None
         return self._answer()
 
+    def _names_fit(self) -> bool:
+        """The local name may be left out."""
+        needed = LENGTH_SIZE + SIZES[self._listener.family]
+        _, local, remote = self._sizes
+        return remote >= needed and (not local or local >= needed)
+
     def data_came(self) -> None:
         """Complete it once there is something to receive."""
         end = self._into.end
@@ -102,7 +111,7 @@ class Accept(Waiting):
         elif end.available or end.finished:
             try:
                 self._end(s.STATUS_SUCCESS, self._answer())
-            except (NtError, AccessViolation) as error:
+            except AccessViolation as error:
                 self._end(error.status, 0)
 
     def give_up(self) -> None:
@@ -130,8 +139,6 @@ class Accept(Waiting):
         ):
             packed = name.pack()
             if room:
-                if room < LENGTH_SIZE + len(packed):
-                    raise NtError(s.STATUS_BUFFER_TOO_SMALL)
                 memory.write(place, len(packed).to_bytes(LENGTH_SIZE, "little") + packed)
         return len(data)
 
@@ -156,7 +163,7 @@ def accept_into(
     into = socket_of(request, handle, INTO_ACCESS)
     if sizes[2] < LENGTH_SIZE or listener.state != LISTENING:
         raise NtError(s.STATUS_INVALID_PARAMETER)
-    if into.accepting is not None or into.state != UNCONNECTED or not into.is_stream:
+    if into.is_bound or into.accepting is not None or not into.is_stream:
         raise NtError(s.STATUS_INVALID_PARAMETER)
     one = into.accepting = Accept(listener, into, request, sizes)
     one.wait(listener.accepts)

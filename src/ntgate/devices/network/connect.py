@@ -194,10 +194,12 @@ def _connect_datagrams(socket: Socket, name: bytes) -> None:
     if target.is_any and not target.port:
         socket.remote = None
         return
-    a.check_reachable(target)
+    if not target.is_loopback:
+        raise NtError(s.STATUS_NETWORK_UNREACHABLE)
     socket.bind_somewhere()
     if socket.local.is_any:
         own = a.Endpoint(target.family, a.LOOPBACK[target.family], socket.local.port)
         socket.local = own.seen_by(socket.family)
     socket.remote = address
+    socket.events.update(codes.CONNECTED)
     socket.datagrams.keep_from(target)

@@ -63,7 +63,7 @@ def control(socket: Socket, request: Request, code: int, data: bytes, room: int)
     if code == codes.POLL:
         return socket.network.polls.poll(request, data, room)
     if code == codes.CREATE:
-        return _create(socket, data)
+        return _create(socket, request, data)
     if not socket.kind:
         raise NtError(s.STATUS_INVALID_PARAMETER)
     one = _CONTROLS.get(code)
@@ -72,7 +72,7 @@ def control(socket: Socket, request: Request, code: int, data: bytes, room: int)
     return _option(socket, code, data, room)
 
 
-def _create(socket: Socket, data: bytes) -> bytes:
+def _create(socket: Socket, request: Request, data: bytes) -> bytes:
     if len(data) != CREATE_PARAMETERS.size:
         raise NtError(s.STATUS_INVALID_PARAMETER)
     family, kind, protocol, _flags = CREATE_PARAMETERS.unpack(data)
@@ -86,7 +86,7 @@ def _create(socket: Socket, data: bytes) -> bytes:
         raise _win32(WSAEPROTONOSUPPORT)
     if not family:
         raise _win32(WSAEAFNOSUPPORT)
-    socket.create(family, kind, protocol)
+    socket.create(family, kind, protocol, request.thread.pid)
     return b""
 
 
@@ -217,7 +217,8 @@ def _sendmsg(socket: Socket, request: Request, data: bytes, room: int) -> Answer
 
 
 def _transmit(socket: Socket, request: Request, data: bytes, room: int) -> Answer:
-    return transmit(socket, request, data)
+    transmit(socket, request, data)
+    return None
 
 
 def _readable(socket: Socket, request: Request, data: bytes, room: int) -> Answer:

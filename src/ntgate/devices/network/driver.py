@@ -1,4 +1,4 @@
-"""The driver of \\Device\\Afd: one network for the machine, and its sockets."""
+r"""The driver of \Device\Afd: one network for the machine, and its sockets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ntgate.devices.network.buffers import Buffers
 from ntgate.devices.network.controls import Answer, control
+from ntgate.devices.network.nsi import attach_tables
 from ntgate.devices.network.options import SOCK_DGRAM, SOCK_STREAM
 from ntgate.devices.network.polls import Polls
 from ntgate.devices.network.ports import Ports
@@ -40,6 +41,7 @@ class Network:
         self.io = io
         self.ports = {SOCK_STREAM: Ports(), SOCK_DGRAM: Ports()}
         self.polls = Polls(io)
+        self.sockets: dict[Socket, None] = {}  # the created ones, the oldest first
         self._touched: deque[Socket] = deque()
         self._settling = False
 
@@ -66,7 +68,7 @@ class Network:
         create = Create("", listener.access, options=mode)
         body = self.io.attach(self.device, self, create)
         socket = self.io.objects.companion(body, Socket)
-        socket.create(listener.family, listener.kind, listener.protocol)
+        socket.create(listener.family, listener.kind, listener.protocol, process.pid)
         socket.options = listener.options.copy()
         socket.nonblocking = listener.nonblocking
         handle = self.io.objects.create_handle(
@@ -101,3 +103,4 @@ def attach_sockets(io: IoManager) -> None:
     network.device = io.create_device(
         io.create_driver("\\Driver\\AFD"), NAME, FILE_DEVICE_NAMED_PIPE, network
     )
+    attach_tables(io, network)

@@ -35,6 +35,7 @@ WSAE = {
     s.STATUS_NETWORK_UNREACHABLE: 10051,
     s.STATUS_PORT_UNREACHABLE: 10054,
 }
+WSAECONNABORTED = 10053  # of a message that tells of a reset
 TICK_COUNT = m.SHARED_USER_DATA_KERNEL + KUSER_SHARED_DATA.TickCount.offset
 
 
@@ -114,8 +115,12 @@ class Events:
         if self._window:
             for bit, fd in _FD.items():
                 if bits & bit:
-                    self._post(fd | WSAE.get(self.errors.get(bit, 0), 0) << 16)
+                    error = WSAECONNABORTED if bit == codes.RESET else self._error(bit)
+                    self._post(fd | error << 16)
             self._pending = 0
+
+    def _error(self, bit: int) -> int:
+        return WSAE.get(self.errors.get(bit, 0), 0)
 
     def _post(self, parameter: int) -> None:
         windows = self._io.executive.windows

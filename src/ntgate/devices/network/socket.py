@@ -39,6 +39,8 @@ class Socket(OpenFile):
         super().__init__(file, network.device, access)
         self.network = network
         self.family = self.kind = self.protocol = 0
+        self.owner = 0  # the id of the process that has created it
+        self.created = 0  # system time
         self.state = UNCONNECTED
         self.options = Options(0)
         self.events = Events(network.io)
@@ -62,11 +64,13 @@ class Socket(OpenFile):
 
     # What it is.
 
-    def create(self, family: int, kind: int, protocol: int) -> None:
+    def create(self, family: int, kind: int, protocol: int, owner: int) -> None:
         """Once for each; raises STATUS_INVALID_PARAMETER for one that is there already."""
         if self.kind:
             raise NtError(s.STATUS_INVALID_PARAMETER)
         self.family, self.kind, self.protocol = family, kind, protocol
+        self.owner, self.created = owner, self.network.io.executive.clock.system_time
+        self.network.sockets[self] = None
         self.options = Options(kind)
         self.bound_to = self.local = anywhere(family)
         self.state = UNCONNECTED if kind == SOCK_STREAM else CONNECTIONLESS
@@ -164,8 +168,6 @@ class Socket(OpenFile):
         if self.send_shut and not self.sends and self.end is not None and not self.end.sent_all:
             self.end.finish()
         told = self.ready() & ~(codes.CONNECTED | codes.CONNECT_FAILED)
-        if self.end is not None and not self.end.ended:
-            told &= ~codes.HUP  # FD_CLOSE comes after the last byte, a poll ends before it
         self.events.update(told)
         self.network.polls.update(self)
 
@@ -204,7 +206,11 @@ class Socket(OpenFile):
         self.touch()
 
     def cleanup(self) -> None:
+        self.network.sockets.pop(self, None)
         self.network.polls.closed(self)
+        for queue in (self.urgent_receives, self.receives):
+            while queue:
+                queue[0].end(queue, s.STATUS_LOCAL_DISCONNECT)
         if self.accepting is not None:
             self.accepting.give_up()
         if self.caller is not None:

@@ -51,8 +51,6 @@ class Receive(Waiting):
 
     def attempt(self) -> int | None:
         socket = self._socket
-        if socket.receive_shut:
-            raise NtError(s.STATUS_PIPE_DISCONNECTED)
         if not socket.is_stream:
             return self._datagram()
         if socket.state != CONNECTED:
@@ -161,6 +159,8 @@ def receive(
     """Receive now or later; `force`: it may wait on a socket that doesn't block, and for ever."""
     if not socket.is_stream and not socket.is_bound:
         raise NtError(s.STATUS_INVALID_PARAMETER)
+    if socket.receive_shut:
+        raise NtError(s.STATUS_PIPE_DISCONNECTED)
     if wanted.flags & MSG_PEEK and wanted.flags & MSG_WAITALL:
         raise NtError(s.STATUS_NOT_SUPPORTED)
     buffers.probe_for_write()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from ntgate.devices.network.socket import CONNECTED, Socket
+from ntgate.devices.network.socket import CONNECTED, SD_SEND, Socket
 from ntgate.devices.network.transfer import send
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
@@ -20,8 +20,8 @@ FILE_POINTER = -2  # an offset: go on where the file stands
 TF_DISCONNECT = 0x01
 
 
-def transmit(socket: Socket, request: Request, data: bytes) -> int | None:
-    """The control; the answer is how many bytes were sent."""
+def transmit(socket: Socket, request: Request, data: bytes) -> None:
+    """The control, always answered later: how many bytes were sent."""
     if len(data) < PARAMETERS.size:
         raise NtError(s.STATUS_BUFFER_TOO_SMALL)
     if socket.state != CONNECTED:
@@ -34,8 +34,10 @@ def transmit(socket: Socket, request: Request, data: bytes) -> int | None:
     content += memory.read(tail, tail_size)
     answer = send(socket, request, content, None, 0, force=True)
     if flags & TF_DISCONNECT:
-        socket.shut_down(1)
-    return answer
+        socket.shut_down(SD_SEND)
+    if answer is not None:
+        request.pend(lambda: None)
+        request.complete(s.STATUS_SUCCESS, answer)
 
 
 def _file(request: Request, handle: int, offset: int, size: int) -> bytes:

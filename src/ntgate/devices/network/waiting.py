@@ -51,6 +51,11 @@ class Waiting:
         self.wait(queue, timeout)
         return None
 
+    def end(self, queue: deque[Waiting], status: int) -> None:
+        """Nothing will come any more."""
+        self._leave(queue)
+        self.request.complete(status)
+
     def wait(self, queue: deque[Waiting], timeout: int = 0) -> None:
         """Go to the end of a queue."""
         queue.append(self)
