@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from small_machine import CR4, DATA, KERNEL, USER, SmallMachine
 
-from ntgate.cpu.instructions import NX, SEP, cpuid
+from ntgate.cpu.instructions import NX, POPCNT, SEP, SSE41, SSE42, cpuid
 
 CR4_TSD = 1 << 2
 
@@ -71,3 +71,19 @@ Leaves:
 
 def test_unknown_leaves_are_empty() -> None:
     assert cpuid(0x40000000, has_sep=True) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("feature", "code", "expected"),
+    [
+        (POPCNT, "popcnt edx, ecx", 12),
+        (SSE41, "movd xmm0, ecx\n pextrb edx, xmm0, 1", 0xFF),
+        (SSE42, "crc32 edx, cl", 0x5E133C24),  # of 0F: that row of CRC-32C's table
+    ],
+)
+def test_what_cpuid_tells_of_runs(
+    machine: SmallMachine, feature: int, code: str, expected: int
+) -> None:
+    assert cpuid(1, has_sep=True)[2] & feature
+    assert machine.run_program(f"xor edx, edx\n mov ecx, 0FF0Fh\n {code}") == []
+    assert machine.register("edx") == expected

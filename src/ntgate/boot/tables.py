@@ -86,7 +86,7 @@ def build_pcr(kernel: KernelMemory) -> None:
     prcb = pcr.PrcbData
     prcb.MajorVersion, prcb.MinorVersion = 1, 1
     prcb.SetMember = 1
-    prcb.CpuType, prcb.CpuID, prcb.CpuStep = 6, 1, 0x0F0B
+    prcb.CpuType, prcb.CpuID, prcb.CpuStep = 6, 1, 0x1A05
     prcb.MHz = 2400
 
 

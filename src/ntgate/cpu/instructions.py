@@ -22,22 +22,24 @@ FEATURES = (
     FPU | DE | PSE | TSC | MSR | PAE | CX8 | SEP | MTRR | PGE | CMOV | PAT | CLFLUSH
     | MMX | FXSR | SSE | SSE2
 )
-SSE3, SSSE3, CX16 = 1 << 0, 1 << 9, 1 << 13
+# ECX.
+SSE3, SSSE3, CX16, SSE41, SSE42, POPCNT = (1 << n for n in (0, 9, 13, 19, 20, 23))
 NX = 1 << 20
 
-BRAND = b"Intel(R) Core(TM)2 Duo CPU     T7700  @ 2.40GHz".ljust(48, b"\0")
+BRAND = b"Intel(R) Xeon(R) CPU           E5530  @ 2.40GHz".ljust(48, b"\0")
 
 
 def cpuid(leaf: int, *, has_sep: bool) -> tuple[int, int, int, int]:
-    """EAX, EBX, ECX, EDX of a leaf: a Core 2 Duo without the features that the engine lacks."""
+    """EAX, EBX, ECX, EDX of a leaf: a Xeon of 2009 without the features that the engine lacks."""
     if leaf == 0:
         words = [int.from_bytes(b"GenuineIntel"[i : i + 4], "little") for i in (0, 4, 8)]
         return 2, words[0], words[2], words[1]
     if leaf == 1:
         features = FEATURES if has_sep else FEATURES & ~SEP
-        return 0x6FB, 0x0000_0800, SSE3 | SSSE3, features
+        extensions = SSE3 | SSSE3 | SSE41 | SSE42 | POPCNT
+        return 0x106A5, 0x0000_0800, extensions, features
     if leaf == 2:
-        return 0x05B0B101, 0x005657F0, 0, 0x2CB43049
+        return 0x55035A01, 0x00F0B2E4, 0, 0x09CA212C
     if leaf == 0x80000000:
         return 0x80000004, 0, 0, 0
     if leaf == 0x80000001:

@@ -71,7 +71,7 @@ class Processor:
         self.has_sep = has_sep
         self.engine = C.c_void_p()
         abi.check(abi.uc_open(const.UC_ARCH_X86, const.UC_MODE_32, C.byref(self.engine)))
-        self._control(const.UC_CTL_CPU_MODEL, C.c_int(x86.UC_CPU_X86_CORE2DUO))
+        self._control(const.UC_CTL_CPU_MODEL, C.c_int(x86.UC_CPU_X86_NEHALEM))
         abi.check(abi.uc_mem_map_ptr(self.engine, 0, ram.size, const.UC_PROT_ALL, ram.address))
         self.layout = calibrate(self.engine, ram)
         assert self.engine.value is not None
