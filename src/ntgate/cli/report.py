@@ -135,7 +135,7 @@ class Report:
         elif isinstance(event, GuestException):
             self._last[event.pid] = event
             if event.code == EXCEPTION_WINE_STUB:
-                self._lacked[event.pid] = self._names(event.parameters)
+                self._lacked[event.pid] = self._names(event.pid, event.parameters)
         elif isinstance(event, ModuleLoad):
             self._modules.process(event.pid).load(event.base, event.size, event.name, event.image)
             self._needed.load(event.pid, event.name, event.image)
@@ -181,10 +181,18 @@ class Report:
         lacked = self._lacked.get(event.pid) if event.code == EXCEPTION_WINE_STUB else ""
         return [f"{said} (Wine has no {lacked})" if lacked else said]
 
-    def _names(self, parameters: tuple[int, ...]) -> str:
-        """A DLL and its function, as both are named in the memory of the thread that runs."""
+    def _names(self, pid: int, parameters: tuple[int, ...]) -> str:
+        """A DLL and its function, as both are named in the memory of the thread that runs.
+
+        Nobody may have read the page of a DLL's names yet: its file has them too.
+        """
         peek = Peek(self._machine.executive.processes.current.memory)
-        names = [peek.available(address, LONGEST_NAME) for address in parameters]
+        modules = self._modules.process(pid)
+        names = []
+        for address in parameters:
+            module = modules.module_at(address)
+            on_disk = module.on_disk(address, LONGEST_NAME) if module is not None else b""
+            names.append(peek.available(address, LONGEST_NAME) or on_disk)
         texts = [name.partition(b"\0")[0].decode("latin-1") for name in names]
         return "!".join(texts) if all(texts) and all(map(str.isprintable, texts)) else ""
 

@@ -96,6 +96,10 @@ class Module:
             for at in range(first, end - start + 1, ALIGNMENT)
         )
 
+    def on_disk(self, address: int, size: int) -> bytes:
+        """What the file has for an address of the image; less at its end, none between sections."""
+        return self._read(address - self.base, size)
+
     def _read(self, rva: int, size: int) -> bytes:
         for start, length, raw in self.sections:
             if start <= rva < start + length:
