@@ -13,6 +13,7 @@ from ntgate.cpu.ram import PAGE_SIZE, PhysicalMemory
 from ntgate.cpu.unicorn_abi import x86
 from ntgate.image.pe_view import map_image
 from ntgate.layout import machine as m
+from ntgate.memory.kernel import DIRECT_BASE
 from ntgate.records import dataclass
 
 CR4_PAE, CR4_PGE, CR4_OSFXSR, CR4_OSXMMEXCPT = 1 << 5, 1 << 7, 1 << 9, 1 << 10
@@ -63,10 +64,10 @@ def boot(
 def _load(cpu: Processor, memory: MemoryMap, image: KernelImage) -> None:
     """Copy an image to its place; its code sections may run, its data may not."""
     mapped, code = map_image(image.file)
-    direct = memory.kernel.direct_end
+    direct_end = DIRECT_BASE + memory.kernel.direct
     for offset in range(0, len(mapped), PAGE_SIZE):
         linear = image.base + offset
-        if linear >= direct:
+        if linear >= direct_end:
             memory.map(linear, memory.low.allocate())
         start = memory.kernel.physical(linear)
         page = mapped[offset : offset + PAGE_SIZE]

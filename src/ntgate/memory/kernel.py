@@ -20,75 +20,89 @@ class KernelMemory:
     def __init__(self, ram: PhysicalMemory, pdpt: int, direct: int) -> None:
         self.ram = ram
         self.pdpt = pdpt
-        self.direct_end = DIRECT_BASE + direct
-        self._bytes, self._words, self._dwords = ram.bytes, ram.words, ram.dwords
+        self.direct = direct
+        self.bytes, self.words, self.dwords = ram.bytes, ram.words, ram.dwords
 
     def physical(self, address: int, *, write: bool = False) -> int:
-        if DIRECT_BASE <= address < self.direct_end:
-            return address - DIRECT_BASE
+        place = address - DIRECT_BASE
+        if 0 <= place < self.direct:
+            return place
         return translate(self.ram.qwords, self.pdpt, address, FAULT_WRITE if write else 0)
 
     # Every one looks for itself whether the address is a direct one: `physical` would double
     # what the most frequent call of a machine costs.
 
     def u8(self, address: int) -> int:
-        if DIRECT_BASE <= address < self.direct_end:
-            return self._bytes[address - DIRECT_BASE]
-        return self._bytes[self.physical(address)]
+        place = address - DIRECT_BASE
+        if 0 <= place < self.direct:
+            return self.bytes[place]
+        return self.bytes[self.physical(address)]
 
     def u16(self, address: int) -> int:
-        if DIRECT_BASE <= address < self.direct_end:
-            return self._words[address - DIRECT_BASE >> 1]
-        return self._words[self.physical(address) >> 1]
+        place = address - DIRECT_BASE
+        if 0 <= place < self.direct:
+            return self.words[place >> 1]
+        return self.words[self.physical(address) >> 1]
 
     def u32(self, address: int) -> int:
-        if DIRECT_BASE <= address < self.direct_end:
-            return self._dwords[address - DIRECT_BASE >> 2]
-        return self._dwords[self.physical(address) >> 2]
+        place = address - DIRECT_BASE
+        if 0 <= place < self.direct:
+            return self.dwords[place >> 2]
+        return self.dwords[self.physical(address) >> 2]
 
     def u64(self, address: int) -> int:
         index = self.physical(address) >> 2
-        return self._dwords[index] | self._dwords[index + 1] << 32
+        return self.dwords[index] | self.dwords[index + 1] << 32
 
     def set_u8(self, address: int, value: int) -> None:
-        if DIRECT_BASE <= address < self.direct_end:
-            self._bytes[address - DIRECT_BASE] = value & 0xFF
+        place = address - DIRECT_BASE
+        if 0 <= place < self.direct:
+            self.bytes[place] = value & 0xFF
         else:
-            self._bytes[self.physical(address)] = value & 0xFF
+            self.bytes[self.physical(address)] = value & 0xFF
 
     def set_u16(self, address: int, value: int) -> None:
-        if DIRECT_BASE <= address < self.direct_end:
-            self._words[address - DIRECT_BASE >> 1] = value & 0xFFFF
+        place = address - DIRECT_BASE
+        if 0 <= place < self.direct:
+            self.words[place >> 1] = value & 0xFFFF
         else:
-            self._words[self.physical(address) >> 1] = value & 0xFFFF
+            self.words[self.physical(address) >> 1] = value & 0xFFFF
 
     def set_u32(self, address: int, value: int) -> None:
-        if DIRECT_BASE <= address < self.direct_end:
-            self._dwords[address - DIRECT_BASE >> 2] = value & 0xFFFFFFFF
+        place = address - DIRECT_BASE
+        if 0 <= place < self.direct:
+            self.dwords[place >> 2] = value & 0xFFFFFFFF
         else:
-            self._dwords[self.physical(address) >> 2] = value & 0xFFFFFFFF
+            self.dwords[self.physical(address) >> 2] = value & 0xFFFFFFFF
 
     def set_u64(self, address: int, value: int) -> None:
         index = self.physical(address) >> 2
-        self._dwords[index] = value & 0xFFFFFFFF
-        self._dwords[index + 1] = value >> 32 & 0xFFFFFFFF
+        self.dwords[index] = value & 0xFFFFFFFF
+        self.dwords[index + 1] = value >> 32 & 0xFFFFFFFF
 
     def read(self, address: int, size: int) -> bytes:
+        if 0 < size <= PAGE_SIZE - (address & 0xFFF):
+            start = self.physical(address)
+            return bytes(self.bytes[start : start + size])
         out = bytearray()
         while size:
             part = min(size, PAGE_SIZE - (address & 0xFFF))
             start = self.physical(address)
-            out += self.ram.bytes[start : start + part]
+            out += self.bytes[start : start + part]
             address += part
             size -= part
         return bytes(out)
 
     def write(self, address: int, data: bytes) -> None:
         """Data, not code: a frame that has run goes through Processor.write_physical."""
+        if 0 < len(data) <= PAGE_SIZE - (address & 0xFFF):
+            start = self.physical(address)
+            self.bytes[start : start + len(data)] = data
+            return
         left = memoryview(data)
         while left:
             part = min(len(left), PAGE_SIZE - (address & 0xFFF))
             start = self.physical(address)
-            self.ram.bytes[start : start + part] = left[:part]
+            self.bytes[start : start + part] = left[:part]
             address += part
             left = left[part:]

@@ -11,9 +11,10 @@ against the XP type table by a test.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Generic, Self, TypeVar, overload
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, overload
 
-from ntgate.memory.kernel import KernelMemory
+from ntgate.memory.kernel import DIRECT_BASE, KernelMemory
 
 S = TypeVar("S", bound="Struct")
 
@@ -65,93 +66,127 @@ class Member:
         self.offset = offset
 
 
-class u8(Member):
+Get = Callable[[Any], int]
+Set = Callable[[Any, int], None]
+
+
+class Number(Member, property):
+    """A number: a property of the view, whose functions index RAM themselves where they can.
+
+    Members are what the executive reads most; a call from one to KernelMemory would double
+    what each costs.
+    """
+
+    def __init__(self, offset: int, get: Get, set_: Set) -> None:
+        Member.__init__(self, offset)
+        property.__init__(self, get, set_)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, view: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, view: Any, owner: type | None = None) -> int: ...
+        def __get__(self, view: Any, owner: type | None = None) -> Self | int: ...
+
+        def __set__(self, view: Any, value: int) -> None: ...
+
+
+class u8(Number):
     size = 1
 
-    @overload
-    def __get__(self, view: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, view: Struct, owner: type) -> int: ...
-    def __get__(self, view: Struct | None, owner: type) -> Self | int:
-        if view is None:
-            return self
-        return view.memory.u8(view.address + self.offset)
+    def __init__(self, offset: int) -> None:
+        place_of = offset - DIRECT_BASE
 
-    def __set__(self, view: Struct, value: int) -> None:
-        view.memory.set_u8(view.address + self.offset, value)
+        def get(view: Struct) -> int:
+            memory, place = view.memory, view.address + place_of
+            if 0 <= place < memory.direct:
+                return memory.bytes[place]
+            return memory.u8(view.address + offset)
+
+        def set_(view: Struct, value: int) -> None:
+            memory, place = view.memory, view.address + place_of
+            if 0 <= place < memory.direct:
+                memory.bytes[place] = value & 0xFF
+            else:
+                memory.set_u8(view.address + offset, value)
+
+        super().__init__(offset, get, set_)
 
 
-class u16(Member):
+class u16(Number):
     size = 2
 
-    @overload
-    def __get__(self, view: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, view: Struct, owner: type) -> int: ...
-    def __get__(self, view: Struct | None, owner: type) -> Self | int:
-        if view is None:
-            return self
-        return view.memory.u16(view.address + self.offset)
+    def __init__(self, offset: int) -> None:
+        place_of = offset - DIRECT_BASE
 
-    def __set__(self, view: Struct, value: int) -> None:
-        view.memory.set_u16(view.address + self.offset, value)
+        def get(view: Struct) -> int:
+            memory, place = view.memory, view.address + place_of
+            if 0 <= place < memory.direct:
+                return memory.words[place >> 1]
+            return memory.u16(view.address + offset)
+
+        def set_(view: Struct, value: int) -> None:
+            memory, place = view.memory, view.address + place_of
+            if 0 <= place < memory.direct:
+                memory.words[place >> 1] = value & 0xFFFF
+            else:
+                memory.set_u16(view.address + offset, value)
+
+        super().__init__(offset, get, set_)
 
 
-class u32(Member):
+class u32(Number):
     size = 4
 
-    @overload
-    def __get__(self, view: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, view: Struct, owner: type) -> int: ...
-    def __get__(self, view: Struct | None, owner: type) -> Self | int:
-        if view is None:
-            return self
-        return view.memory.u32(view.address + self.offset)
+    def __init__(self, offset: int) -> None:
+        place_of = offset - DIRECT_BASE
 
-    def __set__(self, view: Struct, value: int) -> None:
-        view.memory.set_u32(view.address + self.offset, value)
+        def get(view: Struct) -> int:
+            memory, place = view.memory, view.address + place_of
+            if 0 <= place < memory.direct:
+                return memory.dwords[place >> 2]
+            return memory.u32(view.address + offset)
+
+        def set_(view: Struct, value: int) -> None:
+            memory, place = view.memory, view.address + place_of
+            if 0 <= place < memory.direct:
+                memory.dwords[place >> 2] = value & 0xFFFFFFFF
+            else:
+                memory.set_u32(view.address + offset, value)
+
+        super().__init__(offset, get, set_)
 
 
-class u64(Member):
+class u64(Number):
     size = 8
 
-    @overload
-    def __get__(self, view: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, view: Struct, owner: type) -> int: ...
-    def __get__(self, view: Struct | None, owner: type) -> Self | int:
-        if view is None:
-            return self
-        return view.memory.u64(view.address + self.offset)
-
-    def __set__(self, view: Struct, value: int) -> None:
-        view.memory.set_u64(view.address + self.offset, value)
+    def __init__(self, offset: int) -> None:
+        super().__init__(
+            offset,
+            lambda view: view.memory.u64(view.address + offset),
+            lambda view, value: view.memory.set_u64(view.address + offset, value),
+        )
 
 
-class bits(Member):
+class bits(Number):
     """A bit field of `width` bits from bit `first` of the dword at `offset`."""
 
     size = 4
 
     def __init__(self, offset: int, first: int, width: int = 1) -> None:
-        super().__init__(offset)
-        self.first = first
-        self.mask = (1 << width) - 1
+        mask = (1 << width) - 1
+        self.first, self.mask = first, mask
 
-    @overload
-    def __get__(self, view: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, view: Struct, owner: type) -> int: ...
-    def __get__(self, view: Struct | None, owner: type) -> Self | int:
-        if view is None:
-            return self
-        return view.memory.u32(view.address + self.offset) >> self.first & self.mask
+        def get(view: Struct) -> int:
+            return view.memory.u32(view.address + offset) >> first & mask
 
-    def __set__(self, view: Struct, value: int) -> None:
-        address = view.address + self.offset
-        kept = view.memory.u32(address) & ~(self.mask << self.first)
-        view.memory.set_u32(address, kept | (value & self.mask) << self.first)
+        def set_(view: Struct, value: int) -> None:
+            address = view.address + offset
+            kept = view.memory.u32(address) & ~(mask << first)
+            view.memory.set_u32(address, kept | (value & mask) << first)
+
+        super().__init__(offset, get, set_)
 
 
 class raw(Member):
@@ -175,12 +210,17 @@ class raw(Member):
 
 
 class embed(Member, Generic[S]):
-    """A structure inside a structure."""
+    """A structure inside a structure; a view of the outer one makes one of it, and keeps that."""
+
+    name = ""
 
     def __init__(self, offset: int, struct: type[S]) -> None:
         super().__init__(offset)
         self.struct = struct
         self.size = struct.SIZE
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
 
     @overload
     def __get__(self, view: None, owner: type) -> Self: ...
@@ -189,7 +229,9 @@ class embed(Member, Generic[S]):
     def __get__(self, view: Struct | None, owner: type) -> Self | S:
         if view is None:
             return self
-        return self.struct(view.memory, view.address + self.offset)
+        part = self.struct(view.memory, view.address + self.offset)
+        setattr(view, self.name, part)  # hides this member, which has no __set__
+        return part
 
 
 class pointer(Member, Generic[S]):

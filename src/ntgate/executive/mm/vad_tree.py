@@ -36,7 +36,7 @@ class VadTree:
     def __init__(self, memory: KernelMemory, process: EPROCESS_VM) -> None:
         self._memory = memory
         self._dwords = memory.ram.dwords
-        self._direct_end = memory.direct_end
+        self._direct = memory.direct
         start = memory.physical(process.address)
         self._root = (start + EPROCESS_VM.VadRoot.offset) >> 2
         self._hint = (start + EPROCESS_VM.VadHint.offset) >> 2
@@ -45,8 +45,9 @@ class VadTree:
 
     def index(self, node: int) -> int:
         """Where a node is, as an index into ram.dwords."""
-        if DIRECT_BASE <= node < self._direct_end:
-            return (node - DIRECT_BASE) >> 2
+        place = node - DIRECT_BASE
+        if 0 <= place < self._direct:
+            return place >> 2
         return self._memory.physical(node) >> 2
 
     def view(self, node: int) -> MMVAD:
@@ -63,8 +64,9 @@ class VadTree:
         """The index in ram.dwords of the node that covers a page; 0 without one."""
         dwords = self._dwords
         hint = dwords[self._hint]
-        if DIRECT_BASE <= hint < self._direct_end:
-            i = int((hint - DIRECT_BASE) >> 2)
+        place = hint - DIRECT_BASE
+        if 0 <= place < self._direct:
+            i = int(place >> 2)
             if dwords[i] <= vpn <= dwords[i + END]:
                 return i
         node = self.find(vpn)

@@ -71,7 +71,7 @@ class Handles(SymbolicLinks):
         self.check_access: Callable[[int, int], int] = self._grant_all
         # The dwords from DIRECT_BASE up.  An address turned into an index by exclusive or is
         # beyond the end when it is anywhere else.
-        self._kernel_space = memory.ram.dwords[: memory.direct_end - DIRECT_BASE >> 2]
+        self._kernel_space = memory.dwords[: memory.direct >> 2]
 
     # Looking up
 
