@@ -67,6 +67,7 @@ class UserStruct:
     SIZE: ClassVar[int]
     FIELDS: ClassVar[dict[str, Scalar]]
     _packer: ClassVar[struct.Struct]
+    _masks: ClassVar[list[tuple[str, int]]]  # of each member; 0 where it is signed
 
     def __init_subclass__(cls, size: int, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -84,6 +85,10 @@ class UserStruct:
             offset += padding + scalar.size
         layout += "x" * (size - offset)
         cls.SIZE = size
+        cls._masks = [
+            (name, 0 if scalar.signed else (1 << 8 * scalar.size) - 1)
+            for name, scalar in cls.FIELDS.items()
+        ]
         cls._packer = struct.Struct(layout)
         if cls._packer.size != size:
             raise TypeError(f"{cls.__name__}: members take {offset} bytes, {size} declared")
@@ -98,15 +103,16 @@ class UserStruct:
                 setattr(self, name, 0)
 
     def pack(self) -> bytes:
-        masked = []
-        for name, scalar in self.FIELDS.items():
-            value = getattr(self, name)
-            masked.append(value if scalar.signed else value & (1 << 8 * scalar.size) - 1)
-        return self._packer.pack(*masked)
+        values = self.__dict__
+        return self._packer.pack(
+            *[values[name] & mask if mask else values[name] for name, mask in self._masks]
+        )
 
     @classmethod
     def unpack(cls, data: bytes) -> UserStruct:
-        return cls(*cls._packer.unpack(data))
+        made = cls.__new__(cls)
+        made.__dict__.update(zip(cls.FIELDS, cls._packer.unpack(data), strict=True))
+        return made
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={getattr(self, name):#x}" for name in self.FIELDS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NewType
 
-from ntgate.cpu.mmu import FAULT_USER, FAULT_WRITE, PageFault, translate
+from ntgate.cpu.mmu import FAULT_USER, FAULT_WRITE, PageFault, entries, translate
 from ntgate.cpu.protocol import Cpu
 from ntgate.cpu.ram import PAGE_SIZE
 
@@ -16,6 +16,7 @@ UserPtr = NewType("UserPtr", int)
 
 MM_USER_PROBE_ADDRESS = 0x7FFF_0000
 ADDRESS_SPACE = 1 << 32
+MOST_WALKED = 64  # pages; a service touches the same few
 
 
 class AccessViolation(Exception):
@@ -37,6 +38,9 @@ class UserMemory:
     resolve(address, error_code): asks the memory manager to bring the page in, as for a fault
     of the guest itself; returns 0 to try again, or the NTSTATUS of the failure.
 
+    What a walk has found is kept with the two entries that it went through, and holds while
+    they are as they were: to look costs a third of another walk.
+
     Every method raises AccessViolation.  `kernel` is set while a service runs for a caller in
     kernel mode, whose pointers may lie in system space.
     """
@@ -44,10 +48,13 @@ class UserMemory:
     def __init__(self, cpu: Cpu, cr3: int, resolve: Callable[[int, int], int]) -> None:
         self.cpu = cpu
         self.ram = cpu.ram
-        self._qwords, self._dwords = self.ram.qwords, self.ram.dwords
+        self._bytes, self._dwords, self._qwords = cpu.ram.bytes, cpu.ram.dwords, cpu.ram.qwords
         self.cr3 = cr3
         self.resolve = resolve
         self.kernel = False
+        # By page number: where its PDE and PTE are and what they were, the access that they
+        # allow, and the page.
+        self._walked: dict[int, tuple[int, int, int, int, int, int]] = {}
 
     def probe(self, address: int, size: int, *, write: bool = False) -> None:
         """The range check of ProbeForRead: nothing at or above 7fff0000, nothing wrapped."""
@@ -56,30 +63,45 @@ class UserMemory:
             raise AccessViolation(max(address, end & 0xFFFFFFFF), write=write)
 
     def _physical(self, address: int, access: int) -> int:
+        found = self._walked.get(address >> 12)
+        if found is not None:
+            pde_at, pde, pte_at, pte, allowed, page = found
+            qwords = self._qwords
+            if qwords[pde_at] == pde and qwords[pte_at] == pte and not access & ~allowed:
+                return page | address & 0xFFF
+        return self._walk(address, access)
+
+    def _walk(self, address: int, access: int) -> int:
         if self.kernel:
             access &= ~FAULT_USER
         while True:
             try:
-                return translate(self._qwords, self.cr3, address, access)
+                place = translate(self._qwords, self.cr3, address, access)
+                break
             except PageFault as fault:
                 status = self.resolve(address, fault.error)
                 if status:
                     write = bool(access & FAULT_WRITE)
                     raise AccessViolation(address, write=write, status=status) from None
+        at = entries(self._qwords, self.cr3, address)
+        if at is not None:
+            if len(self._walked) == MOST_WALKED:
+                self._walked.clear()
+            pde, pte = self._qwords[at[0]], self._qwords[at[1]]
+            allowed = pde & pte & (FAULT_USER | FAULT_WRITE)  # the bits of both stand there
+            self._walked[address >> 12] = (at[0], pde, at[1], pte, allowed, place & ~0xFFF)
+        return place
 
     def read(self, address: int, size: int) -> bytes:
         self.probe(address, size)
-        offset = address & 0xFFF
-        if offset + size <= PAGE_SIZE:
-            if not size:
-                return b""
+        if 0 < size <= PAGE_SIZE - (address & 0xFFF):
             start = self._physical(address, FAULT_USER)
-            return bytes(self.ram.bytes[start : start + size])
+            return bytes(self._bytes[start : start + size])
         parts = []
         while size:
             part = min(size, PAGE_SIZE - (address & 0xFFF))
             start = self._physical(address, FAULT_USER)
-            parts.append(bytes(self.ram.bytes[start : start + part]))
+            parts.append(bytes(self._bytes[start : start + part]))
             address += part
             size -= part
         return b"".join(parts)
@@ -96,7 +118,7 @@ class UserMemory:
             if start >> 12 in self.cpu.ran:
                 self.cpu.write_physical(start, chunk)
             else:
-                self.ram.bytes[start : start + part] = chunk
+                self._bytes[start : start + part] = chunk
             address += part
             done += part
 

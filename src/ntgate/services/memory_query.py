@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import astuple
 
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
@@ -50,7 +49,7 @@ def NtQueryVirtualMemory(
     if MemoryInformationClass == MemoryBasicInformation:
         if length < 0x1C:
             return ntstatus.STATUS_INFO_LENGTH_MISMATCH
-        data = struct.pack("<7I", *astuple(query.query(space, BaseAddress)))
+        data = struct.pack("<7I", *query.query(space, BaseAddress))
     elif MemoryInformationClass == MemoryWorkingSetList:
         return _working_set(caller, space, MemoryInformation, length, ReturnLength)
     elif MemoryInformationClass == MemoryMappedFilenameInformation:
@@ -60,7 +59,7 @@ def NtQueryVirtualMemory(
     elif MemoryInformationClass == MemoryRegionInformation:
         if length < LEAST_REGION_SIZE:
             return ntstatus.STATUS_INFO_LENGTH_MISMATCH
-        region = struct.pack("<7I", *astuple(query.query_region(space, BaseAddress)), 0, 0)
+        region = struct.pack("<7I", *query.query_region(space, BaseAddress), 0, 0)
         data = region[: length & ~3]
     elif MemoryInformationClass == MemoryWorkingSetExInformation:
         return _working_set_ex(caller, space, MemoryInformation, length, ReturnLength)

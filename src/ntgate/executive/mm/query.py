@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.pages import page_code
@@ -25,7 +27,6 @@ from ntgate.layout.ntstatus import (
     STATUS_INVALID_ADDRESS,
     STATUS_INVALID_PARAMETER,
 )
-from ntgate.records import dataclass
 
 # A bit field of MEMORY_WORKING_SET_BLOCK.
 _SHARED = 1 << 8
@@ -39,8 +40,7 @@ _EX_SHARE_COUNT, _EX_PROTECTION = 1, 4
 _REGION_PRIVATE, _REGION_DATA_FILE, _REGION_IMAGE, _REGION_PAGE_FILE = 1, 2, 4, 8
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryBasicInformation:
+class MemoryBasicInformation(NamedTuple):
     """MEMORY_BASIC_INFORMATION, in the order of its members: 1c bytes of dwords."""
 
     BaseAddress: int
@@ -132,8 +132,7 @@ def working_set(space: ProcessSpace) -> list[int]:
     return blocks
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryRegionInformation:
+class MemoryRegionInformation(NamedTuple):
     """The first members of MEMORY_REGION_INFORMATION: a whole allocation, in bytes."""
 
     AllocationBase: int
