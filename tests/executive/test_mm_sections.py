@@ -74,6 +74,10 @@ class MemoryFile:
         return id(self)
 
     @property
+    def version(self) -> Hashable:
+        return id(self), bytes(self.data)
+
+    @property
     def size(self) -> int:
         return len(self.data)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Hashable
 
 from ntgate.devices.host_errors import nt_error
 
@@ -40,6 +41,14 @@ class HostContent:
     @property
     def allocated(self) -> int:
         return -(-self.size // 0x1000) * 0x1000
+
+    @property
+    def stamp(self) -> Hashable:
+        try:
+            found = os.fstat(self._descriptor)
+        except OSError as error:
+            raise nt_error(error) from None
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
     def read(self, offset: int, size: int) -> bytes:
         size = min(size, self.size - offset)

@@ -20,6 +20,9 @@ class FrameAllocator:
     ran and was freed waits in quarantine until one flush of the translations clears them all:
     when no other is left, or MOST_QUARANTINED of them wait, as each holds on to translations of
     the host's, too.
+
+    `on_standby` frames are given out, but would be freed by calls of `reclaim`: each frees some
+    of them (executive/mm/standby.py).
     """
 
     def __init__(
@@ -36,10 +39,12 @@ class FrameAllocator:
         self._quarantine: list[int] = []
         self._ran = ran
         self._flush_code = flush_code
+        self.on_standby = 0
+        self.reclaim: Callable[[], None] = lambda: None
 
     @property
     def available(self) -> int:
-        return self._fresh_left + len(self._free) + len(self._quarantine)
+        return self._fresh_left + len(self._free) + len(self._quarantine) + self.on_standby
 
     def allocate(self) -> int:
         """A zeroed frame number; raises OutOfFrames."""
@@ -53,6 +58,9 @@ class FrameAllocator:
         elif self._quarantine:
             self._end_quarantine()
             frame = self._free.pop()
+        elif self.on_standby:
+            self.reclaim()
+            return self.allocate()
         else:
             raise OutOfFrames
         self.ram.zero(frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Protocol
 
 from ntgate.errors import NtError
@@ -19,6 +20,9 @@ class Content(Protocol):
     @property
     def allocated(self) -> int:
         """Bytes that it takes on its volume."""
+    @property
+    def stamp(self) -> Hashable:
+        """Another one once somebody else has changed the bytes."""
     def read(self, offset: int, size: int) -> bytes: ...
     def write(self, offset: int, data: bytes) -> None:
         """Raises STATUS_DISK_FULL, having written nothing."""
@@ -60,6 +64,10 @@ class MemoryContent:
     @property
     def allocated(self) -> int:
         return -(-self.size // CLUSTER) * CLUSTER
+
+    @property
+    def stamp(self) -> Hashable:
+        return self._base.stamp if self._base is not None else None
 
     @property
     def taken(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
@@ -32,6 +33,7 @@ class Stream:
         self.changed = False  # since the last file object on it has gone
         self._valid: int | None = None  # what was written of it, where that is not all
         self._content = content
+        self._writes = 0
 
     @property
     def content(self) -> Content:
@@ -44,6 +46,13 @@ class Stream:
     @property
     def identity(self) -> Stream:
         return self
+
+    @property
+    def version(self) -> Hashable:
+        node = self.node
+        return (
+            node.tree.device_name, node.file_id, self.stream_name, self._writes, self.content.stamp
+        )
 
     @property
     def name(self) -> str:
@@ -128,7 +137,8 @@ class Stream:
             self._content.flush()
 
     def writable_content(self) -> Content:
-        """The content after the copy that a first write makes."""
+        """The content after the copy that a first write makes; it is about to be changed."""
+        self._writes += 1
         content = self._content
         if isinstance(content, MemoryContent):
             return content

@@ -16,6 +16,9 @@ class SectionFile(Protocol):
     @property
     def identity(self) -> Hashable: ...
     @property
+    def version(self) -> Hashable:
+        """Another one once the bytes have changed, of all files; None where nobody can tell."""
+    @property
     def name(self) -> str:
         """The NT path, as a query for a mapped file's name answers it."""
     @property
@@ -38,6 +41,10 @@ class BytesFile:
     @property
     def identity(self) -> Hashable:
         return id(self)
+
+    @property
+    def version(self) -> None:
+        return None
 
     @property
     def size(self) -> int:

@@ -19,6 +19,7 @@ from ntgate.cpu.processor import Processor
 from ntgate.errors import NtError
 from ntgate.executive.mm.pfn import PfnDatabase
 from ntgate.executive.mm.space import ProcessSpace
+from ntgate.executive.mm.standby import StandbyList
 from ntgate.executive.mm.view import delete_all
 from ntgate.executive.pool import Pool
 from ntgate.layout import machine
@@ -72,6 +73,7 @@ class MemoryManager:
         self.committed = 0
         self.job_limits: JobLimits | None = None
         self.pfn = PfnDatabase(kernel, pool, frames)
+        self.standby = StandbyList(frames, self.pfn)
         self.spaces: dict[int, ProcessSpace] = {}  # by the address of the EPROCESS
         self.segments: dict[int, Segment] = {}  # by the address of the CONTROL_AREA
         self.file_segments: dict[tuple[Hashable, bool], Segment] = {}  # (identity, image)

@@ -16,7 +16,7 @@ from ntgate.memory.kernel import KernelMemory
 
 MODIFIED = 1 << 0
 PROTOTYPE_PTE = 1 << 3
-ACTIVE_AND_VALID = 6 << 8  # PageLocation
+STANDBY, ACTIVE_AND_VALID = 2 << 8, 6 << 8  # PageLocation
 _REFERENCED = 1 << 16      # ReferenceCount 1
 _DWORDS = MMPFN.SIZE // 4
 _EMPTY = memoryview(bytes(MMPFN.SIZE)).cast("I")
@@ -54,8 +54,19 @@ class PfnDatabase:
         if holders:
             self._dwords[i + 2] = holders
         else:
-            self._dwords[i : i + _DWORDS] = _EMPTY
-            self._frames.free(frame)
+            self.forget(frame)
+
+    def forget(self, frame: int) -> None:
+        """Nobody holds it: the frame is free."""
+        i = self._base + frame * _DWORDS
+        self._dwords[i : i + _DWORDS] = _EMPTY
+        self._frames.free(frame)
+
+    def stand_by(self, frame: int) -> None:
+        """Nobody holds it, but its contents may be wanted again (standby.py)."""
+        i = self._base + frame * _DWORDS
+        self._dwords[i + 2] = 0
+        self._dwords[i + 3] = STANDBY | PROTOTYPE_PTE
 
     def share_count(self, frame: int) -> int:
         return int(self._dwords[self._base + frame * _DWORDS + 2])

@@ -59,6 +59,7 @@ class Segment:
         self.code = code
         self.file = file
         self.image = image
+        self.version = file.version if file is not None and image is not None else None
         self.views: dict[tuple[ProcessSpace, int], None] = {}
         self.deleted: Callable[[], None] | None = None  # tells whoever holds the file
         committed = 0 if file is not None or reserve else self.pages
@@ -228,10 +229,13 @@ class Segment:
         if self.image is None and self.file is not None:
             flush(self, 0, self.pages)
         self.area.BeingDeleted = 1
-        first = self.prototype_index(0)
-        for entry in manager.kernel.ram.qwords[first : first + self.pages].tolist():
-            if entry & pte.VALID:
-                manager.pfn.release(pte.frame_of(entry))
+        if self.image is not None:
+            manager.standby.keep(self)
+        else:
+            first = self.prototype_index(0)
+            for entry in manager.kernel.ram.qwords[first : first + self.pages].tolist():
+                if entry & pte.VALID:
+                    manager.pfn.release(pte.frame_of(entry))
         manager.uncharge(self.view.NumberOfCommittedPages)
         del manager.segments[self.control_area]
         if self.file is not None:
