@@ -14,7 +14,7 @@ Guest = Callable[[str], Path]
 @pytest.mark.parametrize(
     "name",
     ["process_children", "thread_control", "exceptions_win32", "clocks_win32", "debugger",
-     "debug_help"],
+     "debug_help", "shell_verbs"],
 )
 def test_a_program_s_own_checks(run: Runner, guest: Guest, name: str) -> None:
     assert run(guest(name)).lines() == ["passed"]

@@ -174,10 +174,13 @@ def NtOpenKeyEx(
     ObjectAttributes: In[OBJECT_ATTRIBUTES],
     OpenOptions: ULONG,
 ) -> Outcome:
-    """NtOpenKey; of the options, none changes what is opened."""
+    """NtOpenKey; of the options, none changes what is opened.
+
+    Wine's shell32 asks for no right to see whether a key is there, and NtOpenKey would refuse it.
+    """
     if OpenOptions & ~REG_LEGAL_OPTION:
         return ntstatus.STATUS_INVALID_PARAMETER
-    return _open(caller, KeyHandle, DesiredAccess, ObjectAttributes)
+    return _open(caller, KeyHandle, DesiredAccess or KEY_QUERY_VALUE, ObjectAttributes)
 
 
 @service(partial="the transaction is ignored")
