@@ -11,6 +11,7 @@ from ntgate.executive.cm import KeyNode, Registry
 from ntgate.executive.cm.registry import USER_SID
 from ntgate.executive.mm.allocate import allocate
 from ntgate.executive.se.privileges import SE_PRIVILEGE_ENABLED
+from ntgate.layout.cm import CM_KEY_BODY, CM_KEY_CONTROL_BLOCK, CM_NAME_CONTROL_BLOCK
 from ntgate.layout.ke import DISPATCHER_HEADER
 from ntgate.layout.mm import MEM_COMMIT, MEM_RESERVE
 from ntgate.machine import Machine
@@ -161,6 +162,13 @@ class Program:
             (length,) = struct.unpack_from("<I", data, 12)
             names.append(data[16 : 16 + length].decode("utf-16-le"))
 
+    def empty_test_key(self) -> None:
+        tree = self.registry.tree
+        old = tree.find(USER).subkey("NtTest")
+        if old is not None:
+            tree.delete_tree(old)
+        self.close(self.key(TEST))
+
     def event(self, signaled: int = 0) -> int:
         handle = self.room()
         assert self.call("NtCreateEvent", handle, 0x1F0003, 0, 0, signaled) == 0
@@ -172,3 +180,16 @@ class Program:
 
     def node(self, key: int) -> KeyNode:
         return self.registry.key(self.thread.object(key, "Key", 0)).node
+
+    def guest_path(self, handle: int) -> str:
+        """The path of a key as a debugger finds it behind a handle."""
+        kernel = self.executive.kernel
+        address = CM_KEY_BODY(kernel, self.thread.object(handle, "Key", 0)).KeyControlBlock
+        parts = []
+        while address:
+            block = CM_KEY_CONTROL_BLOCK(kernel, address)
+            name = CM_NAME_CONTROL_BLOCK(kernel, block.NameBlock)
+            text = kernel.read(name.address + 0x0E, name.NameLength)
+            parts.append(text.decode("latin-1" if name.Compressed else "utf-16-le"))
+            address = block.ParentKcb
+        return "\\" + "\\".join(reversed(parts))

@@ -24,9 +24,7 @@ from cm_program import (
 
 from ntgate.dispatch.outcome import Wait
 from ntgate.dispatch.service import SERVICES
-from ntgate.executive.cm.tree import QUOTA
 from ntgate.layout import ntstatus as s
-from ntgate.layout.cm import CM_KEY_BODY, CM_KEY_CONTROL_BLOCK, CM_NAME_CONTROL_BLOCK
 
 REGISTRY_SERVICES = sorted(
     name for name, service in SERVICES.items() if service.family.startswith("registry")
@@ -41,12 +39,7 @@ def machine() -> Program:
 @pytest.fixture
 def p(machine: Program) -> Program:
     """The program, with an empty test key."""
-    tree = machine.registry.tree
-    user = tree.find(USER)
-    old = user.subkey("NtTest")
-    if old is not None:
-        tree.delete_tree(old)
-    machine.close(machine.key(TEST))
+    machine.empty_test_key()
     return machine
 
 
@@ -182,6 +175,15 @@ def test_names_compare_unit_by_unit(p: Program) -> None:
     status, handle = p.open("\xd6\xd3\u014c\u0370\U00010400", key)
     assert status == 0
     p.close(handle, key)
+
+
+@pytest.mark.parametrize("access", [KEY_READ, DELETE])
+def test_open_key_ex(p: Program, access: int) -> None:
+    handle = p.room()
+    attributes = p.attributes(TEST)
+    assert p.call("NtOpenKeyEx", handle, access, attributes, 8) == 0
+    p.close(p.memory.u32(handle))
+    assert p.call("NtOpenKeyEx", handle, access, attributes, 0x80) == s.STATUS_INVALID_PARAMETER
 
 
 # Values.
@@ -393,7 +395,7 @@ def test_rename(p: Program) -> None:
     assert p.node(sub).path == f"{TEST}\\new"
     body = p.thread.object(sub, "Key", 0)
     assert p.executive.objects.name_of(body) == f"{TEST}\\new"
-    assert guest_path(p, sub) == f"{TEST}\\new"
+    assert p.guest_path(sub) == f"{TEST}\\new"
     p.close(sub, key)
 
 
@@ -435,82 +437,3 @@ def test_links(p: Program) -> None:
         assert p.set(link, value, wrong, REG_LINK) == 0
         assert p.open("link", root) == (status, 0)
     p.close(link, root)
-
-
-# Objects in guest memory.
-
-
-def guest_path(p: Program, handle: int) -> str:
-    """The path of a key as a debugger finds it behind a handle."""
-    kernel = p.executive.kernel
-    address = CM_KEY_BODY(kernel, p.thread.object(handle, "Key", 0)).KeyControlBlock
-    parts = []
-    while address:
-        block = CM_KEY_CONTROL_BLOCK(kernel, address)
-        name = CM_NAME_CONTROL_BLOCK(kernel, block.NameBlock)
-        text = kernel.read(name.address + 0x0E, name.NameLength)
-        parts.append(text.decode("latin-1" if name.Compressed else "utf-16-le"))
-        address = block.ParentKcb
-    return "\\" + "\\".join(reversed(parts))
-
-
-def test_control_blocks_name_the_key_and_go_with_the_last_handle(p: Program) -> None:
-    before = p.registry.tree.root.kcb
-    count = CM_KEY_CONTROL_BLOCK(p.executive.kernel, before).RefCount
-    first, second = p.key(TEST + "\\\u03c0"), p.key(TEST + "\\\u03c0")
-    assert guest_path(p, first) == guest_path(p, second) == f"{TEST}\\\u03c0"
-    node = p.node(first)
-    block = CM_KEY_CONTROL_BLOCK(p.executive.kernel, node.kcb)
-    assert (block.RefCount, block.Delete, node.opens) == (2, 0, 2)
-    assert p.call("NtDeleteKey", first) == 0
-    assert block.Delete == 1
-    p.close(first, second)
-    assert (node.kcb, node.opens) == (0, 0)
-    assert p.registry.tree.find(TEST).kcb == 0
-    assert CM_KEY_CONTROL_BLOCK(p.executive.kernel, before).RefCount == count
-
-
-def test_the_last_key_object_frees_its_blocks_in_any_order(p: Program) -> None:
-    handles = [p.key(TEST), p.key(TEST + "\\a"), p.key(TEST + "\\a\\b")]
-    assert p.call("NtDeleteKey", handles[2]) == 0
-    assert p.call("NtDeleteKey", handles[1]) == 0
-    for handle in handles:
-        p.close(handle)
-    assert p.registry.tree.find(USER).kcb == 0
-
-
-def test_a_program_that_ends_leaves_no_key_open() -> None:
-    p = Program()
-    p.key(TEST)
-    p.executive.processes.terminate_process(p.process, 0)
-    p.machine.run()
-    node = p.registry.tree.find(TEST)
-    assert (node.opens, node.kcb) == (0, 0)
-
-
-def test_the_registry_holds_no_more_than_its_quota(p: Program) -> None:
-    key = p.key(TEST)
-    tree = p.registry.tree
-    used = tree.used
-    too_large = p.call("NtSetValueKey", key, p.string("v"), 0, 3, p.page, 0x1000001)
-    assert too_large == s.STATUS_INSUFFICIENT_RESOURCES
-    assert p.set(key, "v", bytes(100)) == 0
-    tree.used += QUOTA
-    assert p.create("sub", key)[0] == s.STATUS_INSUFFICIENT_RESOURCES
-    assert p.set(key, "more", b"x") == s.STATUS_INSUFFICIENT_RESOURCES
-    assert p.set(key, "v", bytes(99)) == 0
-    tree.used -= QUOTA
-    assert p.call("NtDeleteValueKey", key, p.string("v")) == 0
-    p.close(p.key("sub", key))
-    tree.delete_tree(tree.find(TEST + "\\sub"))
-    assert tree.used == used
-    p.close(key)
-
-
-@pytest.mark.parametrize("access", [KEY_READ, DELETE])
-def test_open_key_ex(p: Program, access: int) -> None:
-    handle = p.room()
-    attributes = p.attributes(TEST)
-    assert p.call("NtOpenKeyEx", handle, access, attributes, 8) == 0
-    p.close(p.memory.u32(handle))
-    assert p.call("NtOpenKeyEx", handle, access, attributes, 0x80) == s.STATUS_INVALID_PARAMETER

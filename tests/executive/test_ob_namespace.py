@@ -2,115 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ob_program import Program, blocks, new_program, status_of
 
-from ntgate.boot.boot import boot
-from ntgate.errors import NtError
-from ntgate.executive.ob import ObjectAttributes, ObjectManager
 from ntgate.executive.ob import attributes as a
-from ntgate.executive.ob.handle_table import HANDLE_LIMIT
-from ntgate.executive.pool import Pool
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus as s
-from ntgate.layout.access import GENERIC_ALL
-from ntgate.layout.ob import DEVICE_MAP, HANDLE_TABLE, OBJECT_DIRECTORY, OBJECT_SYMBOLIC_LINK
-
-BODY_SIZES = {"Mutant": 0x20, "Event": 0x10, "Device": 0xB8, "File": 0x70, "Key": 0x44}
-
-
-class CountingPool(Pool):
-    """Counts what is allocated."""
-
-    blocks = 0
-
-    def allocate(self, size: int, tag: bytes) -> int:
-        self.blocks += 1
-        return super().allocate(size, tag)
-
-    def free(self, address: int) -> None:
-        self.blocks -= 1
-        super().free(address)
-
-
-@dataclass
-class Program:
-    """A process that creates and opens by name; a handle, or the status where it fails."""
-
-    ob: ObjectManager
-    table: int
-
-    def create(self, name: str, path: str, flags: int = 0, root: int = 0) -> tuple[int, int]:
-        """Status and handle."""
-        attributes = ObjectAttributes(path, root, flags)
-        if name == "Directory":
-            body = self.ob.create_directory(attributes)
-        elif name == "SymbolicLink":
-            body = self.ob.create_symbolic_link("\\BaseNamedObjects", attributes)
-        else:
-            body = self.ob.create(self.ob.types[name], BODY_SIZES[name], attributes)
-        try:
-            inserted = self.ob.insert(self.table, body, GENERIC_ALL, attributes)
-        except NtError as error:
-            return error.status, 0
-        return inserted.status, inserted.handle
-
-    def link(self, path: str, target: str) -> int:
-        attributes = ObjectAttributes(path)
-        body = self.ob.create_symbolic_link(target, attributes)
-        return self.ob.insert(self.table, body, GENERIC_ALL, attributes).handle
-
-    def open(self, name: str, path: str, flags: int = 0, root: int = 0) -> tuple[int, int]:
-        attributes = ObjectAttributes(path, root, flags)
-        kind = self.ob.types[name]
-        try:
-            return 0, self.ob.open_by_name(self.table, kind, GENERIC_ALL, attributes)
-        except NtError as error:
-            return error.status, 0
-
-    def body(self, handle: int) -> int:
-        return self.ob.query_handle(self.table, handle).body
-
-    def close(self, *handles: int) -> None:
-        for handle in handles:
-            self.ob.close_handle(self.table, handle)
-
-    def made(self, name: str, path: str, flags: int = 0, root: int = 0) -> int:
-        status, handle = self.create(name, path, flags, root)
-        assert status == s.STATUS_SUCCESS
-        return handle
-
-    def at(self, path: str) -> int:
-        """The body at a path."""
-        return self.ob.lookup(path)[0]
-
-
-def new_program() -> Program:
-    system = boot()
-    pool = CountingPool(system.memory.kernel, m.NONPAGED_POOL, m.NONPAGED_POOL_END)
-    ob = ObjectManager(system.memory.kernel, pool, system.symbols)
-    return Program(ob, ob.create_table(0x81100020, 8))
+from ntgate.layout.ob import DEVICE_MAP, OBJECT_DIRECTORY, OBJECT_SYMBOLIC_LINK
 
 
 @pytest.fixture
 def program() -> Program:
     return new_program()
-
-
-def blocks(program: Program) -> int:
-    pool = program.ob.blocks.pool
-    assert isinstance(pool, CountingPool)
-    return pool.blocks
-
-
-def status_of(call: Callable[[], object]) -> int:
-    with pytest.raises(NtError) as caught:
-        call()
-    return caught.value.status
 
 
 # Directories
@@ -417,86 +322,3 @@ def test_names_from_elsewhere(program: Program) -> None:
     file = program.body(program.made("File", ""))
     program.ob.types["File"].query_name = lambda body: f"\\Device\\Disk\\{body == file}"
     assert program.ob.name_of(file) == "\\Device\\Disk\\True"
-
-
-# The end of a name
-
-
-def test_the_last_handle_takes_the_name_along(program: Program) -> None:
-    before = blocks(program)
-    path = "\\BaseNamedObjects\\short lived"
-    handle = program.made("Event", path)
-    body = program.body(handle)
-    program.ob.reference(body)
-    program.close(handle)
-    assert program.open("Event", path)[0] == s.STATUS_OBJECT_NAME_NOT_FOUND
-    assert program.ob.name_of(body) == ""
-    program.ob.dereference(body)
-    assert blocks(program) == before
-
-
-def test_permanent_and_temporary(program: Program) -> None:
-    before = blocks(program)
-    path = "\\BaseNamedObjects\\kept"
-    handle = program.made("Event", path, a.OBJ_PERMANENT)
-    body = program.body(handle)
-    program.close(handle)
-    status, handle = program.open("Event", path)
-    assert (status, program.body(handle)) == (0, body)
-    program.ob.make_temporary(body)
-    assert program.open("Event", path)[0] == 0
-    program.ob.make_permanent(body)
-    program.ob.delete_table(program.table)
-    assert program.at(path) == body
-    program.ob.make_temporary(body)
-    assert status_of(lambda: program.ob.lookup(path)) == s.STATUS_OBJECT_NAME_NOT_FOUND
-    program.table = program.ob.create_table(0x81100020, 8)
-    assert blocks(program) == before
-
-
-def test_a_directory_outlives_its_name(program: Program) -> None:
-    before = blocks(program)
-    directory = program.made("Directory", "\\BaseNamedObjects\\gone")
-    event = program.made("Event", "\\BaseNamedObjects\\gone\\event")
-    program.close(directory)
-    assert program.ob.name_of(program.body(event)) == "...\\event"
-    assert program.open("Event", "\\BaseNamedObjects\\gone\\event")[0] == PATH_NOT_FOUND
-    program.close(event)
-    assert blocks(program) == before
-
-
-def test_an_object_without_room_can_have_no_name(program: Program) -> None:
-    body = program.ob.create(program.ob.types["Event"], 0x10)
-    attributes = ObjectAttributes("\\BaseNamedObjects\\x")
-    assert status_of(lambda: program.ob.insert(program.table, body, 0, attributes)) == (
-        s.STATUS_INVALID_PARAMETER
-    )
-
-
-def test_insert_without_a_handle(program: Program) -> None:
-    attributes = ObjectAttributes("\\Device\\Null")
-    body = program.ob.create(program.ob.types["Device"], 0xB8, attributes)
-    inserted = program.ob.insert(0, body, 0, attributes)
-    assert (inserted.handle, inserted.body, inserted.status) == (0, body, 0)
-    assert program.ob.header(body).PointerCount == 2
-    assert program.at("\\Device\\Null") == body
-
-
-def test_insert_that_gets_no_handle_leaves_no_name(program: Program) -> None:
-    before = blocks(program)
-    attributes = ObjectAttributes("\\BaseNamedObjects\\x")
-    body = program.ob.create(program.ob.types["Event"], 0x10, attributes)
-
-    view = HANDLE_TABLE(program.ob.memory, program.table)
-    view.FirstFree, view.NextHandleNeedingPool = 0, HANDLE_LIMIT
-    refused = status_of(lambda: program.ob.insert(program.table, body, 0, attributes))
-    assert refused == s.STATUS_INSUFFICIENT_RESOURCES
-    assert status_of(lambda: program.ob.lookup(attributes.name)) == s.STATUS_OBJECT_NAME_NOT_FOUND
-    assert blocks(program) == before
-
-
-def test_inserted_access(program: Program) -> None:
-    handle = program.made("Mutant", "\\BaseNamedObjects\\m", a.OBJ_INHERIT)
-    found = program.ob.query_handle(program.table, handle)
-    assert (found.granted_access, found.attributes) == (0x1F0001, a.OBJ_INHERIT)
-    assert program.ob.header(found.body).PointerCount == 2
