@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from debug.fakes import FakeTarget
 from debug.kd_fakes import answer, kd, machine, mistake
 from ntgate.debug import commands
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
+from ntgate.debug.errors import KdError
 from ntgate.debug.interpreter import Interpreter
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ntgate.debug.commands import KdError, SyntaxMistake
+from ntgate.debug.errors import KdError, SyntaxMistake
 from ntgate.debug.expressions import AddressRange, Evaluator
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", '"': '"', "\\": "\\"}

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from ntgate.debug.arguments import Arguments
 from ntgate.debug.breakpoints import Breakpoint
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
+from ntgate.debug.errors import KdError
 from ntgate.debug.expressions import ExpressionError
 from ntgate.debug.session import Session
 from ntgate.debug.target import Access

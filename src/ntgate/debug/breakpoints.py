@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import field
 
-from ntgate.debug.commands import KdError
+from ntgate.debug.errors import KdError
 from ntgate.debug.expressions import Evaluator, ExpressionError
 from ntgate.debug.target import Access, LiveTarget
 from ntgate.records import dataclass

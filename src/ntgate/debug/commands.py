@@ -1,4 +1,4 @@
-"""The registry of kd commands: their names, help and handlers, and what a mistake looks like."""
+"""The registry of kd commands: their names, help and handlers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from ntgate.debug.errors import KdError, SyntaxMistake
 from ntgate.debug.register_set import is_register
-from ntgate.errors import UsageError
 from ntgate.records import dataclass
 
 if TYPE_CHECKING:
@@ -15,17 +15,6 @@ if TYPE_CHECKING:
     from ntgate.debug.session import Session
 
 Handler = Callable[["Session", "Arguments"], Iterable[str]]
-
-
-class KdError(UsageError):
-    """A command can't be done.  str() is the one line to print, in WinDbg's words."""
-
-
-class SyntaxMistake(KdError):
-    """What the user wrote is no command, or not its arguments."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(f"^ Syntax error in '{text}'")
 
 
 @dataclass(frozen=True)

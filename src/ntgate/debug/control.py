@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from ntgate.debug import commands
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, SyntaxMistake, command
+from ntgate.debug.commands import command
+from ntgate.debug.errors import KdError, SyntaxMistake
 from ntgate.debug.printf import expand
 from ntgate.debug.session import Session
 

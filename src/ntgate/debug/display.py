@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
+from ntgate.debug.errors import KdError
 from ntgate.debug.session import Session
 from ntgate.debug.target import Unreadable
 from ntgate.records import dataclass

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
+from ntgate.debug.errors import KdError
 from ntgate.debug.event_filters import ANY, EVENTS, EventFilter
 from ntgate.debug.guest_events import EXCEPTIONS, exception_name
 from ntgate.debug.processes import record

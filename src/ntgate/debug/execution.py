@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, runtime_checkable
 
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
 from ntgate.debug.disasm import is_call, is_return
+from ntgate.debug.errors import KdError
 from ntgate.debug.frames import current_place, unwind
 from ntgate.debug.running import (
     Goal,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
+from ntgate.debug.errors import KdError
 from ntgate.debug.session import Session
 
 _LARGEST = 0x10000000

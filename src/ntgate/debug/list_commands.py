@@ -9,8 +9,9 @@ from itertools import islice
 
 from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
 from ntgate.debug.dt import link_offset
+from ntgate.debug.errors import KdError
 from ntgate.debug.session import Session
 from ntgate.debug.target import Unreadable
 from ntgate.layout.type_table import Pointer, Struct, Type

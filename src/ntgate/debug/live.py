@@ -10,7 +10,7 @@ from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.cpu.unicorn_abi import UnicornError
 from ntgate.cpu.watchpoints import READ_WRITE, WRITE, Watch
 from ntgate.debug import saved_context
-from ntgate.debug.commands import KdError
+from ntgate.debug.errors import KdError
 from ntgate.debug.guest_events import describe, exception_name
 from ntgate.debug.saved_context import CONTEXT_REGISTERS
 from ntgate.debug.symbols import Module, SymbolTable

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
 from ntgate.debug.control import take_block
+from ntgate.debug.errors import KdError
 from ntgate.debug.session import Session
 
 _NAME = re.compile(r"\s*([^\s{}\"]+)\s*")

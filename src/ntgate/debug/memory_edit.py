@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
 from ntgate.debug.display import LARGEST_DISPLAY, LAYOUTS, rows
+from ntgate.debug.errors import KdError
 from ntgate.debug.session import Session
 
 _WRITE_LIMIT = 0x1000000

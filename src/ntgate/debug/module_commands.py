@@ -9,7 +9,8 @@ from fnmatch import translate
 
 from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
+from ntgate.debug.errors import KdError
 from ntgate.debug.session import Session
 from ntgate.debug.symbols import Module
 from ntgate.debug.target import Target, Unreadable

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
+from ntgate.debug.errors import KdError
 from ntgate.debug.process_commands import head_of
 from ntgate.debug.processes import find_process, image_name, implicit_process, record, symbol
 from ntgate.debug.records import Record, unicode_text

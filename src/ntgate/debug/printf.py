@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from ntgate.debug import peek
-from ntgate.debug.commands import KdError
 from ntgate.debug.display import printable
+from ntgate.debug.errors import KdError
 from ntgate.debug.session import Session
 from ntgate.debug.target import Unreadable
 

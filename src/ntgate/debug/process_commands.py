@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
+from ntgate.debug.errors import KdError
 from ntgate.debug.frames import Place, current_place, walk
 from ntgate.debug.processes import (
     find_process,

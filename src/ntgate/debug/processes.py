@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ntgate.debug import peek
-from ntgate.debug.commands import KdError
+from ntgate.debug.errors import KdError
 from ntgate.debug.records import Record, list_entries
 from ntgate.debug.session import Session
 from ntgate.debug.target import Unreadable

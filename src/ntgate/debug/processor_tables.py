@@ -8,7 +8,8 @@ from ntgate.cpu.descriptors import TASK_GATE
 from ntgate.cpu.mmu import LARGE, NO_EXECUTE
 from ntgate.debug import peek, segments
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
+from ntgate.debug.errors import KdError
 from ntgate.debug.session import Session
 from ntgate.debug.target import Unreadable
 from ntgate.layout.mm import PTE_BASE, PTE_PROTOTYPE, PTE_TRANSITION

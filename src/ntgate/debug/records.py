@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ntgate.debug import peek
-from ntgate.debug.commands import KdError
+from ntgate.debug.errors import KdError
 from ntgate.debug.target import Target, Unreadable
 from ntgate.layout.type_table import Bitfield, TypeTable
 

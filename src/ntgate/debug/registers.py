@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from ntgate.debug import register_set
 from ntgate.debug.annotate import annotated
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
 from ntgate.debug.disasm import unreadable_line
+from ntgate.debug.errors import KdError
 from ntgate.debug.session import Session
 from ntgate.debug.target import NoSuchRegister, Unreadable
 from ntgate.debug.unassemble import line_at

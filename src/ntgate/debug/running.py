@@ -8,8 +8,8 @@ from iced_x86 import Instruction, Mnemonic
 
 from ntgate.debug import peek, saved_context
 from ntgate.debug.breakpoints import Breakpoint
-from ntgate.debug.commands import KdError
 from ntgate.debug.disasm import CodeLine, is_call
+from ntgate.debug.errors import KdError
 from ntgate.debug.registers import state
 from ntgate.debug.session import Session
 from ntgate.debug.target import RaisedException, Stop, StopReason, Target, Unreadable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ntgate.debug.commands import KdError
+from ntgate.debug.errors import KdError
 from ntgate.debug.symbols import SymbolTable
 from ntgate.debug.target import Target
 

@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 
 from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
+from ntgate.debug.errors import KdError
 from ntgate.debug.session import Session
 from ntgate.layout.ke import SERVICE_DESCRIPTOR_SIZE, SERVICE_DESCRIPTORS
 from ntgate.records import dataclass

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import IO, TypeGuard
 
 from ntgate.debug.breakpoints import Breakpoints
-from ntgate.debug.commands import KdError
 from ntgate.debug.disasm import Disassembler
+from ntgate.debug.errors import KdError
 from ntgate.debug.event_filters import EventFilters
 from ntgate.debug.expressions import Evaluator
 from ntgate.debug.scope import Scope

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
+from ntgate.debug.errors import KdError
 from ntgate.debug.object_commands import GuestObject
 from ntgate.debug.processes import implicit_process, record
 from ntgate.debug.records import Record

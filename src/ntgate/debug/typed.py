@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from ntgate.debug import dt
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
 from ntgate.debug.cxx_expressions import UNTYPED
+from ntgate.debug.errors import KdError
 from ntgate.debug.expressions import CxxValue, describe
 from ntgate.debug.session import Session
 from ntgate.debug.typed_values import format_value

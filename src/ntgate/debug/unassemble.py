@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
 from ntgate.debug.disasm import MAX_INSTRUCTION, CodeLine, ends_flow, unreadable_line
+from ntgate.debug.errors import KdError
 from ntgate.debug.session import Session
 from ntgate.debug.target import Unreadable
 

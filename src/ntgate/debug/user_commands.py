@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from ntgate.debug import peek
 from ntgate.debug.arguments import Arguments
-from ntgate.debug.commands import KdError, command
+from ntgate.debug.commands import command
+from ntgate.debug.errors import KdError
 from ntgate.debug.processes import record
 from ntgate.debug.records import Record
 from ntgate.debug.session import Session
