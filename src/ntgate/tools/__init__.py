@@ -1,4 +1,4 @@
-"""What the maintainers run: generated documentation.
+"""What the maintainers run: generated documentation, the programs that the userland provides.
 
-Enters: the declarations in the package.  Leaves: pages under docs/.
+Enters: the declarations and the C sources in the package.  Leaves: pages under docs/, programs.
 """
