@@ -13,21 +13,41 @@ from ntgate.debug.processes import implicit_process, record, threads
 from ntgate.debug.records import Record
 from ntgate.debug.session import Session
 from ntgate.layout.machine import MM_HIGHEST_USER_ADDRESS
+from ntgate.layout.mm import (
+    MEM_COMMIT,
+    MEM_FREE,
+    MEM_IMAGE,
+    MEM_MAPPED,
+    MEM_PRIVATE,
+    MEM_RESERVE,
+    MM_MAX_COMMIT,
+    PAGE_EXECUTE,
+    PAGE_EXECUTE_READ,
+    PAGE_EXECUTE_READWRITE,
+    PAGE_EXECUTE_WRITECOPY,
+    PAGE_GUARD,
+    PAGE_NOACCESS,
+    PAGE_NOCACHE,
+    PAGE_READONLY,
+    PAGE_READWRITE,
+    PAGE_WRITECOPY,
+)
 from ntgate.records import dataclass
 
 PAGE_SHIFT = 12
-_MOST_COMMIT = 0x7FFFF  # MM_MAX_COMMIT: the VAD charges nothing
 _MOST_NODES = 0x10000
 
 _ACCESSES = ("NO_ACCESS", "READONLY", "EXECUTE", "EXECUTE_READ", "READWRITE", "WRITECOPY",
              "EXECUTE_READWRITE", "EXECUTE_WRITECOPY")  # fmt: skip
-_STATES = {0x1000: "MEM_COMMIT", 0x2000: "MEM_RESERVE", 0x10000: "MEM_FREE"}
-_TYPES = {0x20000: "MEM_PRIVATE", 0x40000: "MEM_MAPPED", 0x1000000: "MEM_IMAGE"}
+_STATES = {MEM_COMMIT: "MEM_COMMIT", MEM_RESERVE: "MEM_RESERVE", MEM_FREE: "MEM_FREE"}
+_TYPES = {MEM_PRIVATE: "MEM_PRIVATE", MEM_MAPPED: "MEM_MAPPED", MEM_IMAGE: "MEM_IMAGE"}
 _PROTECTIONS = (
-    (0x01, "PAGE_NOACCESS"), (0x02, "PAGE_READONLY"), (0x04, "PAGE_READWRITE"),
-    (0x08, "PAGE_WRITECOPY"), (0x10, "PAGE_EXECUTE"), (0x20, "PAGE_EXECUTE_READ"),
-    (0x40, "PAGE_EXECUTE_READWRITE"), (0x80, "PAGE_EXECUTE_WRITECOPY"), (0x100, "PAGE_GUARD"),
-    (0x200, "PAGE_NOCACHE"),
+    (PAGE_NOACCESS, "PAGE_NOACCESS"), (PAGE_READONLY, "PAGE_READONLY"),
+    (PAGE_READWRITE, "PAGE_READWRITE"), (PAGE_WRITECOPY, "PAGE_WRITECOPY"),
+    (PAGE_EXECUTE, "PAGE_EXECUTE"), (PAGE_EXECUTE_READ, "PAGE_EXECUTE_READ"),
+    (PAGE_EXECUTE_READWRITE, "PAGE_EXECUTE_READWRITE"),
+    (PAGE_EXECUTE_WRITECOPY, "PAGE_EXECUTE_WRITECOPY"), (PAGE_GUARD, "PAGE_GUARD"),
+    (PAGE_NOCACHE, "PAGE_NOCACHE"),
 )  # fmt: skip
 
 
@@ -123,7 +143,7 @@ def _vad_row(session: Session, node: Node) -> str:
 
 def _commit(vad: Record) -> int:
     charge = vad["u.VadFlags.CommitCharge"]
-    return -1 if charge == _MOST_COMMIT else charge
+    return -1 if charge == MM_MAX_COMMIT else charge
 
 
 def _access(code: int) -> str:
@@ -190,7 +210,7 @@ def show_protection(session: Session, args: Arguments) -> Iterable[str]:
         ("Protect", found.Protect, _protection(found.Protect)),
         ("Type", found.Type, _TYPES.get(found.Type, "")),
     ]
-    if found.State == 0x10000:  # a free region has no allocation
+    if found.State == MEM_FREE:  # a free region has no allocation
         rows = [row for row in rows if row[0] in ("BaseAddress", "RegionSize", "State", "Protect")]
     for label, value, name in rows:
         yield f"{label + ':':<19}{value:08x}{f'  {name}' if name else ''}"
@@ -214,7 +234,7 @@ def show_address(session: Session, args: Arguments) -> Iterable[str]:
     address = allocation = 0
     while address <= MM_HIGHEST_USER_ADDRESS:
         found = _query(session, address)
-        mark = "*" if found.AllocationBase != allocation or found.State == 0x10000 else "|-"
+        mark = "*" if found.AllocationBase != allocation or found.State == MEM_FREE else "|-"
         allocation = found.AllocationBase
         end = found.BaseAddress + found.RegionSize
         yield (
@@ -263,7 +283,7 @@ class Uses:
 
     def of(self, region: Region) -> str:
         base = region.AllocationBase
-        if region.State == 0x10000:
+        if region.State == MEM_FREE:
             return "Free"
         if region.BaseAddress <= self._peb < region.BaseAddress + region.RegionSize:
             return "PEB"
@@ -275,7 +295,7 @@ class Uses:
         if base == self._heap:
             return "Heap"
         file = self._files.get(base, "")
-        if _TYPES.get(region.Type) == "MEM_IMAGE":
+        if region.Type == MEM_IMAGE:
             module = self._session.machine.symbols.module_at(region.BaseAddress)
             name = module.name if module is not None else ""
             return f'Image [{name}; "{file}"]' if file else f"Image [{name}]"

@@ -1,4 +1,4 @@
-"""Virtual memory: allocate, free, protect."""
+"""Virtual memory: allocate, free, protect, lock, watch what is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The window manager as a program without a window meets it, in the form of Wine 8.0's win32u.
+"""What the window manager tells of itself, in the form of Wine 8.0's win32u.
 
 There is a window station with a desktop, and a screen of a fixed size that nobody sees.
 """
@@ -162,5 +162,5 @@ def NtUserGetObjectInformation(
 
 @service()
 def NtUserGetForegroundWindow(caller: Thread) -> Outcome:
-    """There is no window."""
+    """None: with nobody at the screen, no window is in front."""
     return 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 
+from ntgate.layout import access as a
 from ntgate.layout.se import SE_DACL_PRESENT, SE_SACL_PRESENT, SE_SELF_RELATIVE
 from ntgate.trace.peek import Peek
 
@@ -28,14 +29,16 @@ ACE_FLAGS = (
     (0x80, "FA"),
 )  # fmt: skip
 WHOLE_RIGHTS = {
-    0x10000000: "GA", 0x80000000: "GR", 0x40000000: "GW", 0x20000000: "GX", 0x1F01FF: "FA",
-    0x120089: "FR", 0x120116: "FW", 0x1200A0: "FX", 0xF003F: "KA", 0x20019: "KR", 0x20006: "KW",
+    a.GENERIC_ALL: "GA", a.GENERIC_READ: "GR", a.GENERIC_WRITE: "GW", a.GENERIC_EXECUTE: "GX",
+    0x1F01FF: "FA", 0x120089: "FR", 0x120116: "FW", 0x1200A0: "FX",
+    a.KEY_ALL_ACCESS: "KA", a.KEY_READ: "KR", a.KEY_WRITE: "KW",
 }  # fmt: skip
 RIGHTS = (
-    (0x10000000, "GA"), (0x80000000, "GR"), (0x40000000, "GW"), (0x20000000, "GX"),
+    (a.GENERIC_ALL, "GA"), (a.GENERIC_READ, "GR"), (a.GENERIC_WRITE, "GW"),
+    (a.GENERIC_EXECUTE, "GX"),
     (0x0001, "CC"), (0x0002, "DC"), (0x0004, "LC"), (0x0008, "SW"), (0x0010, "RP"), (0x0020, "WP"),
-    (0x0040, "DT"), (0x0080, "LO"), (0x0100, "CR"), (0x10000, "SD"), (0x20000, "RC"),
-    (0x40000, "WD"), (0x80000, "WO"),
+    (0x0040, "DT"), (0x0080, "LO"), (0x0100, "CR"), (a.DELETE, "SD"), (a.READ_CONTROL, "RC"),
+    (a.WRITE_DAC, "WD"), (a.WRITE_OWNER, "WO"),
 )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from ntgate.executive.mm.vad import (
     Vad,
 )
 from ntgate.executive.mm.vad_tree import HIGHEST_VPN, LOWEST_VPN
-from ntgate.layout.mm import MEM_RESERVE, MEM_TOP_DOWN, MM_EXECUTE_WRITECOPY, MMVAD
+from ntgate.layout.mm import MEM_RESERVE, MEM_TOP_DOWN, MM_EXECUTE_WRITECOPY, MMVAD, SEC_NO_CHANGE
 from ntgate.layout.ntstatus import (
     STATUS_CONFLICTING_ADDRESSES,
     STATUS_IMAGE_NOT_AT_BASE,
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from ntgate.executive.mm.section import Section
 
 VIEW_SHARE, VIEW_UNMAP = 1, 2
-VIEW_NO_CHANGE = 0x0040_0000  # SEC_NO_CHANGE as an AllocationType
+VIEW_NO_CHANGE = SEC_NO_CHANGE  # as an AllocationType
 AT_ROUND_TO_PAGE = 0x4000_0000  # a base on 4 KB, rounded down
 
 _KNOWN_TYPES = MEM_TOP_DOWN | MEM_RESERVE | VIEW_NO_CHANGE | AT_ROUND_TO_PAGE
