@@ -18,6 +18,7 @@ from time import monotonic_ns
 import ntgate.services.all  # noqa: F401  (declares the services)
 from ntgate.boot.boot import boot
 from ntgate.cpu.delivery import IF
+from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.devices.console import MemoryDevice
 from ntgate.devices.mounts import Mount, Mounts
 from ntgate.devices.standard import attach_devices, mount_system_files
@@ -25,11 +26,13 @@ from ntgate.dispatch.dispatcher import Dispatcher, Observer
 from ntgate.dispatch.tables import ServiceNumber
 from ntgate.entry.routines import HOST_PORT
 from ntgate.errors import Halted, UsageError
-from ntgate.executive.events import Events, Unimplemented
+from ntgate.executive.events import CodeStart, Events, Unimplemented
 from ntgate.executive.executive import Executive
 from ntgate.executive.io.device import ByteDevice
 from ntgate.executive.io.source import Policy
 from ntgate.executive.mm.execute import first_fetch
+from ntgate.executive.mm.protection import PAGE_OF_CODE
+from ntgate.executive.mm.vad import Vad
 from ntgate.executive.ps.environment import ProcessParameters
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.image.pe_view import entry_rva, size_of_image
@@ -98,6 +101,7 @@ class Machine:
         self.dispatcher.unimplemented = self._unimplemented
         self.cpu.host_port = HOST_PORT
         self.cpu.first_fetch = self._first_fetch
+        self.executive.mm.code_runs = self._code_runs
         self.cpu.intercept = self._intercept
         self.executive.scheduler.idle = self._nothing_runs
         self.executive.processes.create_system()
@@ -304,6 +308,15 @@ class Machine:
     def _first_fetch(self, linear: int) -> bool:
         current = self.executive.processes.current
         return first_fetch(current.process.space, linear)
+
+    def _code_runs(self, region: Vad, address: int, code: int) -> None:
+        thread = self.executive.processes.current
+        self.events.emit(
+            CodeStart(
+                thread.pid, thread.tid, address, region.first * PAGE_SIZE,
+                region.pages * PAGE_SIZE, PAGE_OF_CODE[code], region.is_private,
+            )
+        )  # fmt: skip
 
     def _unimplemented(self, caller: Thread, number: ServiceNumber) -> None:
         self.events.emit(Unimplemented(caller.pid, caller.tid, number.name, number.number))

@@ -14,15 +14,20 @@ from ntgate.trace.values import show
 EXAMPLES: list[tuple[Event, str, str]] = [
     (events.ProcessStart(8, 0, "a.exe", 4), "process start", '{image="a.exe", parent=4}'),
     (events.ProcessExit(8, 0, 7), "process exit", "{status=7}"),
-    (events.ThreadStart(8, 12, 0x401000), "thread start", "{start=0x401000}"),
+    (events.ThreadStart(8, 12, 0x401000), "thread start", "{start=0x401000, in_image=FALSE}"),
+    (events.CodeStart(8, 12, 0x401010, 0x400000, 0x3000, 0x40, True), "code start",
+     "{address=0x401010, base=0x400000, size=0x3000, protect=PAGE_EXECUTE_READWRITE, "
+     "memory=private}"),
     (events.ThreadExit(8, 12, 0xC0000005), "thread exit", "{status=STATUS_ACCESS_VIOLATION}"),
     (events.ModuleLoad(8, 12, "b.dll", 0x10000, 0x2000, 0, b""), "module load",
      '{name="b.dll", base=0x10000, size=0x2000}'),
     (events.ModuleUnload(8, 12, 0x10000), "module unload", '{name="", base=0x10000}'),
     (events.GuestException(8, 12, 0xC0000005, 0x401010, (1, 0), True), "exception",
-     "{code=STATUS_ACCESS_VIOLATION, address=0x401010, access=write, target=0x0, chance=first}"),
+     "{code=STATUS_ACCESS_VIOLATION, address=0x401010, in_image=FALSE, "
+     "access=write, target=0x0, chance=first}"),
     (events.GuestException(8, 12, 0xE06D7363, 0x401010, (1, 2), False), "exception",
-     "{code=0xe06d7363 (Visual C++), address=0x401010, parameters=[0x1, 0x2], chance=second}"),
+     "{code=0xe06d7363 (Visual C++), address=0x401010, in_image=FALSE, "
+     "parameters=[0x1, 0x2], chance=second}"),
     (events.DebugPrint(8, 12, "text\n"), "debug print", '{text="text<LF>"}'),
     (events.DialogAnswered(8, 12, "Title", "Go on?", "Yes"), "dialog answered",
      '{title="Title", text="Go on?", answer="Yes"}'),
@@ -49,6 +54,13 @@ def test_an_event(event: Event, name: str, fields: str) -> None:
 
 def test_no_event_is_forgotten() -> None:
     assert {type(event) for event, _name, _fields in EXAMPLES} == set(Event.__subclasses__())
+
+
+def test_an_address_in_an_image_is_named() -> None:
+    places = Places().process(8)
+    places.load(0x400000, 0x2000, "a.exe", b"")
+    told = describe(events.ThreadStart(8, 12, 0x401000), places)
+    assert told == ("thread start", {"start": "a+0x1000"})
 
 
 def test_a_module_goes_by_the_name_that_it_came_by() -> None:

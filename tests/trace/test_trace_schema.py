@@ -40,6 +40,10 @@ def test_every_line_is_of_the_schema(
     assert len(lines) > 20
     for line in lines:
         assert problems(json.loads(line), schema, schema) == [], line
+    if name == "exceptions_win32":
+        prints = [row for row in map(json.loads, lines) if row.get("event") == "debug print"]
+        # By OutputDebugString, which raises an exception.
+        assert prints[0]["text"] == "nobody reads this"
     delayed = [row for row in map(json.loads, lines) if row.get("delayed")]
     assert [(row["injected"], row["delayed"]) for row in delayed] == [(True, 20_000)]
     assert delayed[0]["time"] >= 200_000

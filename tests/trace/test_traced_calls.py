@@ -133,7 +133,7 @@ def test_gates_outside_of_ntdll(tmp_path: Path, guest: BuildGuest) -> None:
 
 EVASIONS = {
     "0x7000": r"<DIRECT sysenter 0x\w+ at 0x\w+>",  # a sysenter of its own, in private memory
-    "0x7010": r"<INDIRECT sysenter 0x\w+ through ntdll!KiFastSystemCall\+0x2>",  # a stub's copy
+    "0x7010": r"<INDIRECT sysenter evasive_calls\+0x\w+ through 0x\w+>",  # a stub's copy
     "0x7020": r"<DIRECT int2e evasive_calls\+0x\w+ at evasive_calls\+0x\w+>",
     "0x7030": r"<INDIRECT sysenter evasive_calls\+0x\w+ through ntdll!KiFastSystemCall\+0x2>",
     "0x7040": r"<INDIRECT sysenter evasive_calls\+0x\w+ through ntdll!NtDeleteKey\+0xc>",
@@ -157,6 +157,24 @@ def test_every_way_past_the_stubs_is_marked(tmp_path: Path, guest: BuildGuest) -
     assert told.keys() == EVASIONS.keys() - {"0x7070"}
     assert told["0x7040"]["indirect"] and told["0x7040"]["through"] == "ntdll!NtDeleteKey+0xc"
     assert told["0x7060"]["uncalled"] and not told["0x7060"]["direct"]
+
+
+@pytest.mark.usefixtures("userland")
+def test_code_in_private_memory_and_addresses_are_told(tmp_path: Path, guest: BuildGuest) -> None:
+    """Once for the pages that run near each other; a base by the function that it is in."""
+    program = guest("evasive_calls")
+    words = ("-e", "event=code", "-e", "dump=NtQueryVirtualMemory", "-e", "NtQueryVirtualMemory")
+    lines = trace(tmp_path, program, *words)
+    (started,) = [line for line in lines if line.startswith("--- code start ")]
+    assert re.fullmatch(
+        r"--- code start address=(0x\w+) base=\1 size=0x1000 protect=PAGE_EXECUTE_READWRITE "
+        r"memory=private ---", started,
+    )  # fmt: skip
+    (asked,) = [at for at, line in enumerate(lines) if " evasive_calls+" in line]
+    assert re.search(r"BaseAddress=0x\w+<ntdll!NtClose>, ", lines[asked])
+    assert lines[asked + 1] == " * 28 bytes of MemoryInformation"
+    again = trace(tmp_path, program, "-A", "-e", "none", *words[:2])
+    assert again == [*lines, started]
 
 
 def test_json_lines_are_in_the_order_of_completion(

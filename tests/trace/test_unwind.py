@@ -10,25 +10,32 @@ from ntgate.trace.places import ProcessPlaces
 from ntgate.trace.unwind import unwind
 
 BASE, STACK = 0x400000, 0x12F000
+PRIVATE = 0x3D0000
 OUTER, MIDDLE, INNER = BASE + 0x1000, BASE + 0x1100, BASE + 0x1200
 IMPORT = BASE + 0x3000
 
 
 class Memory(Peek):
-    """An image of 4000h bytes at BASE, and a page of stack."""
+    """An image of 4000h bytes at BASE, a page of stack, and one of PRIVATE memory."""
 
     def __init__(self) -> None:
         self.image = bytearray(0x4000)
+        self.private = bytearray(0x1000)
+        self.private_runs = False
         self.stack = bytearray(0x1000)
 
     def read(self, address: int, size: int) -> bytes:
-        for base, data in ((BASE, self.image), (STACK, self.stack)):
+        of_private = PRIVATE, self.private
+        for base, data in ((BASE, self.image), (STACK, self.stack), of_private):
             if base <= address <= base + len(data) - size:
                 return bytes(data[address - base : address - base + size])
         raise Unreadable
 
     def u32(self, address: int) -> int:
         return int.from_bytes(self.read(address, 4), "little")
+
+    def has_run(self, address: int) -> bool:
+        return self.private_runs and PRIVATE <= address < PRIVATE + len(self.private)
 
     def put(self, address: int, *dwords: int) -> None:
         packed = struct.pack(f"<{len(dwords)}I", *dwords)
@@ -105,3 +112,14 @@ def test_a_stack_of_numbers_has_no_callers() -> None:
     memory.put(STACK, *[BASE + 0x2000 + 4 * i for i in range(256)])
     assert walk(memory, first, STACK - 4) == ["m!Inner+0x12"]
     assert walk(memory, 0, 0xFFFFFFFC) == []
+
+
+def test_code_in_private_memory_is_a_caller_once_it_has_run() -> None:
+    memory = Memory()
+    shellcode = PRIVATE + 0x25
+    memory.private[0x20:0x25] = b"\xe8" + struct.pack("<i", BASE + 0x1100 - shellcode)
+    first = memory.code(BASE + 0x1110, "ff d0")
+    memory.put(STACK + 8, shellcode)
+    assert walk(memory, first, 0) == ["m!Middle+0x12"]
+    memory.private_runs = True
+    assert walk(memory, first, 0) == ["m!Middle+0x12", f"{shellcode:#x}"]

@@ -125,6 +125,56 @@ def test_times() -> None:
     assert lines[1].startswith("0.001500 NtClose") and lines[1].endswith(" <0.100000>")
 
 
+def test_the_time_of_day_and_the_number_of_a_service() -> None:
+    line = text(record("NtClose", CLOSE), absolute=True, numbers=True)
+    assert line.startswith("0.100000 [0x19] NtClose(Handle=0x10) = ")
+
+
+def test_a_dump_is_below_its_call() -> None:
+    made = record("NtClose", CLOSE)
+    made.dumps = [("Buffer", b"0123456789abcdef\xff\n")]
+    assert text(made).splitlines()[1:] == [
+        " * 18 bytes of Buffer",
+        " | 00000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  0123456789abcdef |",
+        " | 00010  ff 0a                                             ..               |",
+    ]
+    out = io.StringIO()
+    JsonLinesWriter(out).call(made)
+    assert json.loads(out.getvalue())["dump"] == {"Buffer": "30313233343536373839616263646566ff0a"}
+
+
+def test_another_process_makes_it_several() -> None:
+    out = io.StringIO()
+    writer = TextWriter(out, TextOptions())
+    writer.event(4, 0, 0, "process start", {"parent": 0})
+    writer.event(12, 0, 0, "process start", {"parent": 4})
+    assert out.getvalue() == (
+        "--- process start parent=0 ---\n[12] --- process start parent=4 ---\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("time", ["NtYieldExecution", "NtClose", "NtTestAlert"]),
+        ("calls", ["NtClose", "NtYieldExecution", "NtTestAlert"]),
+        ("errors", ["NtTestAlert", "NtYieldExecution", "NtClose"]),
+        ("name", ["NtClose", "NtTestAlert", "NtYieldExecution"]),
+    ],
+)
+def test_the_order_of_a_summary(order: str, expected: list[str]) -> None:
+    out = io.StringIO()
+    writer = SummaryWriter(out, order)
+    slow = record("NtYieldExecution", {})
+    slow.ended += 100
+    close = record("NtClose", CLOSE)
+    close.ended += 10
+    for each in (slow, close, close, record("NtTestAlert", {}, status=0xC0000008)):
+        writer.call(each)
+    writer.close()
+    assert [line.split()[-1] for line in out.getvalue().splitlines()[2:5]] == expected
+
+
 def test_a_stack_is_below_its_call() -> None:
     with_stack = record("NtClose", CLOSE)
     with_stack.stack = ["prog!main+0x10 [0x401010]"]

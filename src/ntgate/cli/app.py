@@ -104,20 +104,26 @@ def run(
 @program_words
 @click.option(
     "-e", "expressions", metavar="EXPR", multiple=True,
-    help="trace=NAME,%family; event=KIND; status=failed; inject=NAME:status=S:when=N",
+    help="trace=NAME,%family; event=KIND; status=failed; dump=NAME; inject=NAME:status=S:when=N",
 )  # fmt: skip
 @click.option(
     "-o", "output", metavar="FILE", type=FILE, help="Write the trace here, not to stderr."
 )
+@click.option("-A", "append", is_flag=True, help="Add to FILE instead of writing it anew.")
 @click.option("--format", "form", default="text", help="text or jsonl.")
 @click.option("-c", "summary", is_flag=True, help="Count calls and errors.")
 @click.option("-C", "with_summary", is_flag=True, help="As -c, behind the trace.")
+@click.option("-S", "order", metavar="BY", default="time", help="time, calls, errors or name.")
+@click.option("-t", "absolute", is_flag=True, help="Virtual time since the machine's start.")
 @click.option("-r", "relative", is_flag=True, help="Virtual time since the last line.")
 @click.option("-T", "spent", is_flag=True, help="Virtual time spent in each call.")
 @click.option("-k", "stacks", is_flag=True, help="The callers of each call.")
 @click.option("-Z", "failed", is_flag=True, help="Only calls that fail.")
 @click.option("-z", "successful", is_flag=True, help="Only calls that do not.")
-@click.option("-y", "names", is_flag=True, help="Objects of handles in JSON lines (text has them).")
+@click.option(
+    "-y", "names", is_flag=True, help="Names of handles and addresses in JSON lines too."
+)
+@click.option("-n", "numbers", is_flag=True, help="The services' numbers.")
 @click.option("-v", "whole", is_flag=True, help="Whole lists; optional arguments too.")
 @click.option("-f", "follow", count=True, help="Children too: always so.  -ff: FILE.PID for each.")
 @click.option("-P", "paths", metavar="PATH", multiple=True, help="Only calls that name it.")
@@ -130,15 +136,19 @@ def trace(
     arguments: Sequence[str],
     expressions: Sequence[str],
     output: Path | None,
+    append: bool,
     form: str,
     summary: bool,
     with_summary: bool,
+    order: str,
+    absolute: bool,
     relative: bool,
     spent: bool,
     stacks: bool,
     failed: bool,
     successful: bool,
     names: bool,
+    numbers: bool,
     whole: bool,
     follow: int,
     paths: Sequence[str],
@@ -154,7 +164,8 @@ def trace(
 
     chosen = TraceOptions(
         output, form, summary, with_summary, relative, spent, stacks, names, whole, string_limit,
-        split=follow > 1, width=width,
+        split=follow > 1, width=width, absolute=absolute, numbers=numbers, append=append,
+        order=order,
     )  # fmt: skip
     for path in paths:
         chosen.add_path(path)

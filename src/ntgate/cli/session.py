@@ -96,10 +96,10 @@ class SessionOptions:
         )
 
 
-def open_output(path: Path) -> TextIO:
+def open_output(path: Path, *, append: bool = False) -> TextIO:
     """A text file to write; raises UsageError."""
     try:
-        return path.open("w", encoding="utf-8", newline="\n")
+        return path.open("a" if append else "w", encoding="utf-8", newline="\n")
     except OSError as error:
         raise UsageError(f"can't write {path}: {error.strerror}") from None
 

@@ -15,14 +15,14 @@ from ntgate.cli.trace_events import pass_on
 from ntgate.errors import UsageError
 from ntgate.machine import MachineOptions
 from ntgate.records import dataclass
-from ntgate.trace.filters import Filter, parse_events, parse_status, parse_trace
+from ntgate.trace.filters import Filter, parse_events, parse_names, parse_status, parse_trace
 from ntgate.trace.handle_names import HandleNames
 from ntgate.trace.injections import Injection, parse_injection
 from ntgate.trace.json_writer import JsonLinesWriter
 from ntgate.trace.plans import Planner
 from ntgate.trace.split_writer import SplitWriter
 from ntgate.trace.structures import StructureDecoder
-from ntgate.trace.summary_writer import SummaryWriter
+from ntgate.trace.summary_writer import ORDERS, SummaryWriter
 from ntgate.trace.text_writer import TextOptions, TextWriter
 from ntgate.trace.tracer import Tracer, Writer
 
@@ -35,7 +35,8 @@ class TraceOptions:
     """The options of the command line, already checked.
 
     summary: a table in the trace's place; with_summary: behind it.  split: a file for each process.
-    width: columns of a line, 0 for any number; None for those of a terminal.
+    width: columns of a line, 0 for any number; None for those of a terminal.  append: keep what
+    the file has.  order: of the table's rows.  dumped: the services whose buffers are shown whole.
     """
 
     output: Path | None = None
@@ -50,6 +51,11 @@ class TraceOptions:
     string_limit: int = 32
     split: bool = False
     width: int | None = None
+    absolute: bool = False
+    numbers: bool = False
+    append: bool = False
+    order: str = "time"
+    dumped: frozenset[str] = frozenset()
     shown: Filter = field(default_factory=Filter)
     injections: list[Injection] = field(default_factory=list)
 
@@ -61,6 +67,10 @@ class TraceOptions:
             raise UsageError(f"-s {self.string_limit}: a number of bytes")
         if (self.width is not None and 0 < self.width < LEAST_WIDTH) or (self.width or 0) < 0:
             raise UsageError(f"--width {self.width}: at least {LEAST_WIDTH} columns, or 0")
+        if self.order not in ORDERS:
+            raise UsageError(f"-S {self.order}: one of {', '.join(ORDERS)}")
+        if self.append and self.output is None:
+            raise UsageError("-A: the file's name is missing; give -o FILE")
         if self.split and self.output is None:
             raise UsageError("-ff: the files' name is missing; give -o FILE")
         if self.split and (self.summary or self.with_summary):
@@ -76,7 +86,7 @@ class TraceOptions:
     @property
     def is_timed(self) -> bool:
         """Whether a time is shown at all."""
-        return self.are_ends_timed or self.format == "jsonl"
+        return self.are_ends_timed or self.absolute or self.format == "jsonl"
 
     @property
     def are_ends_timed(self) -> bool:
@@ -89,6 +99,8 @@ class TraceOptions:
             key, value = "trace", text
         if key == "inject":
             self.injections.append(parse_injection(value))
+        elif key == "dump":
+            self.dumped |= parse_names(value)
         elif key == "event":
             self.shown = replace(self.shown, events=parse_events(value))
         elif key == "status":
@@ -98,7 +110,8 @@ class TraceOptions:
             self.shown = replace(self.shown, names=names, gates=gates)
         else:
             raise UsageError(
-                f"-e {text}: use trace=NAME,%family, event=KIND, status=failed or inject=NAME:..."
+                f"-e {text}: use trace=NAME,%family, event=KIND, status=failed, dump=NAME or "
+                "inject=NAME:..."
             )
 
 
@@ -157,6 +170,7 @@ def trace_program(
         with_arguments=not options.summary or bool(options.shown.paths),
         with_ends=options.are_ends_timed,
         with_stack=options.with_stack,
+        dumped=options.dumped,
     )
     machine.observe(tracer, tracer.sysenter)
     machine.events.listen(lambda event: pass_on(tracer, event))
@@ -188,7 +202,7 @@ class Outputs:
         out = self._open(options.output)
         writers = [] if options.summary else [self._writer(out)]
         if options.summary or options.with_summary:
-            writers.append(SummaryWriter(out))
+            writers.append(SummaryWriter(out, options.order))
         return writers
 
     def close(self) -> None:
@@ -208,7 +222,8 @@ class Outputs:
         return self._writer(self._open(output.with_name(f"{output.name}.{pid}")))
 
     def _open(self, path: Path | None) -> CheckedOutput:
-        file = open_output(path) if path is not None else sys.stderr
+        append = self._options.append
+        file = open_output(path, append=append) if path is not None else sys.stderr
         assert file is not None
         out = CheckedOutput(file, self._stop)
         self._opened.append((str(path or "stderr"), out))
@@ -224,5 +239,9 @@ class Outputs:
             width = shutil.get_terminal_size().columns if is_terminal else 0
         colour = is_terminal and "NO_COLOR" not in os.environ
         return TextWriter(
-            out, TextOptions(options.relative, options.spent, options.whole, colour, width)
-        )
+            out,
+            TextOptions(
+                options.relative, options.spent, options.whole, colour, width,
+                absolute=options.absolute, numbers=options.numbers,
+            ),
+        )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ntgate.executive.events import (
+    CodeStart,
     DebugPrint,
     DialogAnswered,
     Event,
@@ -25,7 +26,7 @@ from ntgate.executive.events import (
 )
 from ntgate.layout.ntstatus import STATUS_ACCESS_VIOLATION, STATUS_IN_PAGE_ERROR
 from ntgate.trace.places import ProcessPlaces
-from ntgate.trace.scalars import exit_status, hexadecimal, status
+from ntgate.trace.scalars import exit_status, flags, hexadecimal, status
 from ntgate.trace.tracer import Tracer
 from ntgate.trace.values import Word
 
@@ -60,7 +61,7 @@ def describe(event: Event, places: ProcessPlaces) -> tuple[str, dict[str, Any]] 
         case ProcessExit():
             return "process exit", {"status": exit_status(event.status)}
         case ThreadStart():
-            return "thread start", {"start": Word(places.symbol(event.start_address))}
+            return "thread start", _place("start", event.start_address, places)
         case ThreadExit():
             return "thread exit", {"status": exit_status(event.status)}
         case ModuleLoad():
@@ -71,6 +72,13 @@ def describe(event: Event, places: ProcessPlaces) -> tuple[str, dict[str, Any]] 
         case ModuleUnload():
             return "module unload", {
                 "name": places.file_name(event.base), "base": hexadecimal(event.base),
+            }  # fmt: skip
+        case CodeStart():
+            return "code start", {
+                "address": hexadecimal(event.address), "base": hexadecimal(event.base),
+                "size": hexadecimal(event.size),
+                "protect": flags(event.protection, "PAGE_PROTECTION"),
+                "memory": Word("private" if event.private else "mapped"),
             }  # fmt: skip
         case GuestException():
             return "exception", _exception(event, places)
@@ -100,6 +108,14 @@ def describe(event: Event, places: ProcessPlaces) -> tuple[str, dict[str, Any]] 
     return None
 
 
+def _place(key: str, address: int, places: ProcessPlaces) -> dict[str, Any]:
+    """An address by its symbol; one in no image says so."""
+    fields: dict[str, Any] = {key: Word(places.symbol(address))}
+    if places.module_at(address) is None:
+        fields["in_image"] = False
+    return fields
+
+
 def _code(code: int) -> Word:
     known = OWN_CODES.get(code)
     return Word(f"{code:#x} ({known})") if known else status(code)
@@ -108,7 +124,7 @@ def _code(code: int) -> Word:
 def _exception(event: GuestException, places: ProcessPlaces) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "code": _code(event.code),
-        "address": Word(places.symbol(event.address)),
+        **_place("address", event.address, places),
     }
     faults = (STATUS_ACCESS_VIOLATION, STATUS_IN_PAGE_ERROR)
     if event.code in faults and len(event.parameters) > 1:

@@ -52,6 +52,21 @@ class ModuleUnload(Event):
 
 
 @dataclass(frozen=True)
+class CodeStart(Event):
+    """Memory that is no image runs for the first time, 64 pages around.
+
+    `base` and `size` are the region's, `protection` is the page's PAGE_*, `private`: it is no
+    view of a section.
+    """
+
+    address: int
+    base: int
+    size: int
+    protection: int
+    private: bool
+
+
+@dataclass(frozen=True)
 class GuestException(Event):
     """An exception on its way to ring 3; the second chance ends the process."""
 

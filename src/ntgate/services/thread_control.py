@@ -6,7 +6,7 @@ from typing import Any
 
 from ntgate.dispatch.outcome import Outcome, Wait
 from ntgate.dispatch.service import service
-from ntgate.dispatch.types import HANDLE, ULONG, InOutOpt, Out, OutOpt
+from ntgate.dispatch.types import HANDLE, ULONG, Out, OutOpt
 from ntgate.executive.ps import suspend
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
@@ -30,7 +30,7 @@ def NtSuspendThread(
 
 @service()
 def NtResumeThread(
-    caller: Thread, ThreadHandle: HANDLE, PreviousSuspendCount: InOutOpt[ULONG]
+    caller: Thread, ThreadHandle: HANDLE, PreviousSuspendCount: OutOpt[ULONG]
 ) -> Outcome:
     """Take one suspension of a thread back."""
     PreviousSuspendCount.probe()

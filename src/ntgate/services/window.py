@@ -310,6 +310,8 @@ def NtUserSetWindowLong(
     window = caller.executive.windows.get(hwnd)
     if window is None:
         return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
+    if offset == GWL_WNDPROC and window.thread.process is not caller.process:
+        return fail(caller, ERROR_ACCESS_DENIED)
     before = _window_long(caller, window, offset)
     if offset == GWL_USERDATA:
         window.user_data = newval

@@ -12,18 +12,24 @@ from ntgate.trace.scalars import PSEUDO_HANDLES, ScalarType
 from ntgate.trace.structures import CODES, StructureDecoder
 from ntgate.trace.values import Bytes, Clipped, Word
 
+CURRENT_PROCESS = 0xFFFFFFFF
 MOST_ELEMENTS = 64  # MAXIMUM_WAIT_OBJECTS
 
 
 class View:
-    """A call as its decoders see it.  handle_name: the name of a handle's object, or ""."""
+    """A call as its decoders see it.
 
-    __slots__ = ("handle_name", "peek", "raw")
+    handle_name: the name of a handle's object, or "".  place: the name of an address in the
+    process of a handle, which is one of a process or a thread; "" outside of its images.
+    """
+
+    __slots__ = ("handle_name", "peek", "place", "raw")
 
     def __init__(self, peek: Peek) -> None:
         self.peek = peek
         self.raw: Sequence[int] = ()
         self.handle_name: Callable[[int], str] = lambda _handle: ""
+        self.place: Callable[[int, int], str] = lambda _address, _handle: ""
 
 
 Decode = Callable[[View, int], Any]  # raises peek.Unreadable
@@ -42,6 +48,18 @@ def handle_decoder(*, with_names: bool, pseudo: bool) -> Decode:
         return Word(f"{word:#x}<{name}>") if name else bare(view, word)
 
     return named if with_names else bare
+
+
+def address_decoder(owner: int | None) -> Decode:
+    """`0x7c92d6c0<ntdll!NtOpenFile>`; owner: the argument that tells whose address it is."""
+
+    def decode(view: View, word: int) -> Any:
+        if not word:
+            return Word("0x0")
+        name = view.place(word, CURRENT_PROCESS if owner is None else view.raw[owner])
+        return Word(f"{word:#x}<{name}>" if name else f"{word:#x}")
+
+    return decode
 
 
 def pointer_decoder(scalar: ScalarType) -> Decode:

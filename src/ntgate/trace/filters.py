@@ -12,8 +12,8 @@ from ntgate.trace.families import family, family_names
 from ntgate.trace.places import Site
 
 EVENTS = (
-    "process", "thread", "module", "exception", "debug", "dialog", "hard", "file", "fault",
-    "unimplemented",
+    "process", "thread", "module", "code", "exception", "debug", "dialog", "hard", "file",
+    "fault", "unimplemented",
 )  # fmt: skip
 STATUSES = ("successful", "failed", "unfinished")
 GATES = ("direct", "indirect")

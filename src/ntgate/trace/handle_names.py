@@ -12,6 +12,11 @@ from ntgate.layout.mm import CONTROL_AREA, SECTION_OBJECT, SEGMENT
 from ntgate.layout.ps import EPROCESS, ETHREAD
 
 DRIVES = "\\GLOBAL??"
+<<<<<<< ours
+=======
+OF_CALLER = (0xFFFFFFFF, 0xFFFFFFFE)  # NtCurrentProcess, NtCurrentThread
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+>>>>>>> theirs
 
 
 class HandleNames:
@@ -40,6 +45,20 @@ class HandleNames:
             return self._with_drive(name) if name else self._unnamed(body)
         except (NtError, PageFault):
             return ""
+
+    def process_of(self, caller: Any, handle: int) -> int:
+        """The number of the process that a handle is of, or of its thread; 0 for neither."""
+        if handle in OF_CALLER:
+            return int(caller.pid)
+        objects = self._objects
+        try:
+            body = objects.query_handle(caller.process.handles, handle).body
+            kind = str(objects.type_of(body).name)
+            if kind == "Process":
+                return int(EPROCESS(objects.memory, body).UniqueProcessId)
+            return int(ETHREAD(objects.memory, body).Cid.UniqueProcess) if kind == "Thread" else 0
+        except (NtError, PageFault):
+            return 0
 
     def _unnamed(self, body: int) -> str:
         memory = self._objects.memory

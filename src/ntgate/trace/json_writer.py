@@ -37,7 +37,9 @@ class JsonLinesWriter:
                              for index, value in record.out.items()])  # fmt: skip
         site = record.site
         more = ""
-        extra = record.injected or record.delayed or record.last_error or record.stack
+        extra = (
+            record.injected or record.delayed or record.last_error or record.stack or record.dumps
+        )
         if extra or self._spent or not site.usual:
             more = self._more(record)
         self._write(
@@ -89,6 +91,8 @@ class JsonLinesWriter:
             members += f', "time": {record.ended - record.clock}'
         if record.stack:
             members += f', "stack": {to_json(record.stack)}'
+        if record.dumps:
+            members += f', "dump": {to_json({name: data.hex() for name, data in record.dumps})}'
         return members
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ntgate.cpu.mmu import FAULT_USER, PageFault, entries, translate
+from ntgate.cpu.mmu import FAULT_USER, NO_EXECUTE, PRESENT, PageFault, entries, translate
 from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.layout.se import SID_MAX_SUB_AUTHORITIES
 from ntgate.memory.user import MM_USER_PROBE_ADDRESS, UserMemory
@@ -83,6 +83,11 @@ class Peek:
         parts = [int.from_bytes(rest[i : i + 4], "little") for i in range(0, 4 * count, 4)]
         authority = int.from_bytes(head[2:8], "big")
         return "-".join(["S", str(head[0]), str(authority), *map(str, parts)])
+
+    def has_run(self, address: int) -> bool:
+        """Whether code of that page has run: until then a page is mapped with NX."""
+        places = entries(self._qwords, self._cr3, address)
+        return places is not None and self._qwords[places[1]] & (PRESENT | NO_EXECUTE) == PRESENT
 
     def _read_pages(self, address: int, size: int) -> bytes:
         data = self.available(address, size)

@@ -6,8 +6,12 @@ import json
 from bisect import bisect_right, insort
 from collections.abc import Callable
 
+<<<<<<< ours
 from ntgate.dispatch.tables import WIN32K_BIT
 from ntgate.trace.modules import Module
+=======
+from ntgate.trace.modules import STUB, STUB_LENGTH, Module
+>>>>>>> theirs
 from ntgate.trace.peek import Peek, Unreadable
 from ntgate.trace.values import MOST_KEPT
 
@@ -119,7 +123,7 @@ class ProcessPlaces:
             place = returns_to
             through = ""
         else:
-            place, through = self._through(at, returns_to, caller, number)
+            place, through = self._through(at, returns_to, caller, number, peek)
         direct, symbol, uncalled = at not in self.stub_gates, "", False
         if place:
             uncalled = not direct and not self.is_return_address(place, peek)
@@ -128,19 +132,28 @@ class ProcessPlaces:
             gate, self.place(at), direct, self.place(place) if place else "", symbol, through,
             uncalled, place,
         )  # fmt: skip
-        if all(self.module_at(address) for address in (at, place)):
-            self.sites[key] = site  # no other code may come there
+        # No bytes were looked at, or no others may come there.
+        if direct or all(self.module_at(address) for address in (at, returns_to, place)):
+            if len(self.sites) > MOST_KEPT:
+                self.sites.clear()
+            self.sites[key] = site
         return site
 
-    def _through(self, at: int, returns_to: int, caller: int, number: int) -> tuple[int, str]:
+    def _through(
+        self, at: int, returns_to: int, caller: int, number: int, peek: Peek
+    ) -> tuple[int, str]:
         """Who called ntdll's gate, and what was in between that is no stub of the service."""
         module = self.module_at(returns_to)
         allowed = [SYSTEM_DLL, *(WIN32K_DLLS if number & WIN32K_BIT else ())]
         if module is None or module not in [self._stub_modules.get(name) for name in allowed]:
-            stub = module.stub_before(returns_to) if module is not None else None
-            if stub is None:
+            if module is not None:
+                is_stub = module.stub_before(returns_to) is not None
+            else:
+                code = peek.available((returns_to - STUB_LENGTH) & 0xFFFFFFFF, STUB_LENGTH)
+                is_stub = STUB.fullmatch(code) is not None
+            if not is_stub:
                 return returns_to, self.symbol(at)
-            return caller, self.symbol(returns_to)  # of a copy of ntdll
+            return caller, self.symbol(returns_to)  # of a copy of ntdll, or of a stub
         if module.stub_before(returns_to) in (None, number):
             return caller, ""
         return caller, self.symbol(returns_to)
@@ -197,6 +210,13 @@ class Places:
         if found is None:
             found = self._processes[pid] = ProcessPlaces()
         return found
+
+    def symbol_in(self, pid: int, address: int) -> str:
+        """Of an address in an image of a process; "" elsewhere."""
+        found = self._processes.get(pid)
+        if found is None or found.module_at(address) is None:
+            return ""
+        return found.symbol(address).removesuffix("+0x0")
 
     def forget(self, pid: int) -> None:
         """The process has ended; its number may come again."""

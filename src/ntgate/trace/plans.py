@@ -7,7 +7,6 @@ what neither says.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import field
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from ntgate.dispatch.types import UserStruct
 from ntgate.records import dataclass
 from ntgate.trace.argument_decoders import (
     Decode,
+    Size,
     View,
     array_decoder,
     class_buffer,
@@ -31,6 +31,7 @@ from ntgate.trace.parameters import Described, described_parameters, length_inde
 from ntgate.trace.returned import NTSTATUS, Returned, returned
 from ntgate.trace.scalars import ScalarType, Show, boolean, handle, hexadecimal, scalar_type, status
 from ntgate.trace.special_decoders import (
+    address_decoders,
     control_buffer,
     object_attributes_decoder,
     special_decoders,
@@ -45,6 +46,7 @@ OWN_TYPES = ("GUI_HANDLE", "BOOL", "COLORREF", "LRESULT")  # that declarations c
 RETURNED_LENGTHS = (
     "ReturnLength", "ResultLength", "ReturnedLength", "NumberOfBytesRead", "NumberOfBytesWritten",
 )  # fmt: skip
+OWNERS = ("ProcessHandle", "ThreadHandle")
 # Parameters whose handle is of a process, a thread or a token, or of anything.
 PSEUDO_HANDLE_WORDS = ("Process", "Thread", "Token", "Source", "Target", "Object")
 
@@ -64,7 +66,8 @@ class Plan:
     decoded: the inputs that memory is read for.  outputs: index and decoder.  pointed: the output
     pointers to numbers.  optional: the arguments that say nothing when they are 0.  lengths: the
     outputs that a buffer which is too small tells too.  given: the inputs in memory.
-    returns: how the service's answer is read.
+    buffers: index, size and direction of what has a length.  returns: how the service's answer
+    is read.
     """
 
     inputs: list[Input] = field(default_factory=list)
@@ -74,6 +77,7 @@ class Plan:
     optional: set[int] = field(default_factory=set)
     lengths: list[tuple[int, Decode]] = field(default_factory=list)
     given: set[int] = field(default_factory=set)
+    buffers: list[tuple[int, Size, str]] = field(default_factory=list)
     returns: Returned = NTSTATUS
 
 
@@ -98,9 +102,12 @@ class Planner:
         parameters = described_parameters(number)
         for index, parameter in enumerate(parameters):
             self._add(plan, number.name, parameters, index)
+            length = length_index(parameters, index)
+            if length is not None:
+                size = _size(parameters, index, length)
+                plan.buffers.append((index, size, parameter.direction))
             if index and parameter.optional:
                 plan.optional.add(index)
-                length = length_index(parameters, index)
                 if length is not None:
                     plan.optional.add(length)
         return plan
@@ -111,6 +118,15 @@ class Planner:
         given = self._types.of_parameter(service, parameter.name)
         if given is not None and given.name in self._special:
             decode = self._special[given.name]
+        elif given is not None and self._with_names:
+            addresses = address_decoders(self._decoder, _owner(parameters))
+            decode = addresses.get(given.name, decode)
+            if given.name == "ADDRESS":
+                plan.inputs.append(Input(parameter.name, None, decode))
+                plan.decoded.append((index, addresses["ADDRESS"]))
+                return
+            if given.name == "ADDRESS_AT" and "out" in parameter.direction:
+                plan.pointed.add(index)
         leads = given is not None and given.name in self._types.structures
         if decode is None and (parameter.is_pointer or leads):
             decode = self._pointer_decoder(plan, service, parameter, index)
@@ -218,7 +234,7 @@ class Planner:
             if parameter.type_name == "PWSTR":
                 return text_pointer(decoder.string_limit)
             return None
-        size = _written(parameters, length) if parameter.direction == "out" else _given(length)
+        size = _size(parameters, index, length)
         if code is not None:
             is_given = parameter.name == "InputBuffer"
             return control_buffer(decoder, self._types.controls, code, size, given=is_given)
@@ -231,6 +247,12 @@ class Planner:
         return sized_buffer(decoder, size)
 
 
+def _owner(parameters: list[Described]) -> int | None:
+    """The argument that tells in which process an address is."""
+    names = [row.name for row in parameters]
+    return next((names.index(name) for name in OWNERS if name in names), None)
+
+
 def _from_declaration(structure: type[UserStruct]) -> Structure:
     kinds = {"handle": "HANDLE", "status": "NTSTATUS", "pointer": "HEX", "hex": "HEX"}
     sizes = {1: "UCHAR", 2: "USHORT", 4: "ULONG", 8: "ULONGLONG"}
@@ -240,11 +262,17 @@ def _from_declaration(structure: type[UserStruct]) -> Structure:
     return Structure(structure.__name__, tuple(members))
 
 
-def _given(length: int) -> Callable[[View], int]:
+def _size(parameters: list[Described], index: int, length: int) -> Size:
+    """Of a buffer whose length is another argument."""
+    is_output = parameters[index].direction == "out"
+    return _written(parameters, length) if is_output else _given(length)
+
+
+def _given(length: int) -> Size:
     return lambda view: view.raw[length]
 
 
-def _written(parameters: list[Described], length: int) -> Callable[[View], int]:
+def _written(parameters: list[Described], length: int) -> Size:
     """How much of an output buffer the service wrote, where it tells."""
     told = [at for at, row in enumerate(parameters) if row.name in RETURNED_LENGTHS]
     block = [at for at, row in enumerate(parameters) if row.name == "IoStatusBlock"]

@@ -16,7 +16,8 @@ class CallRecord:
     their places.  out: what the service left behind pointers, by the arguments' indices.
     status: what it answered, None for a call that does not return.  clock, ended: 100 ns units
     of virtual time.  seq counts the entries; stack holds return addresses as symbols, the
-    innermost first.  missing: the service has no function.
+    innermost first.  dumps: name and bytes of each buffer that is shown whole.  missing: the
+    service has no function.
     delayed: microseconds that an injection made it wait.  last_error: the thread's, where a
     service of win32k has failed.  unread: the indices of the inputs
     whose memory was not there.
@@ -29,6 +30,7 @@ class CallRecord:
     injected = missing = False
     delayed = last_error = 0
     stack: Sequence[str] = ()
+    dumps: Sequence[tuple[str, bytes]] = ()
     unread: Sequence[int] = ()
 
     def __init__(

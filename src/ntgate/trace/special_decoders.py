@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ntgate.dispatch.named_types import Control
-from ntgate.trace.argument_decoders import Decode, Size, View, handle_decoder
+from ntgate.trace.argument_decoders import Decode, Size, View, address_decoder, handle_decoder
 from ntgate.trace.peek import Unreadable
 from ntgate.trace.scalars import flags, hexadecimal
 from ntgate.trace.sddl import sddl
@@ -39,6 +39,24 @@ def special_decoders(decoder: StructureDecoder, *, with_names: bool) -> dict[str
         "PS_ATTRIBUTES": _optional(_attributes(process)),
         "SECURITY_DESCRIPTOR": _optional(security_descriptor),
     }
+
+
+def address_decoders(decoder: StructureDecoder, owner: int | None) -> dict[str, Decode]:
+    """By the names of such types, of a service whose argument `owner` tells the process."""
+    one = address_decoder(owner)
+
+    def at(view: View, word: int) -> Any:
+        return one(view, view.peek.u32(word)) if word else None
+
+    def context(view: View, word: int) -> Any:
+        if not word:
+            return None
+        shown = decoder.structure("CONTEXT", view.peek, word)
+        if "Eip" in shown:
+            shown["Eip"] = one(view, int(shown["Eip"], 16))
+        return shown
+
+    return {"ADDRESS": one, "ADDRESS_AT": at, "CONTEXT": context}
 
 
 def _optional(decode: Decode) -> Decode:

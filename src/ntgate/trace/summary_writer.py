@@ -13,11 +13,18 @@ RULES = "-" * 6, "-" * 11, "-" * 11, "-" * 9, "-" * 9, "-" * 32
 HEADINGS = "% time", "seconds", "usecs/call", "calls", "errors", "service"
 
 
-class SummaryWriter:
-    """seconds: the virtual time between a call and its answer, waiting included."""
+ORDERS = ("time", "calls", "errors", "name")
 
-    def __init__(self, out: Output) -> None:
+
+class SummaryWriter:
+    """seconds: the virtual time between a call and its answer, waiting included.
+
+    order: of ORDERS, what the rows go by.
+    """
+
+    def __init__(self, out: Output, order: str = "time") -> None:
         self._out = out
+        self._by = order
         self._calls: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._ticks: Counter[str] = Counter()
@@ -46,8 +53,12 @@ class SummaryWriter:
         )
         self._out.flush()
 
-    def _order(self, name: str) -> tuple[int, int, str]:
-        return -self._ticks[name], -self._calls[name], name
+    def _order(self, name: str) -> tuple[int, int, int, str]:
+        ticks, calls, errors = -self._ticks[name], -self._calls[name], -self._errors[name]
+        if self._by == "name":
+            return 0, 0, 0, name
+        first = {"time": ticks, "calls": calls, "errors": errors}[self._by]
+        return first, ticks, calls, name
 
     def _counted(self, name: str, ticks: int, calls: int, errors: int) -> None:
         self._row(

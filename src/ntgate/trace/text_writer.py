@@ -8,6 +8,7 @@ from typing import Any
 
 from ntgate.layout.times import SECOND
 from ntgate.records import dataclass
+from ntgate.trace.hexdump import hexdump
 from ntgate.trace.output import Output
 from ntgate.trace.places import Site
 from ntgate.trace.plans import Input, Plan
@@ -28,7 +29,8 @@ ON_THE_CALL = ("fault", "unimplemented")
 class TextOptions:
     """relative: the time since the call before; spent: the time in the call; whole: NULL
     arguments and long lists too; colour: escape sequences of a terminal; width: lines are broken
-    between arguments to have so many columns, 0 for never.
+    between arguments to have so many columns, 0 for never; absolute: the time since the machine's
+    start; numbers: those of the services.
     """
 
     relative: bool = False
@@ -36,6 +38,8 @@ class TextOptions:
     whole: bool = False
     colour: bool = False
     width: int = 0
+    absolute: bool = False
+    numbers: bool = False
 
 
 class _Columns:
@@ -78,7 +82,7 @@ class TextWriter:
         self._out = out
         self._options = options
         self._last: int | None = None
-        self._first_thread = 0
+        self._first_process = self._first_thread = 0
         self._several = False
         self._announced: set[int] = set()
         self._columns: dict[str, _Columns] = {}
@@ -105,6 +109,8 @@ class TextWriter:
         self._put(line, parts, end)
         for place in record.stack:
             self._out.write(f" > {place}\n")
+        for name, data in record.dumps:
+            self._out.write("\n".join(hexdump(name, data)) + "\n")
 
     def unfinished(self, record: CallRecord) -> None:
         self._several = True
@@ -117,7 +123,7 @@ class TextWriter:
         if name.partition(" ")[0] in ON_THE_CALL:
             return
         shown = "".join(f" {key}={show(value)}" for key, value in fields.items())
-        colour = RED if name == "exception" else CYAN
+        colour = RED if name == "exception" else YELLOW if name == "code start" else CYAN
         text = self._colour(f"--- {name}{shown} ---", colour)
         self._out.write(f"{self._start(pid, tid, clock)}{text}\n")
 
@@ -133,11 +139,14 @@ class TextWriter:
 
     def _start(self, pid: int, tid: int, clock: int) -> str:
         start = ""
-        if tid and not self._several:
+        if not self._several:
+            self._first_process = self._first_process or pid
             self._first_thread = self._first_thread or tid
-            self._several = tid != self._first_thread
+            self._several = pid != self._first_process or tid not in (0, self._first_thread)
         if self._several:
             start = f"[{pid}.{tid}] " if tid else f"[{pid}] "
+        if self._options.absolute:
+            start += f"{_seconds(clock)} "
         if self._options.relative:
             last = clock if self._last is None else self._last
             self._last = max(clock, last)
@@ -145,9 +154,10 @@ class TextWriter:
         return start
 
     def _service(self, record: CallRecord) -> str:
+        number = f"[{record.number:#x}] " if self._options.numbers else ""
         if not self._options.colour:
-            return record.service
-        return self._colour(record.service, "" if record.site.usual else YELLOW)
+            return number + record.service
+        return number + self._colour(record.service, "" if record.site.usual else YELLOW)
 
     def _columns_of(self, record: CallRecord) -> _Columns:
         found = self._columns.get(record.service)

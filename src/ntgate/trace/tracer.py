@@ -38,8 +38,15 @@ SYSTEM_CALL_RETURN = m.SHARED_USER_DATA_KERNEL + KUSER_SHARED_DATA.SystemCallRet
 TOO_SHORT = (STATUS_BUFFER_TOO_SMALL, STATUS_INFO_LENGTH_MISMATCH)
 NO_GATE = (0, 0)
 NO_FRAME = (0,) * 6
+MOST_DUMPED = 0x10_0000  # bytes of a buffer
 
-HandleNames = Callable[[Any, int], str]  # of a caller and a handle; "" for none
+
+class HandleNames(Protocol):
+    def __call__(self, caller: Any, handle: int) -> str:
+        """The name of a handle's object; "" for none."""
+
+    def process_of(self, caller: Any, handle: int) -> int:
+        """The number of the handle's process, or its thread's; 0 for none."""
 
 
 class Writer(Protocol):
@@ -74,6 +81,9 @@ class _Thread:
         if handle_names is not None:
             named = handle_names
             self.view.handle_name = lambda handle: named(caller, handle)
+            self.view.place = lambda address, handle: places.symbol_in(
+                named.process_of(caller, handle), address
+            )
         self.calls: list[CallRecord] = []
         self.kernel = kernel = caller.executive.kernel
         self.ram = kernel.ram
@@ -129,12 +139,14 @@ class _Service:
     """A service as this trace treats it.
 
     skipped: whether its calls are neither shown nor answered, wherever they come from.
+    dumped: whether their buffers are shown whole.
     """
 
     plan: Plan
     injections: list[Injection]
     missing: bool
     skipped: bool
+    dumped: bool
 
 
 class Tracer:
@@ -142,7 +154,8 @@ class Tracer:
 
     clock: the virtual time in 100 ns units.  invoke: calls a service, for one that an injection
     has come later.  with_arguments: decode them.  with_ends: ask the clock at the end of calls,
-    too.  with_stack: find the callers of each call.
+    too.  with_stack: find the callers of each call.  dumped: the services whose buffers are
+    shown whole.
     """
 
     def __init__(
@@ -158,6 +171,7 @@ class Tracer:
         with_arguments: bool = True,
         with_ends: bool = True,
         with_stack: bool = False,
+        dumped: frozenset[str] = frozenset(),
     ) -> None:
         self.writers = list(writers)
         self.clock = clock
@@ -169,6 +183,7 @@ class Tracer:
         self.with_arguments = with_arguments
         self.with_ends = with_ends
         self.with_stack = with_stack
+        self.dumped = dumped
         self.places = Places()
         self._seq = 0
         self._gates: dict[int, tuple[int, int]] = {}  # each thread's last sysenter: where, when
@@ -213,6 +228,8 @@ class Tracer:
         if record.shown:
             if self.with_arguments and service.plan.decoded:
                 self._decode_inputs(thread, record)
+            if service.dumped:
+                self._dump(thread, record, "in")
             if self.with_stack:
                 record.stack = thread.stack(site)
         return answer
@@ -230,7 +247,13 @@ class Tracer:
             if answer is not None and not record.injected:
                 if self.with_arguments:
                     self._decode_outputs(thread, record, answer)
+<<<<<<< ours
                 if answer == 0 and record.number & WIN32K_BIT:
+=======
+                if record.service in self.dumped and not record.plan.returns.failed(answer):
+                    self._dump(thread, record, "out")
+                if answer == 0 and record.number & WIN32K:
+>>>>>>> theirs
                     self._look_at_error(thread, record)
             self._write(record)
         if self._queue:
@@ -330,6 +353,7 @@ class Tracer:
             injections,
             declared is None or declared.number.number != number.number,
             not injections and not self.shown.may_show(number.name),
+            number.name in self.dumped,
         )
         self._services[number.number] = service
         return service
@@ -370,6 +394,21 @@ class Tracer:
             except Unreadable:
                 values[index] = hexadecimal(raw[index])
                 record.unread = [*record.unread, index]
+
+    @staticmethod
+    def _dump(thread: _Thread, record: CallRecord, direction: str) -> None:
+        """The buffers that the service is given, or has filled."""
+        view = thread.view
+        view.raw = record.raw
+        for index, size, way in record.plan.buffers:
+            if direction not in way or not record.raw[index]:
+                continue
+            try:
+                data = view.peek.available(record.raw[index], min(size(view), MOST_DUMPED))
+            except Unreadable:
+                continue
+            if data:
+                record.dumps = [*record.dumps, (record.plan.inputs[index].name, data)]
 
     @staticmethod
     def _decode_outputs(thread: _Thread, record: CallRecord, answer: int) -> None:

@@ -3,7 +3,7 @@
 An i386 image has none.  The chain of ebp skips what was compiled without it, and is broken by it;
 so each step looks at every dword up to the frame that ebp points at, and takes the first that
 
-1. is a return address: behind a call instruction, in an image, and
+1. is a return address: behind a call instruction, in an image or a page that has run, and
 2. is that of a call to the function that the step comes from, as far as the instruction tells:
    `call rel32` and `call [address]` do, through jumps as an import's stub has them.
 
@@ -72,7 +72,7 @@ class _Walker:
             target = self._target(address, code)
             if target is None:
                 module = self._places.module_at(address)
-                if guess is None and module is not None and not module.begins_at(address):
+                if guess is None and not (module is not None and module.begins_at(address)):
                     guess = slot, address, True
             elif self._may_be_in(inside, target):
                 return slot, address, False
@@ -84,7 +84,7 @@ class _Walker:
         """The bytes before a return address; None for anything else."""
         if address < LONGEST_CALL or slot & 3:
             return None
-        if self._places.module_at(address) is None:
+        if self._places.module_at(address) is None and not self._peek.has_run(address):
             return None
         try:
             code = self._peek.read(address - LONGEST_CALL, LONGEST_CALL)

@@ -57,7 +57,7 @@ class Stream:
     @property
     def name(self) -> str:
         entries = self.node.entries
-        path = entries[0].path if entries else ""
+        path = entries[0].path if entries else self.node.former
         return self.node.tree.device_name + path + self.suffix
 
     @property

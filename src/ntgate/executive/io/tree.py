@@ -38,6 +38,8 @@ class Entry:
     @property
     def path(self) -> str:
         r"""From the volume's root: `\folder\file`; the root itself is `\`."""
+        if self.directory is None:
+            return self.node.former or "\\"
         parts = []
         entry: Entry = self
         while entry.directory is not None:
@@ -63,6 +65,7 @@ class Node:
         self.entries: list[Entry] = []
         self.streams: dict[str, Stream] = {}
         self.opens = 0
+        self.former = ""  # the path that it lost last, which stays its open files' name
         self.security = b""  # a self-relative security descriptor; empty for the default
         self.eas: Eas | None = None
         self.reparse: ReparsePoint | None = None
@@ -221,6 +224,7 @@ class Directory(Node):
         if entry.node.is_directory:
             self._take(entry)
         else:
+            entry.node.former = entry.path
             self.discard(entry)
             entry.directory = None
 
@@ -353,6 +357,7 @@ class Tree:
         if directory.policy is Policy.WRITE_THROUGH and node.source is not None:
             assert directory.source is not None
             directory.source.remove(entry.name)
+        node.former = entry.path
         directory.discard(entry)
         entry.directory = None
         self._keep_source(node)

@@ -24,6 +24,7 @@ from ntgate.memory.user import MM_USER_PROBE_ADDRESS
 _EXECUTABLE = frozenset(
     {MM_EXECUTE, MM_EXECUTE_READ, MM_EXECUTE_READWRITE, MM_EXECUTE_WRITECOPY}
 )
+NEIGHBOURS = 64  # pages on both sides that belong to the same piece of code
 
 
 def may_execute(space: ProcessSpace, code: int) -> bool:
@@ -59,12 +60,22 @@ def first_fetch(space: ProcessSpace, linear: int) -> bool:
     code = None if vad is None else page_code(space, vad, vpn, entry)
     if vad is None or code is None or not may_execute(space, code):
         return False
+    if not vad.is_image and not _runs_near(space, vad, vpn):
+        space.manager.code_runs(vad, linear, code)
     frame = pte.frame_of(entry)
     space.manager.cpu.ran.add(frame)
     qwords[index] = entry & ~pte.NO_EXECUTE
     if space.manager.pfn.is_prototype(frame):
         _clear_in_views(space, vad, vpn, frame)
     return True
+
+
+def _runs_near(space: ProcessSpace, vad: Vad, vpn: int) -> bool:
+    """Whether a page of the region, not far from this one, has run."""
+    near = range(max(vad.first, vpn - NEIGHBOURS), min(vad.last, vpn + NEIGHBOURS) + 1)
+    return any(
+        space.tables.entry(page << 12) & (pte.VALID | pte.NO_EXECUTE) == pte.VALID for page in near
+    )
 
 
 def _clear_in_views(space: ProcessSpace, vad: Vad, vpn: int, frame: int) -> None:

@@ -11,7 +11,7 @@ machine stands, calls `Processor.flush_tlb`.  More rights need nothing.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Protocol
 
 from ntgate.cpu.mmu import ACCESSED, NO_EXECUTE, PRESENT, USER
@@ -34,6 +34,7 @@ from ntgate.memory.paging import DIRECTORIES, SYSTEM_DIRECTORY, AddressSpace, ma
 
 if TYPE_CHECKING:
     from ntgate.executive.mm.segment import Segment
+    from ntgate.executive.mm.vad import Vad
     from ntgate.layout.mm import EPROCESS_VM
 
 DEFAULT_COMMIT_LIMIT = 0x40000  # pages: 1 GB
@@ -78,6 +79,8 @@ class MemoryManager:
         self.segments: dict[int, Segment] = {}  # by the address of the CONTROL_AREA
         self.file_segments: dict[tuple[Hashable, bool], Segment] = {}  # (identity, image)
         self.stale_pages: list[int] = []
+        # Hears of a region that is no image, an address, and the MM_ code of its page.
+        self.code_runs: Callable[[Vad, int, int], None] = lambda _vad, _address, _code: None
         self.flush_all = False
 
     # Address spaces.

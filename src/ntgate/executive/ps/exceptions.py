@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -190,6 +191,18 @@ def announce(thread: Thread, record: ExceptionRecord, *, first_chance: bool) -> 
             thread.pid, thread.tid, record.code, record.address, record.parameters, first_chance
         )
     )
+    if record.code == ntstatus.DBG_PRINTEXCEPTION_C and first_chance:
+        _announce_text(thread, record.parameters)
+
+
+def _announce_text(thread: Thread, parameters: Sequence[int]) -> None:
+    """OutputDebugString raises an exception with the text's length, its NUL included, and place."""
+    if len(parameters) < 2:
+        return
+    length, address = parameters[:2]
+    with suppress(AccessViolation):
+        text = thread.memory.read(address, min(length, LONGEST_PRINT)).partition(b"\0")[0]
+        thread.executive.events.emit(DebugPrint(thread.pid, thread.tid, text.decode("latin-1")))
 
 
 def _push(thread: Thread, record: ExceptionRecord, context: TrapContext) -> None:
