@@ -9,7 +9,7 @@ import pytest
 from mm_machine import NOWHERE, Guest, MmMachine, assemble
 from test_mm_images import CODE, PLAIN, SHARED, Pe, PeSection, R, W, X
 
-from ntgate.cpu.mmu import NO_EXECUTE
+from ntgate.cpu.mmu import NO_EXECUTE, PRESENT
 from ntgate.devices.host_file import HostContent
 from ntgate.executive.io.content import MemoryContent, Space
 from ntgate.executive.mm.fault import user_memory
@@ -72,8 +72,24 @@ def test_pages_are_found_again(space: ProcessSpace) -> None:
     assert memory.read(base + 0x1000, len(CODE)) == CODE
     memory.read(base + 0x2000, 1)
     assert (space.tables.entry(base + 0x1000), space.tables.entry(base + 0x2000)) == frames
-    assert (file.reads, MACHINE.manager.frames.on_standby) == (reads, 1)
+    assert (file.reads, MACHINE.manager.frames.on_standby) == (reads, 0)
     unmap_view(space, base)
+
+
+def test_what_is_in_memory_of_a_cluster_comes_with_one_fault(space: ProcessSpace) -> None:
+    """As far as it is protected alike: headers, constants and what a write copies stay away."""
+    file, memory, tables = CountedFile(PLAIN.build()), user_memory(space), space.tables
+    vm = space.process.Vm
+    base = mapped(space, file)
+    for page in (0, 1, 2, 3, 6):
+        memory.read(base + page * 0x1000, 1)
+    unmap_view(space, base)
+    base, faults, pages = mapped(space, file), vm.PageFaultCount, vm.WorkingSetSize
+    memory.read(base + 0x2000, 1)
+    valid = [page for page in range(7) if tables.entry(base + page * 0x1000) & PRESENT]
+    assert (valid, vm.PageFaultCount, vm.WorkingSetSize) == ([1, 2], faults + 1, pages + 2)
+    unmap_view(space, base)
+    assert vm.WorkingSetSize == pages
 
 
 def test_code_that_ran_runs_again_without_a_fetch_that_faults(space: ProcessSpace) -> None:

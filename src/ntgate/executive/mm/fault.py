@@ -17,6 +17,8 @@ from ntgate.layout.mm import MM_GUARD_PAGE, MM_NOACCESS, MMVAD_SHORT, PTE_PROTOT
 from ntgate.layout.ntstatus import STATUS_ACCESS_VIOLATION, STATUS_SUCCESS
 from ntgate.memory.user import MM_USER_PROBE_ADDRESS, UserMemory
 
+CLUSTER = 16  # pages
+
 
 def access_fault(space: ProcessSpace, address: int, error: int, *, teb: int = 0) -> int:
     """Answer a fault at `address` with the processor's error code `error`.
@@ -189,7 +191,31 @@ def _bring_in_shared(
         space.shared_protection[vpn] = code
     space.tables.ram.qwords[index] = make_entry(space, frame, code, written=written)
     space.count_valid()
+    if vad.is_image and not entry and code & 7 not in COPY_CODES:
+        _map_cluster(space, vad, vpn, index, code)
     return STATUS_SUCCESS
+
+
+def _map_cluster(space: ProcessSpace, vad: Vad, vpn: int, index: int, code: int) -> None:
+    """Map what else of a page's cluster is in memory and protected like it.
+
+    Without faults of their own: a process that begins touches hundreds of pages of DLLs that
+    others have brought in.
+    """
+    manager, qwords = space.manager, space.tables.ram.qwords
+    prototype = manager.kernel.physical(vad.prototype(vpn)) >> 3
+    # Both tables go on within a page; a cluster of a page table is one.
+    first = max(vpn & -CLUSTER, vad.first, vpn - (prototype & pte.TABLE_INDEX)) - vpn
+    last = min(vpn | CLUSTER - 1, vad.last, vpn + (~prototype & pte.TABLE_INDEX)) - vpn
+    prototypes = qwords[prototype + first : prototype + last + 1].tolist()
+    entries = qwords[index + first : index + last + 1].tolist()
+    for place, (shared, entry) in enumerate(zip(prototypes, entries, strict=True), index + first):
+        if shared & pte.VALID and not entry:
+            frame = pte.frame_of(shared)
+            if manager.pfn.protection(frame) == code:
+                manager.pfn.share(frame)
+                qwords[place] = make_entry(space, frame, code, written=True)
+                space.count_mapped()
 
 
 def _copy(space: ProcessSpace, vad: Vad, vpn: int, index: int, shared: int) -> None:

@@ -25,20 +25,16 @@ def page_in(segment: Segment, prototype: int, *, for_copy: bool = False) -> tupl
     entry = int(ram.qwords[index])
     if entry & pte.VALID:
         return pte.frame_of(entry), STATUS_SUCCESS
-    frame = 0
+    data = b""
     if entry & PTE_PROTOTYPE:
-        if segment.version is not None:
-            frame = manager.standby.take(segment.version, prototype - segment.prototypes >> 3)
-        if not frame:
-            data = _read(segment, entry >> 32, prototype)
-            if data is None:
-                return 0, STATUS_IN_PAGE_ERROR
-            frame = manager.frame()
-            ram.bytes[frame * PAGE_SIZE : frame * PAGE_SIZE + len(data)] = data
+        found = _read(segment, entry >> 32, prototype)
+        if found is None:
+            return 0, STATUS_IN_PAGE_ERROR
+        data = found
     elif for_copy:
         return 0, STATUS_SUCCESS
-    else:
-        frame = manager.frame()
+    frame = manager.frame()
+    ram.bytes[frame * PAGE_SIZE : frame * PAGE_SIZE + len(data)] = data
     manager.pfn.describe(frame, prototype, index >> 9, entry, PROTOTYPE_PTE)
     code = pte.protection_of(entry)
     ram.qwords[index] = pte.valid_entry(frame, code, ran=False, written=False)

@@ -81,6 +81,8 @@ class Segment:
         self.control_area, self.address, self.prototypes, self._information = blocks
         self._describe(file_object, reserve, committed)
         self._describe_parts(parts, reserve)
+        if image is not None:
+            manager.standby.restore(self)
         manager.segments[self.control_area] = self
 
     # The guest's structures.

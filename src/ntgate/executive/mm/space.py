@@ -207,9 +207,13 @@ class ProcessSpace:
         self.count_valid()
 
     def count_valid(self) -> None:
-        """A PTE has become valid."""
+        """A PTE has become valid by a fault."""
         dwords = self._dwords
         dwords[self._fault_count] = dwords[self._fault_count] + 1 & 0xFFFFFFFF
+        self.count_mapped()
+
+    def count_mapped(self) -> None:
+        dwords = self._dwords
         size = dwords[self._working_set] + 1
         dwords[self._working_set] = size
         if size > dwords[self._peak_working_set]:

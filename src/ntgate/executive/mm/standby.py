@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
-from ntgate.executive.mm.pfn import PfnDatabase
+from ntgate.executive.mm.pfn import PROTOTYPE_PTE, PfnDatabase
 from ntgate.executive.mm.protection import WRITABLE_CODES
 from ntgate.layout.mm import PTE_PROTOTYPE
 from ntgate.memory.frames import FrameAllocator
@@ -35,7 +35,7 @@ class StandbyList:
 
     def keep(self, segment: Segment) -> None:
         """Take over the pages of an image that goes, as far as they are what its file says."""
-        pages = self._images.pop(segment.version, {})
+        pages = {}
         is_same = _has_its_file(segment)
         first = segment.prototype_index(0)
         entries = segment.manager.kernel.ram.qwords[first : first + segment.pages].tolist()
@@ -44,22 +44,28 @@ class StandbyList:
                 frame = pte.frame_of(entry)
                 if is_same and self._is_as_in_file(frame):
                     self._pfn.stand_by(frame)
-                    self._frames.on_standby += 1
                     pages[page] = frame
                 else:
                     self._pfn.release(frame)
         if pages:
             self._images[segment.version] = pages
+            self._frames.on_standby += len(pages)
         while self._frames.on_standby > MOST_PAGES:
             self._reclaim()
 
-    def take(self, version: Hashable, page: int) -> int:
-        """The frame of a page, which is the caller's to describe; 0 where none waits."""
-        pages = self._images.get(version)
-        frame = pages.pop(page, 0) if pages else 0
-        if frame:
-            self._frames.on_standby -= 1
-        return frame
+    def restore(self, segment: Segment) -> None:
+        """Give an image that is made again its pages back."""
+        pages = self._images.pop(segment.version, {})
+        self._frames.on_standby -= len(pages)
+        qwords = segment.manager.kernel.ram.qwords
+        for page, frame in pages.items():
+            index = segment.prototype_index(page)
+            entry = int(qwords[index])
+            self._pfn.describe(
+                frame, segment.prototypes + page * 8, index >> 9, entry, PROTOTYPE_PTE
+            )
+            code = pte.protection_of(entry)
+            qwords[index] = pte.valid_entry(frame, code, ran=False, written=False)
 
     def _is_as_in_file(self, frame: int) -> bool:
         """Not a page of zeros, nor one that its views write together; and nobody else's too."""
