@@ -12,11 +12,7 @@ from ntgate.layout.mm import CONTROL_AREA, SECTION_OBJECT, SEGMENT
 from ntgate.layout.ps import EPROCESS, ETHREAD
 
 DRIVES = "\\GLOBAL??"
-<<<<<<< ours
-=======
 OF_CALLER = (0xFFFFFFFF, 0xFFFFFFFE)  # NtCurrentProcess, NtCurrentThread
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
->>>>>>> theirs
 
 
 class HandleNames:

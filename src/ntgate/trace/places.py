@@ -6,12 +6,8 @@ import json
 from bisect import bisect_right, insort
 from collections.abc import Callable
 
-<<<<<<< ours
 from ntgate.dispatch.tables import WIN32K_BIT
-from ntgate.trace.modules import Module
-=======
 from ntgate.trace.modules import STUB, STUB_LENGTH, Module
->>>>>>> theirs
 from ntgate.trace.peek import Peek, Unreadable
 from ntgate.trace.values import MOST_KEPT
 

@@ -247,13 +247,9 @@ class Tracer:
             if answer is not None and not record.injected:
                 if self.with_arguments:
                     self._decode_outputs(thread, record, answer)
-<<<<<<< ours
-                if answer == 0 and record.number & WIN32K_BIT:
-=======
                 if record.service in self.dumped and not record.plan.returns.failed(answer):
                     self._dump(thread, record, "out")
-                if answer == 0 and record.number & WIN32K:
->>>>>>> theirs
+                if answer == 0 and record.number & WIN32K_BIT:
                     self._look_at_error(thread, record)
             self._write(record)
         if self._queue:
