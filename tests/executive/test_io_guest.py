@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gate.consistency import check_machine
 from gate.guest_run import GuestRun
 
 DIRECTORY = """\
@@ -49,3 +50,9 @@ def test_controls(guest: Callable[[str], Path]) -> None:
 def test_directories(guest: Callable[[str], Path]) -> None:
     """`.dot` fits five of DOS's ? by its 8.3 name, DOT~1."""
     assert GuestRun(guest("file_directory")).finish() == DIRECTORY + "passed\n"
+
+
+def test_oplocks_are_broken_by_others(guest: Callable[[str], Path]) -> None:
+    run = GuestRun(guest("file_oplocks"))
+    assert run.finish() == "passed\n"
+    check_machine(run.machine)

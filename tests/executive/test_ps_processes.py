@@ -106,3 +106,9 @@ def test_a_process_without_a_section_is_a_clone(guest: Guest) -> None:
     assert run.finish() == "passed\n"
     check_machine(run.machine)
     assert run.machine.executive.mm.committed == 0
+
+
+def test_jobs_limit_tokens_and_form_sets(guest: Guest) -> None:
+    run = GuestRun(guest("jobs"))
+    assert run.finish() == "passed\n"
+    check_machine(run.machine)

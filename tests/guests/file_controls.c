@@ -1,5 +1,5 @@
 /* Streams, object ids, opens by id, compression, sparse ranges, valid lengths, quotas, and what a
- * volume without a journal or oplocks answers.
+ * volume without a journal answers.
  */
 #include "nt_file.h"
 

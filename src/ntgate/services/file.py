@@ -19,6 +19,7 @@ from ntgate.dispatch.types import (
 )
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
+from ntgate.executive.io.counters import READ, WRITE
 from ntgate.executive.io.open_file import OpenFile
 from ntgate.executive.io.request import Request
 from ntgate.executive.ps.thread import Thread
@@ -130,7 +131,9 @@ def NtWriteFile(
             _transferred(file, offset + written)
         return written
 
-    return start(caller, file, Event, ApcRoutine, ApcContext, IoStatusBlock, write, key=key)
+    return start(
+        caller, file, Event, ApcRoutine, ApcContext, IoStatusBlock, write, key=key, counted=WRITE
+    )
 
 
 @service()
@@ -172,8 +175,9 @@ def NtReadFile(
         return data
 
     return start(
-        caller, file, Event, ApcRoutine, ApcContext, IoStatusBlock, read, buffer=Buffer, key=key
-    )
+        caller, file, Event, ApcRoutine, ApcContext, IoStatusBlock, read, buffer=Buffer, key=key,
+        counted=READ,
+    )  # fmt: skip
 
 
 @service()

@@ -8,6 +8,7 @@ that goes wrong, is left to the way of every request: the answer here is then No
 from __future__ import annotations
 
 from ntgate.errors import NtError
+from ntgate.executive.io.counters import READ, WRITE, count_request
 from ntgate.executive.io.disk_file import DiskFile
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout.io import FILE_OBJECT
@@ -56,6 +57,7 @@ def fast_write(
     cell = (file.object.address - DIRECT_BASE >> 2) + POSITION
     offset = dwords[cell] | dwords[cell + 1] << 32
     file.stream.write(offset, data)
+    count_request(caller.process, WRITE, length)
     return _done(dwords, cell, offset + length, place, length)
 
 
@@ -76,6 +78,7 @@ def fast_read(
         if not data or not place:
             return None
         caller.memory.write(buffer, data)
+        count_request(caller.process, READ, len(data))
     except AccessViolation:
         return None
     return _done(dwords, cell, offset + len(data), place, len(data))

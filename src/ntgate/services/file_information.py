@@ -11,6 +11,7 @@ from ntgate.dispatch.types import HANDLE, IO_STATUS_BLOCK, ULONG, Out, Scalar, S
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io import information_class as i
+from ntgate.executive.io.counters import OTHER, count_operation
 from ntgate.executive.io.disk_file import DiskFile
 from ntgate.executive.io.disk_information import text
 from ntgate.executive.io.mailslot import MailslotRoot
@@ -61,6 +62,7 @@ def NtQueryInformationFile(
     if FileInformationClass == i.FileBasicInformation and _is_bare(caller, FileHandle):
         access = 0
     file = file_of(caller, FileHandle, access)
+    count_operation(caller.process, OTHER)
     if FileInformationClass == i.FileAccessInformation:
         data = struct.pack("<I", _granted(caller, FileHandle))
     elif FileInformationClass == i.FileAllInformation:
@@ -159,6 +161,7 @@ def NtSetInformationFile(
     if FileInformationClass == i.FileBasicInformation and _is_bare(caller, FileHandle):
         access = 0
     file = file_of(caller, FileHandle, access)
+    count_operation(caller.process, OTHER)
     if FileInformationClass == i.FilePositionInformation:
         _set_position(file, struct.unpack_from("<q", data)[0])
     elif FileInformationClass == i.FileModeInformation:

@@ -26,7 +26,9 @@ from ntgate.executive.io import disk_information
 from ntgate.executive.io.disk_file import DiskFile
 from ntgate.executive.io.extended_attributes import EaError, parse_full
 from ntgate.executive.io.open_file import Create
+from ntgate.executive.io.oplocks import OplockBreak
 from ntgate.executive.io.pipe_device import MissingPipe
+from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ob import ObjectAttributes as Attributes
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
@@ -114,9 +116,13 @@ def open_file(
         if control.wait(caller) is None:
             return Wait(_open_again, (handle, attributes, block, create))
         return open_file(caller, handle, attributes, block, create)
+    except OplockBreak as broken:
+        status = caller.executive.waits.begin(caller, [broken.event], WAIT_ANY, None)
+        state = (handle, attributes, block, create)
+        return Wait(_open_again, state) if status is None else open_file(caller, *state)
     handle.write(opened)
-    block.write(IO_STATUS_BLOCK(0, create.information))
-    return ntstatus.STATUS_SUCCESS
+    block.write(IO_STATUS_BLOCK(create.status, create.information))
+    return create.status
 
 
 def _open_again(
@@ -124,7 +130,7 @@ def _open_again(
     _status: int,
     state: tuple[Out[HANDLE], In[OBJECT_ATTRIBUTES], Out[IO_STATUS_BLOCK], Create],
 ) -> Outcome:
-    """Whoever makes the pipe is ready, or has ended."""
+    """Whoever makes the pipe is ready, or has ended; the owner of an oplock lets go."""
     return open_file(caller, *state)
 
 

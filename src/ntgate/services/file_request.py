@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from ntgate.dispatch.outcome import Outcome, Wait
 from ntgate.dispatch.types import IO_STATUS_BLOCK, Out, Scalar
 from ntgate.errors import NtError
+from ntgate.executive.io.counters import OTHER, count_operation
 from ntgate.executive.io.open_file import OpenFile
 from ntgate.executive.io.request import EVENT, Request
 from ntgate.executive.ke.wait import WAIT_ANY
@@ -69,12 +70,14 @@ def start(
     key: int = 0,
     no_block: bool = False,
     synchronous: bool | None = None,
+    counted: int = OTHER,
 ) -> Outcome:
     """Carry a request out, at once or later, as its file object says.
 
     A request that waits on a synchronous file object makes the thread wait; on another one the
     service returns STATUS_PENDING, and so it does after an unbuffered transfer.  no_block: a
-    null status block is none.  synchronous: whatever the file object is.
+    null status block is none.  synchronous: whatever the file object is.  counted: as what the
+    process counts it.
     """
     io = caller.executive.io
     view = file.object
@@ -85,7 +88,8 @@ def start(
         return ntstatus.STATUS_INVALID_PARAMETER
     kernel = caller.executive.kernel
     request = Request(io, caller, file, iosb.address, body, apc_routine, apc_context, buffer)
-    request.key = key
+    request.key, request.counted = key, counted
+    count_operation(caller.process, counted)
     flags = view.Flags
     request.synchronous = bool(flags & FO_SYNCHRONOUS_IO) if synchronous is None else synchronous
     if body:

@@ -20,6 +20,7 @@ from ntgate.dispatch.types import (
 )
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
+from ntgate.executive.io.counters import READ, WRITE
 from ntgate.executive.io.open_file import OpenFile
 from ntgate.executive.io.request import Request
 from ntgate.executive.ps.thread import Thread
@@ -80,7 +81,9 @@ def NtReadFileScatter(
         return len(data)
 
     key = Key.read() if Key else 0
-    return start(caller, file, Event, ApcRoutine, ApcContext, IoStatusBlock, read, key=key)
+    return start(
+        caller, file, Event, ApcRoutine, ApcContext, IoStatusBlock, read, key=key, counted=READ
+    )
 
 
 @service()
@@ -103,5 +106,5 @@ def NtWriteFileGather(
     key = Key.read() if Key else 0
     return start(
         caller, file, Event, ApcRoutine, ApcContext, IoStatusBlock,
-        lambda request: file.write(request, place, data), key=key,
+        lambda request: file.write(request, place, data), key=key, counted=WRITE,
     )  # fmt: skip

@@ -32,6 +32,7 @@ from ntgate.layout.access import (
     JOB_OBJECT_ASSIGN_PROCESS,
     JOB_OBJECT_QUERY,
     JOB_OBJECT_SET_ATTRIBUTES,
+    JOB_OBJECT_SET_SECURITY_ATTRIBUTES,
     JOB_OBJECT_TERMINATE,
     PROCESS_QUERY_INFORMATION,
     PROCESS_SET_QUOTA,
@@ -40,15 +41,16 @@ from ntgate.layout.access import (
 from ntgate.layout.mm import EPROCESS_VM
 from ntgate.layout.ps import EJOB
 from ntgate.layout.win32_errors import ERROR_NOT_ENOUGH_QUOTA
+from ntgate.services import job_security
 from ntgate.services.capture import object_attributes
 from ntgate.services.named import open_object
-from ntgate.services.ps_information import IO_COUNTERS, IO_COUNTERS_SIZE, given, given_u32
+from ntgate.services.ps_information import IO_COUNTERS_SIZE, given, given_u32
 from ntgate.services.thread_create import process_of
 
 (
     JobObjectBasicAccountingInformation, JobObjectBasicLimitInformation,
     JobObjectBasicProcessIdList, JobObjectBasicUIRestrictions,
-    _JobObjectSecurityLimitInformation, JobObjectEndOfJobTimeInformation,
+    JobObjectSecurityLimitInformation, JobObjectEndOfJobTimeInformation,
     JobObjectAssociateCompletionPortInformation, JobObjectBasicAndIoAccountingInformation,
     JobObjectExtendedLimitInformation,
 ) = range(1, 10)  # fmt: skip
@@ -150,13 +152,10 @@ def _accounting(caller: Thread, job: EJOB) -> bytes:
 
 
 def _io_accounting(caller: Thread, job: EJOB) -> bytes:
-    counters = [0] * 6
+    counts = jobs.io_counts_of_ended(job)
     for process in jobs.processes_in(caller.executive, job):
-        data = caller.executive.kernel.read(
-            process.eprocess.address + IO_COUNTERS, IO_COUNTERS_SIZE
-        )
-        counters = [a + b for a, b in zip(counters, struct.unpack("<6Q", data), strict=True)]
-    return _accounting(caller, job) + struct.pack("<6Q", *counters)
+        counts = jobs.add_io_counts(counts, jobs.io_counts(process))
+    return _accounting(caller, job) + counts
 
 
 def _basic_limit(_caller: Thread, job: EJOB) -> bytes:
@@ -196,7 +195,7 @@ ANSWERS: dict[int, Callable[[Thread, EJOB], bytes]] = {
 }
 
 
-@service(partial="no security limits")
+@service(partial="restrictions of the user interface are kept and not enforced")
 def NtQueryInformationJobObject(
     caller: Thread,
     JobHandle: HANDLE,
@@ -215,6 +214,10 @@ def NtQueryInformationJobObject(
         return ntstatus.STATUS_ACCESS_DENIED
     if JobObjectInformationClass == JobObjectBasicProcessIdList:
         return _process_ids(
+            caller, job, JobObjectInformation, JobObjectInformationLength, ReturnLength
+        )
+    if JobObjectInformationClass == JobObjectSecurityLimitInformation:
+        return job_security.query_limits(
             caller, job, JobObjectInformation, JobObjectInformationLength, ReturnLength
         )
     if JobObjectInformationClass not in ANSWERS:
@@ -337,10 +340,11 @@ CHANGES: dict[int, Callable[[Thread, EJOB, int, int], None]] = {
     JobObjectEndOfJobTimeInformation: _end_of_time,
     JobObjectAssociateCompletionPortInformation: _completion_port,
     JobObjectExtendedLimitInformation: _extended,
+    JobObjectSecurityLimitInformation: job_security.set_limits,
 }
 
 
-@service(partial="no security limits")
+@service(partial="restrictions of the user interface are kept and not enforced")
 def NtSetInformationJobObject(
     caller: Thread,
     JobHandle: HANDLE,
@@ -349,7 +353,10 @@ def NtSetInformationJobObject(
     JobObjectInformationLength: ULONG,
 ) -> Outcome:
     """Change the limits of a job, or give it a completion port."""
-    job = _job(caller, JobHandle, JOB_OBJECT_SET_ATTRIBUTES)
+    access = JOB_OBJECT_SET_ATTRIBUTES
+    if JobObjectInformationClass == JobObjectSecurityLimitInformation:
+        access = JOB_OBJECT_SET_SECURITY_ATTRIBUTES
+    job = _job(caller, JobHandle, access)
     change = CHANGES.get(JobObjectInformationClass)
     if change is None:
         return ntstatus.STATUS_INVALID_INFO_CLASS

@@ -45,6 +45,7 @@ from ntgate.services.port import port_of
 from ntgate.services.thread_create import (
     THREAD_CREATE_FLAGS_CREATE_SUSPENDED,
     THREAD_CREATE_FLAGS_HIDE_FROM_DEBUGGER,
+    open_made,
     process_of,
     thread_handle,
 )
@@ -225,16 +226,15 @@ def _join_console(process: Process, parent: Process, parameters: ProcessParamete
 
 
 def _process_handle(
-    caller: Thread, process: Process, access: int, attributes: ObjectAttributes
-) -> int:
+    caller: Thread, process: Process, access: int, attributes: ObjectAttributes, *,
+    new: bool = True,
+) -> int:  # fmt: skip
     """A handle of the caller's process; of the newer rights, one is XP's PROCESS_QUERY."""
     if access & PROCESS_QUERY_LIMITED_INFORMATION and not access & PROCESS_QUERY_INFORMATION:
         access = access & ~PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_QUERY_INFORMATION
     body = process.eprocess.address
-    handle = caller.executive.objects.open_by_pointer(
-        caller.process.handles, body, access, attributes.attributes & a.OBJ_INHERIT
-    )
-    if attributes.security:
+    handle = open_made(caller, body, access, attributes, new=new)
+    if new and attributes.security:
         caller.executive.security.secure(body, attributes.security)
     return handle
 
@@ -264,7 +264,7 @@ def NtCreateProcessEx(
     debug_port = _debug_port(caller, DebugPort)
     error_port = port_of(caller, ExceptionPort) if ExceptionPort else 0
     inherited_job = job.for_child(
-        parent, breakaway=bool(Flags & PROCESS_CREATE_FLAGS_BREAKAWAY)
+        parent, breakaway=bool(Flags & PROCESS_CREATE_FLAGS_BREAKAWAY), level=JobMemberLevel
     )
     inherit = bool(Flags & PROCESS_CREATE_FLAGS_INHERIT_HANDLES)
     if section:
@@ -349,7 +349,9 @@ def NtOpenProcess(
             return ntstatus.STATUS_INVALID_PARAMETER
     try:
         process = objects.companion(body, Process)
-        ProcessHandle.write(_process_handle(caller, process, DesiredAccess, attributes))
+        ProcessHandle.write(
+            _process_handle(caller, process, DesiredAccess, attributes, new=False)
+        )
     finally:
         objects.dereference(body)
     return ntstatus.STATUS_SUCCESS

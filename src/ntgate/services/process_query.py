@@ -18,6 +18,7 @@ from ntgate.dispatch.types import (
     SizedBy,
 )
 from ntgate.errors import NtError
+from ntgate.executive.io.counters import OPERATIONS
 from ntgate.executive.ob.handles import CURRENT_PROCESS
 from ntgate.executive.ps.job import times
 from ntgate.executive.ps.start import image_information
@@ -27,7 +28,7 @@ from ntgate.layout.access import MAXIMUM_ALLOWED, PROCESS_QUERY_INFORMATION
 from ntgate.layout.mm import EPROCESS_VM
 from ntgate.layout.ob import DEVICE_MAP, HANDLE_TABLE
 from ntgate.services import ldt
-from ntgate.services.ps_information import IO_COUNTERS, IO_COUNTERS_SIZE, answer, answer_string
+from ntgate.services.ps_information import IO_COUNTERS_SIZE, answer, answer_string
 from ntgate.services.thread_create import process_of
 
 (
@@ -98,7 +99,7 @@ def _pooled_usage(process: Process) -> bytes:
 
 def _io_counters(process: Process) -> bytes:
     return process.executive.kernel.read(
-        process.eprocess.address + IO_COUNTERS, IO_COUNTERS_SIZE
+        process.eprocess.address + OPERATIONS, IO_COUNTERS_SIZE
     )
 
 

@@ -94,7 +94,9 @@ def _access_token(caller: Thread, process: Process, data: bytes) -> None:
     body = caller.object(token, "Token", TOKEN_ASSIGN_PRIMARY)
     if not security.token(body).is_primary:
         raise NtError(ntstatus.STATUS_BAD_TOKEN_TYPE)
+    body = security.limit_token(process.eprocess, body)
     security.assign_primary(process.eprocess, body)
+    caller.executive.objects.dereference(body)
 
 
 def _exception_port(caller: Thread, process: Process, data: bytes) -> None:

@@ -14,7 +14,7 @@ from ntgate.layout import ntstatus
 THE_PROCESSOR = 1  # an affinity mask
 HIGHEST_PAGE_PRIORITY = 5
 POWER_THROTTLING = 0x0C  # bytes of POWER_THROTTLING_PROCESS_STATE and of the thread's
-IO_COUNTERS, IO_COUNTERS_SIZE = 0x1B8, 0x30  # in an EPROCESS
+IO_COUNTERS_SIZE = 0x30
 
 
 def answer(

@@ -177,7 +177,9 @@ def NtGetNextThread(
     if not threads:
         return ntstatus.STATUS_NO_MORE_ENTRIES
     attributes = ObjectAttributes(attributes=HandleAttributes)
-    NewThreadHandle.write(thread_handle(caller, threads[0], DesiredAccess, attributes))
+    NewThreadHandle.write(
+        thread_handle(caller, threads[0], DesiredAccess, attributes, new=False)
+    )
     return ntstatus.STATUS_SUCCESS
 
 
@@ -193,12 +195,21 @@ def thread_handle(
     if access & THREAD_SET_LIMITED_INFORMATION and not access & THREAD_SET_INFORMATION:
         access = access & ~THREAD_SET_LIMITED_INFORMATION | THREAD_SET_INFORMATION
     body = thread.ethread.address
-    handle = caller.executive.objects.open_by_pointer(
-        caller.process.handles, body, access, attributes.attributes & a.OBJ_INHERIT
-    )
+    handle = open_made(caller, body, access, attributes, new=new)
     if new and attributes.security:
         caller.executive.security.secure(body, attributes.security)
     return handle
+
+
+def open_made(
+    caller: Thread, body: int, access: int, attributes: ObjectAttributes, *, new: bool
+) -> int:
+    """A handle of a process or thread; who has made it gets what he asks for."""
+    objects, inherit = caller.executive.objects, attributes.attributes & a.OBJ_INHERIT
+    if not new:
+        return objects.open_by_pointer(caller.process.handles, body, access, inherit)
+    granted = objects.type_of(body).grant(access)
+    return objects.create_handle(caller.process.handles, body, granted, inherit)
 
 
 def process_of(caller: Thread, handle: int, access: int) -> Process:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
-from ntgate.executive.io import notify, object_ids, reparse, volume_control
+from ntgate.executive.io import notify, object_ids, oplocks, reparse, volume_control
 from ntgate.executive.io.disk_information import COMPRESSION_FORMAT_LZNT1
 from ntgate.executive.io.request import Request
 from ntgate.executive.io.source import Policy
@@ -30,7 +30,9 @@ COMPRESSION_FORMAT_DEFAULT = 1
 RANGE = struct.Struct("<2q")  # FILE_ZERO_DATA_INFORMATION, FILE_ALLOCATED_RANGE_BUFFER
 
 
-def control(file: DiskFile, request: Request, code: int, data: bytes, room: int) -> bytes:
+def control(
+    file: DiskFile, request: Request, code: int, data: bytes, room: int
+) -> bytes | None:
     """NtFsControlFile; the answer fits into `room`.  Raises NtError."""
     if code in object_ids.CONTROLS:
         return object_ids.control(file, code, data, room)
@@ -49,6 +51,8 @@ def control(file: DiskFile, request: Request, code: int, data: bytes, room: int)
         return _set_compression(file, data)
     if file.is_directory:
         raise NtError(s.STATUS_INVALID_PARAMETER)
+    if code in oplocks.CONTROLS:
+        return _oplock(file, request, code)
     if code == FSCTL_SET_SPARSE:
         return _set_sparse(file, data)
     if code == FSCTL_SET_ZERO_DATA:
@@ -56,6 +60,13 @@ def control(file: DiskFile, request: Request, code: int, data: bytes, room: int)
     if code == FSCTL_QUERY_ALLOCATED_RANGES:
         return _ranges(file, data, request, room)
     raise NtError(s.STATUS_INVALID_DEVICE_REQUEST)
+
+
+def _oplock(file: DiskFile, request: Request, code: int) -> bytes | None:
+    stream = file.stream
+    if stream.oplock is None:
+        stream.oplock = oplocks.Oplock(stream)
+    return stream.oplock.ask(file, request, code)
 
 
 # Reparse points.

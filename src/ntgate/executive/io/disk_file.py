@@ -152,6 +152,8 @@ class DiskFile(OpenFile):
         exclusive: bool, fail_immediately: bool,
     ) -> int | None:  # fmt: skip
         self._check_lockable()
+        if self.stream.oplock is not None:
+            self.stream.oplock.written()
         wanted = Lock(
             start, self._end(start, length), exclusive, self.object.address, request.process, key
         )
@@ -234,6 +236,8 @@ class DiskFile(OpenFile):
     def cleanup(self) -> None:
         file, node, stream, entry = self.object, self.node, self.stream, self.entry
         stream.locks.unlock_all(file.address)
+        if stream.oplock is not None:
+            stream.oplock.closed(self)
         if self.watch is not None:
             waiting, self.watch.waiting = self.watch.waiting, []
             for request, _room in waiting:

@@ -47,6 +47,7 @@ class Create:
     extra: object = None  # of a named pipe or mailslot: what its creation says
     makes_on: int = 0  # the type of device that such a thing is made on
     information: int = c.FILE_OPENED
+    status: int = 0  # of a success that is worth a word
     eas: list[Ea] = field(default_factory=list)  # for a new or overwritten file
     maximum: bool = False  # MAXIMUM_ALLOWED was asked for as well
     security: bytes = b""  # a self-relative descriptor for a new file

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ntgate.executive.io.counters import OTHER, count_bytes
 from ntgate.executive.ps import apc
 from ntgate.layout.io import (
     FILE_OBJECT,
@@ -40,8 +41,8 @@ class Request:
     """
 
     __slots__ = (
-        "apc_context", "apc_routine", "buffer", "cancel_routine", "event", "file", "io", "iosb",
-        "irp", "key", "serial", "status", "synchronous", "thread",
+        "apc_context", "apc_routine", "buffer", "cancel_routine", "counted", "event", "file",
+        "io", "iosb", "irp", "key", "serial", "status", "synchronous", "thread",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +65,7 @@ class Request:
         self.apc_context = apc_context
         self.buffer = buffer
         self.key = 0  # of byte-range locks
+        self.counted = OTHER  # as which kind of operation
         self.status = 0
         self.irp = 0
         self.serial = 0  # of requests that wait: an IRP's address comes again
@@ -110,6 +112,8 @@ class Request:
             except AccessViolation as violation:
                 status, information = violation.status, 0
         self.status = self.file.object.FinalStatus = status
+        if information and status < SEVERITY_ERROR:
+            count_bytes(self.thread.process, self.counted, information)
         ended = bool(self.thread.ethread.Terminated)
         if self.synchronous and not ended:
             io.finished[self.serial] = status
@@ -137,6 +141,8 @@ class Request:
 
         at_once: the service will return that status, so a port need not hear of it.
         """
+        if information:
+            count_bytes(self.thread.process, self.counted, information)
         if self.iosb:
             self.thread.memory.write(self.iosb, struct.pack("<2I", self.status, information))
         skipped = at_once and self.file.object.Flags & FO_SKIP_COMPLETION_PORT

@@ -14,6 +14,7 @@ from ntgate.executive.io.source import Policy
 from ntgate.layout.ntstatus import STATUS_INVALID_PARAMETER
 
 if TYPE_CHECKING:
+    from ntgate.executive.io.oplocks import Oplock
     from ntgate.executive.io.tree import Node
 
 
@@ -28,6 +29,7 @@ class Stream:
         self.stream_name = name
         self.share = ShareAccess()
         self.locks = LockTable()
+        self.oplock: Oplock | None = None
         self.opens = 0
         self.delete_pending = False
         self.changed = False  # since the last file object on it has gone
@@ -94,6 +96,8 @@ class Stream:
         return (content if content is not None else self.content).read(offset, size)
 
     def write(self, offset: int, data: bytes) -> None:
+        if self.oplock is not None:
+            self.oplock.written()
         self.writable_content().write(offset, data)
         if self._valid is not None and offset + len(data) > self._valid:
             self._valid = offset + len(data)
@@ -101,6 +105,8 @@ class Stream:
         self.node.touch()
 
     def set_size(self, size: int) -> None:
+        if self.oplock is not None:
+            self.oplock.written()
         if size != self.size:
             valid = min(self.valid_length, size)
             self.writable_content().set_size(size)
@@ -116,6 +122,8 @@ class Stream:
 
     def zero(self, start: int, end: int) -> None:
         """Zeros within the size, which take no room if they can."""
+        if self.oplock is not None:
+            self.oplock.written()
         content = self.writable_content()
         if isinstance(content, MemoryContent):
             content.zero(start, end)

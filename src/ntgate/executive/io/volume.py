@@ -275,7 +275,11 @@ class Volume:
         ):
             raise NtError(s.STATUS_ACCESS_DENIED)
         stream = self._stream(create, node, place.path.stream)
+        if stream.oplock is not None:
+            stream.oplock.opening(create, before_sharing=True)
         self._check_sharing(create, stream)
+        if stream.oplock is not None:
+            stream.oplock.opening(create, before_sharing=False)
         if create.disposition in OVERWRITES and create.information == c.FILE_OPENED:
             self._overwrite(create, node, stream)
         return entry, node, stream

@@ -6,11 +6,14 @@ until it ends.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
 from ntgate.executive.io.completion import Packet
+from ntgate.executive.io.counters import OPERATIONS
+from ntgate.executive.ps import job_security, job_set
 from ntgate.executive.ps.suspend import CLASS_PRIORITIES, set_process_priority
 from ntgate.layout import lists, ntstatus
 from ntgate.layout.ke import NOTIFICATION_EVENT
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from ntgate.executive.ob import HandleClosing
     from ntgate.executive.ps.thread import Process
 
+_IO_COUNTS = struct.Struct("<6Q")
 # EJOB.LimitFlags, JOB_OBJECT_LIMIT_*.
 WORKINGSET                  = 0x0001
 PROCESS_TIME                = 0x0002
@@ -79,6 +83,7 @@ class Jobs:
         kind.close = self._close
         kind.delete = self._delete
         executive.mm.job_limits = self
+        executive.security.limit_token = self._limit_token
 
     def initialize(self, body: int) -> None:
         """Fill in a zeroed EJOB."""
@@ -88,6 +93,7 @@ class Jobs:
         lists.initialize(kernel, job.Event.Header.WaitListHead.address)
         lists.initialize(kernel, job.ProcessListHead.address)
         lists.initialize(kernel, job.JobLinks.address)
+        lists.initialize(kernel, job.JobSetLinks.address)
         job.SchedulingClass = 5
 
     def charge(self, process: EPROCESS_VM, pages: int) -> None:
@@ -109,15 +115,23 @@ class Jobs:
             job = EJOB(self.executive.kernel, process.Job)
             tell(self.executive, job, MESSAGE_PROCESS_MEMORY_LIMIT, process.UniqueProcessId)
 
+    def _limit_token(self, eprocess: EPROCESS, body: int) -> int:
+        security = self.executive.security
+        return job_security.allowed_token(self.executive, eprocess, security.token(body))
+
     def _close(self, closing: HandleClosing) -> None:
         job = EJOB(self.executive.kernel, closing.body)
-        if closing.system_handles == 1 and job.LimitFlags & KILL_ON_JOB_CLOSE:
+        if closing.system_handles > 1:
+            return
+        job_set.leave(job)
+        if job.LimitFlags & KILL_ON_JOB_CLOSE:
             terminate(self.executive, job, ntstatus.STATUS_SUCCESS)
 
     def _delete(self, body: int) -> None:
         job = EJOB(self.executive.kernel, body)
         if job.CompletionPort:
             self.executive.objects.dereference(job.CompletionPort)
+        job_security.release(self.executive, job)
 
 
 def processes_in(executive: Executive, job: EJOB) -> Iterator[Process]:
@@ -128,10 +142,11 @@ def processes_in(executive: Executive, job: EJOB) -> Iterator[Process]:
             yield process
 
 
-def for_child(parent: Process, *, breakaway: bool) -> int:
+def for_child(parent: Process, *, breakaway: bool, level: int = 0) -> int:
     """The body of the job that a new process is born into, 0 for none.
 
-    Raises STATUS_ACCESS_DENIED for a breakaway that the job does not allow.
+    `level`: which job of the set.  Raises STATUS_ACCESS_DENIED for a breakaway that the job does
+    not allow, and a level that the set does not have.
     """
     body: int = parent.eprocess.Job
     if not body:
@@ -141,14 +156,15 @@ def for_child(parent: Process, *, breakaway: bool) -> int:
         return 0
     if breakaway and not limits & BREAKAWAY_OK:
         raise NtError(ntstatus.STATUS_ACCESS_DENIED)
-    return 0 if breakaway else body
+    return 0 if breakaway else job_set.member(EJOB(parent.executive.kernel, body), level)
 
 
 def assign(job: EJOB, process: Process) -> None:
     """Put a process into a job.
 
     Raises STATUS_ACCESS_DENIED for one that is in a job already, STATUS_PROCESS_IS_TERMINATING,
-    and STATUS_QUOTA_EXCEEDED where the job is full: the process has to be ended then.
+    what its security limits refuse with, and STATUS_QUOTA_EXCEEDED where the job is full: the
+    process has to be ended then.
     """
     executive, eprocess = process.executive, process.eprocess
     if eprocess.Job:
@@ -159,6 +175,8 @@ def assign(job: EJOB, process: Process) -> None:
         job.TotalTerminatedProcesses += 1
         tell(executive, job, MESSAGE_ACTIVE_PROCESS_LIMIT, 0)
         raise NtError(ntstatus.STATUS_QUOTA_EXCEEDED)
+    if job.SecurityLimitFlags:
+        job_security.admit(job, process)
     executive.objects.reference(job.address)
     eprocess.Job = job.address
     lists.insert_tail(
@@ -231,6 +249,23 @@ def times(process: Process) -> tuple[int, int]:
     return user * TICK_100NS, in_kernel * TICK_100NS
 
 
+def io_counts(process: Process) -> bytes:
+    """IO_COUNTERS of a process."""
+    at = process.eprocess.address + OPERATIONS
+    return process.executive.kernel.read(at, _IO_COUNTS.size)
+
+
+def io_counts_of_ended(job: EJOB) -> bytes:
+    """IO_COUNTERS of the processes that have ended."""
+    return job.memory.read(job.address + EJOB.ReadOperationCount.offset, _IO_COUNTS.size)
+
+
+def add_io_counts(one: bytes, other: bytes) -> bytes:
+    """The sum of two IO_COUNTERS."""
+    sums = (a + b for a, b in zip(_IO_COUNTS.unpack(one), _IO_COUNTS.unpack(other), strict=True))
+    return _IO_COUNTS.pack(*sums)
+
+
 def charge_time(process: Process) -> None:
     """A tick of a process in a job: end what has used up its time."""
     executive = process.executive
@@ -267,6 +302,8 @@ def process_ended(process: Process) -> None:
     job.ThisPeriodTotalKernelTime += in_kernel
     job.TotalPageFaultCount += vm.Vm.PageFaultCount
     job.PeakProcessMemoryUsed = max(job.PeakProcessMemoryUsed, vm.CommitChargePeak)
+    counts = add_io_counts(io_counts_of_ended(job), io_counts(process))
+    executive.kernel.write(job.address + EJOB.ReadOperationCount.offset, counts)
     job.ActiveProcesses -= 1
     abnormal = process.exit_status in ABNORMAL_EXITS
     tell(executive, job, MESSAGE_ABNORMAL_EXIT if abnormal else MESSAGE_EXIT_PROCESS, process.pid)

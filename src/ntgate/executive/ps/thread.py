@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ntgate.executive.io.counters import OPERATIONS
 from ntgate.executive.mm.fault import access_fault, user_memory
 from ntgate.layout import machine as m
 from ntgate.layout.ke import KPCR, KTRAP_FRAME
@@ -43,6 +44,7 @@ class Process:
         self.eprocess = eprocess
         self.space = space
         self.memory = user_memory(space)
+        self.io_counters = executive.kernel.physical(eprocess.address + OPERATIONS) >> 3  # a qword
         self.exited = False
         self.exit_status = 0  # kept when the object is gone
         self.images: UserImages | None = None  # what its children have, too

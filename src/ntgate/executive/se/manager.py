@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,8 @@ class Security:
         self.user = user
         self.objects = executive.objects
         self._luid = FIRST_LUID
+        # The body that a process may have in place of a token's, with a reference: jobs say.
+        self.limit_token: Callable[[EPROCESS, int], int] = self._any_token
         self.descriptors = Descriptors(self.objects)
         self.kind = self.objects.types["Token"]
         self.kind.delete = self._delete_token
@@ -300,8 +303,11 @@ class Security:
     def impersonate(
         self, ethread: ETHREAD, body: int, level: int, *, effective_only: bool = False
     ) -> None:
-        """Let a thread act with a token, at a level of the token's or below."""
-        self.objects.reference(body)
+        """Let a thread act with a token, at a level of the token's or below.
+
+        Raises STATUS_ACCESS_DENIED for a token that the limits of its job exclude.
+        """
+        body = self.limit_token(EPROCESS(self.executive.kernel, ethread.ThreadsProcess), body)
         self.revert(ethread)
         kernel = self.executive.kernel
         at = ethread.ImpersonationInfo or self.objects.blocks.allocate(
@@ -326,6 +332,10 @@ class Security:
         return self.duplicate(
             source, token.TokenImpersonation, level, effective_only=effective_only
         )
+
+    def _any_token(self, _eprocess: EPROCESS, body: int) -> int:
+        self.objects.reference(body)
+        return body
 
     def revert(self, ethread: ETHREAD) -> None:
         """End a thread's impersonation."""
