@@ -205,6 +205,13 @@ PATCH = Wheel(
 NIRCMD = NpmPackage(
     "nircmd", "2.0.0", "2994eca41e111598296bc0128d947859724c9d11a95fcdb356777ed20ebbfd08"
 )
+Z3 = Wheel(
+    "z3-solver", "5.4.1.0", "87cdfa6a6c3605431720c533985a60c6914c973f52efcaa590ceed089550d624"
+)
+RUBY = NpmPackage(  # with Ruby 2.1.5
+    "pact-mock-service-win32", "0.7.2-1",
+    "16aedc78d52e7369cd91193bb513693f4b8cf850e55d0a05691e47284d272e3a",
+)  # fmt: skip
 INNO_SETUP = NpmPackage(
     "innosetup-compiler", "5.5.9",
     "ba4d2f5486d6a9c561f9767b41dc88e42d1180a5cb39498285173b24935129f0",

@@ -1,5 +1,5 @@
-"""Programs of other makers: Rust's, Go's and Delphi's runtimes, Node, old and packed ones, an
-archive that unpacks itself, an installer."""
+"""Programs of other makers: Rust's, Go's and Delphi's runtimes, Node, Ruby, a solver, old and
+packed ones, an archive that unpacks itself, an installer."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from packages import (
     NODE,
     PATCH,
     RIPGREP,
+    RUBY,
     SEVEN_ZIP,
     SEVEN_ZIP_FOLDER,
     TYPOS,
     WABT,
+    Z3,
     Fetch,
 )
 from program_run import Runner
@@ -39,6 +41,19 @@ if (process.argv[2] === "child") {
     child.on("exit", (code) => console.log("exit", code));
   }), 20);
 }
+"""
+RUBY_SCRIPT = """\
+require "digest"
+require "thread"
+out = IO.popen("cmd /c sort", "r+") { |pipe| pipe.puts "b", "a"; pipe.close_write; pipe.read }
+p out.split, $?.success?
+queue = Queue.new
+3.times.map { |i| Thread.new { sleep 0.01 * (3 - i); queue << i } }.each(&:join)
+p Array.new(3) { queue.pop }
+Dir.mkdir "made"
+File.write "made/data.txt", "1\\n" * 1000
+p Dir.glob("made/**/*"), Digest::SHA256.file("made/data.txt").hexdigest, `ver`[/5\\.1\\.\\d+/]
+exit 9
 """
 INSTALLER = """\
 [Setup]
@@ -126,6 +141,30 @@ def test_node_refuses_windows_xp(run: Runner, fetch: Fetch) -> None:
     ran = run(fetch(NODE) / "package" / "bin" / "node.exe", "--version")
     assert (ran.code, ran.output) == (216, "")
     assert ran.errors.startswith("Node.js is only supported on Windows 8.1")
+
+
+def test_ruby_with_threads_pipes_and_folders(run: Runner, fetch: Fetch) -> None:
+    (run.folder / "work.rb").write_text(RUBY_SCRIPT)
+    ruby = fetch(RUBY) / "lib" / "ruby"
+    library = "C:\\ruby\\lib\\ruby\\2.1.0"
+    path = f"RUBYLIB={library};{library}\\i386-mingw32"
+    options = ["--mount", f"{ruby}=C:\\ruby:ro", "--env", path]
+    ran = run(ruby / "bin.real" / "ruby.exe", "--disable-gems", "work.rb", options=options)
+    digest = hashlib.sha256(b"1\r\n" * 1000).hexdigest()
+    assert (ran.code, ran.output.splitlines()) == (9, [
+        '["a", "b"]', "true", "[2, 1, 0]", '["made/data.txt"]', f'"{digest}"', '"5.1.2600"',
+    ])  # fmt: skip
+
+
+def test_a_solver_that_starts_threads(run: Runner, fetch: Fetch) -> None:
+    (run.folder / "square.smt2").write_text(
+        "(set-option :parallel.enable true)\n(set-option :parallel.threads.max 2)\n"
+        "(set-logic QF_BV)\n(declare-const x (_ BitVec 16))\n"
+        "(assert (= (bvmul x x) #x0090))\n(assert (bvult x #x0100))\n(assert (bvugt x #x0004))\n"
+        "(assert (= (bvand x #x0003) #x0000))\n(check-sat)\n(get-value (x))\n"
+    )
+    program = fetch(Z3) / "z3_solver-5.4.1.0.data" / "data" / "bin" / "z3.exe"
+    assert run(program, "square.smt2").lines() == ["sat", "((x #x000c))"]
 
 
 def test_a_compiler_and_an_interpreter_of_msvc(run: Runner, fetch: Fetch) -> None:

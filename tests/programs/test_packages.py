@@ -19,6 +19,7 @@ from packages import (
     RCEDIT,
     SEVEN_ZIP,
     TINYCC,
+    Z3,
     Fetch,
 )
 from program_run import Runner
@@ -43,10 +44,10 @@ def test_openssl_hashes(run: Runner, fetch: Fetch) -> None:
 
 
 def test_clang_format_is_byte_equal_to_the_one_of_linux(run: Runner, fetch: Fetch) -> None:
-    header = (fetch(TINYCC) / "tinycc-1.1/tinycc/include/winapi/winnt.h").read_bytes()
-    header = header[:40_000]
-    (run.folder / "winnt.h").write_bytes(header.replace(b"\r\n", b"\n"))
-    words = ("-style=LLVM", "winnt.h")
+    header = (fetch(Z3) / "z3/include/z3_api.h").read_bytes()
+    assert len(header) > 200_000
+    (run.folder / "z3_api.h").write_bytes(header.replace(b"\r", b""))
+    words = ("-style=LLVM", "z3_api.h")
     expected = subprocess.run(
         [fetch(CLANG_FORMAT_OF_LINUX) / "clang_format/data/bin/clang-format", *words],
         cwd=run.folder, capture_output=True, check=True,
@@ -54,6 +55,7 @@ def test_clang_format_is_byte_equal_to_the_one_of_linux(run: Runner, fetch: Fetc
     found = run(fetch(CLANG_FORMAT) / "clang_format/data/bin/clang-format.exe", *words)
     assert found.code == 0, found.errors
     assert found.output.encode("cp1252") == expected.stdout
+    assert len(set(expected.stdout.splitlines()) - set(header.splitlines())) > 1000
 
 
 def test_tcc_runs_what_it_compiles(run: Runner, fetch: Fetch) -> None:
