@@ -11,6 +11,7 @@ from ntgate.cpu.descriptors import (
 )
 from ntgate.layout import machine as m
 from ntgate.layout.ke import KPCR, KTSS, KUSER_SHARED_DATA
+from ntgate.layout.pe import IMAGE_FILE_MACHINE_I386
 from ntgate.memory.kernel import KernelMemory
 
 TSS_SIZE = 0x20AC
@@ -97,7 +98,7 @@ def build_shared_user_data(
     data = KUSER_SHARED_DATA(kernel, m.SHARED_USER_DATA_KERNEL)
     data.TickCountLow = 0x6590
     data.TickCountMultiplier = 0x0FA00000
-    data.ImageNumberLow = data.ImageNumberHigh = 0x14C
+    data.ImageNumberLow = data.ImageNumberHigh = IMAGE_FILE_MACHINE_I386
     data.NtSystemRoot = "C:\\WINDOWS".encode("utf-16-le")
     data.NtProductType = 1
     data.ProductTypeIsValid = 1
@@ -105,7 +106,7 @@ def build_shared_user_data(
     # CMPXCHG8B, MMX, SSE, RDTSC, PAE, SSE2 and NX, of what the processor reports.
     for feature in (2, 3, 6, 8, 9, 10, 12):
         kernel.set_u8(data.address + KUSER_SHARED_DATA.ProcessorFeatures.offset + feature, 1)
-    data.Reserved1, data.Reserved3 = 0x7FFEFFFF, 0x80000000
+    data.Reserved1, data.Reserved3 = m.MM_HIGHEST_USER_ADDRESS, m.MM_SYSTEM_RANGE_START
     data.SuiteMask = 0x110
     data.KdDebuggerEnabled = 3 if debugger else 0
     data.NXSupportPolicy = 2

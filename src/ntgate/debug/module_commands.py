@@ -14,9 +14,9 @@ from ntgate.debug.errors import KdError
 from ntgate.debug.session import Session
 from ntgate.debug.symbols import Module
 from ntgate.debug.target import Target, Unreadable
+from ntgate.layout.machine import MM_SYSTEM_RANGE_START
 from ntgate.layout.pe import E_LFANEW
 
-_LOWEST_KERNEL_ADDRESS = 0x80000000
 _TIMESTAMP_OFFSET, _CHECKSUM_OFFSET = 0x08, 0x58  # from the PE signature
 
 
@@ -40,9 +40,9 @@ def list_modules(session: Session, args: Arguments) -> Iterable[str]:
         modules = [module for module in modules if pattern.match(module.name)]
     args.finish()
     if "k" in options:
-        modules = [module for module in modules if module.base >= _LOWEST_KERNEL_ADDRESS]
+        modules = [module for module in modules if module.base >= MM_SYSTEM_RANGE_START]
     if "u" in options:
-        modules = [module for module in modules if module.base < _LOWEST_KERNEL_ADDRESS]
+        modules = [module for module in modules if module.base < MM_SYSTEM_RANGE_START]
     yield "start    end        module name"
     for module in modules:
         yield _row(module)

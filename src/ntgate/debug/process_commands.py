@@ -25,9 +25,9 @@ from ntgate.debug.session import Session
 from ntgate.debug.stack import stack_rows
 from ntgate.debug.target import Unreadable
 from ntgate.layout.ke import TERMINATED, WAITING
+from ntgate.layout.machine import SHARED_USER_DATA
 from ntgate.layout.se import FAST_REF_MASK
 
-_TICK_COUNT = 0x7FFE0000  # KUSER_SHARED_DATA: TickCountLow, TickCountMultiplier
 _MULTIPLIER_SHIFT = 24  # of milliseconds
 _PAGE_KB = 4
 _DEEPEST_STACK = 50
@@ -264,7 +264,7 @@ def _place(session: Session, process: Record, address: int) -> str:
 def _ticks(session: Session) -> tuple[int, int]:
     """TickCountLow and its multiplier; nothing where the page is not mapped."""
     try:
-        raw = session.target.read(_TICK_COUNT, 8)
+        raw = session.target.read(SHARED_USER_DATA, 8)  # TickCountLow, TickCountMultiplier
     except Unreadable:
         return 0, 0
     return int.from_bytes(raw[:4], "little"), int.from_bytes(raw[4:], "little")

@@ -10,10 +10,14 @@ from ntgate.debug.records import Record, list_entries
 from ntgate.debug.session import Session
 from ntgate.debug.target import Unreadable
 from ntgate.layout.ke import PROCESS_OBJECT, THREAD_OBJECT
-from ntgate.layout.machine import KPCR_ADDRESS, NPX_FRAME_LENGTH, TRAP_FRAME_LENGTH
+from ntgate.layout.machine import (
+    KPCR_ADDRESS,
+    MM_SYSTEM_RANGE_START,
+    NPX_FRAME_LENGTH,
+    TRAP_FRAME_LENGTH,
+)
 
 _FIRST_FRAME = NPX_FRAME_LENGTH + TRAP_FRAME_LENGTH  # below KTHREAD.InitialStack
-_HIGHEST_ID = 0x80000000  # below the kernel's addresses
 
 
 def record(session: Session, name: str, address: int) -> Record:
@@ -53,7 +57,7 @@ def implicit_thread(session: Session) -> Record:
 
 def find_process(session: Session, number: int) -> Record:
     """A process by its EPROCESS or its id; raises KdError."""
-    if number >= _HIGHEST_ID:
+    if number >= MM_SYSTEM_RANGE_START:
         return _checked(session, "_EPROCESS", number, PROCESS_OBJECT)
     for process in processes(session):
         if process["UniqueProcessId"] == number:
@@ -63,7 +67,7 @@ def find_process(session: Session, number: int) -> Record:
 
 def find_thread(session: Session, number: int) -> Record:
     """A thread by its ETHREAD or its id; raises KdError."""
-    if number >= _HIGHEST_ID:
+    if number >= MM_SYSTEM_RANGE_START:
         return _checked(session, "_ETHREAD", number, THREAD_OBJECT)
     for process in processes(session):
         for thread in threads(process):

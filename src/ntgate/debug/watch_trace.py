@@ -13,10 +13,10 @@ from ntgate.debug.disasm import is_call, is_return
 from ntgate.debug.processes import implicit_thread
 from ntgate.debug.running import current_line, leave_context, report, step
 from ntgate.debug.session import Session
+from ntgate.layout.machine import MM_SYSTEM_RANGE_START
 from ntgate.records import dataclass
 
 _DEEPEST = 0x100
-_SYSTEM_SPACE = 0x80000000
 _SHARED_STUBS = ("!KiFastSystemCall", "!KiIntSystemCall")
 
 
@@ -118,8 +118,8 @@ class _Watch:
 
 def _is_over(began: int, esp: int) -> bool:
     """Whether a call that began with one esp is over at another; each ring has its own stack."""
-    if (began >= _SYSTEM_SPACE) != (esp >= _SYSTEM_SPACE):
-        return began >= _SYSTEM_SPACE
+    if (began >= MM_SYSTEM_RANGE_START) != (esp >= MM_SYSTEM_RANGE_START):
+        return began >= MM_SYSTEM_RANGE_START
     return began < esp
 
 

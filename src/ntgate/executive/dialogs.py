@@ -103,7 +103,7 @@ class Dialogs:
         self._executive.events.emit(
             DialogAnswered(thread.pid, thread.tid, box.text, said, label)
         )
-        time = self._executive.kernel.u32(0xFFDF0320)
+        time = self._executive.clock.milliseconds
         if button is not None:
             message = Message(button.parent, WM_COMMAND, button.menu & 0xFFFF, button.handle, time)
         else:

@@ -15,17 +15,25 @@ from ntgate.errors import NtError
 from ntgate.executive.io.hive_files import VolumeHiveFiles
 from ntgate.executive.ob.attributes import OBJ_CASE_INSENSITIVE, ObjectAttributes
 from ntgate.executive.ps.thread import Thread
+from ntgate.layout.sockets import (
+    AF_INET,
+    AF_INET6,
+    AF_UNSPEC,
+    SOCK_DGRAM,
+    SOCK_STREAM,
+    WSAEAFNOSUPPORT,
+    WSAEFAULT,
+    WSAHOST_NOT_FOUND,
+    WSATYPE_NOT_FOUND,
+)
+from ntgate.layout.win32_errors import ERROR_INSUFFICIENT_BUFFER, ERROR_MORE_DATA
 from ntgate.records import dataclass
 
 HOST_NAME = "ntgate"
 LOCALHOST = "localhost"
 TABLES = "\\??\\C:\\WINDOWS\\system32\\drivers\\etc\\"
-ERROR_INSUFFICIENT_BUFFER, ERROR_MORE_DATA = 122, 234
 DNS_ERROR_RCODE_SERVER_FAILURE = 9002
 END_OF_LIST, DNS_ADDR_ARRAY_SIZE = 2, 32  # bytes, without an element
-WSAEFAULT, WSAEAFNOSUPPORT, WSATYPE_NOT_FOUND, WSAHOST_NOT_FOUND = 10014, 10047, 10109, 11001
-AF_UNSPEC, AF_INET, AF_INET6 = 0, 2, 23
-SOCK_STREAM, SOCK_DGRAM = 1, 2
 AI_PASSIVE, AI_CANONNAME, AI_NUMERICHOST = 0x1, 0x2, 0x4
 NI_NUMERICHOST, NI_NAMEREQD, NI_NUMERICSERV, NI_DGRAM = 0x2, 0x4, 0x8, 0x10
 LONGEST = 256

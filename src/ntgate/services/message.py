@@ -63,7 +63,7 @@ MILLISECONDS = Annotated[int, Scalar("ULONG")]
 def _now(caller: Thread) -> tuple[int, int]:
     """System time, and milliseconds since the start as messages tell."""
     clock = caller.executive.clock
-    return clock.system_time, caller.executive.kernel.u32(0xFFDF0320)
+    return clock.system_time, clock.milliseconds
 
 
 def _message(caller: Thread, window: int, number: int, wparam: int, lparam: int) -> Message:

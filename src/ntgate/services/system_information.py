@@ -184,7 +184,7 @@ ROWS: dict[int, Row] = {
     37: Row(_registry_quota),
     SystemCurrentTimeZoneInformation: Row(lambda executive, _at: executive.time_zone.pack()),
     45: Row(lambda _executive, _at: b""),  # no lookaside lists
-    50: _words(0x8000_0000),  # MmSystemRangeStart
+    50: _words(m.MM_SYSTEM_RANGE_START),
     55: Row(lambda _executive, _at: struct.pack("<2IQ", 0, 0, topology.ONLY_PROCESSOR)),
     57: Row(lambda executive, at: process_information(executive, at, extended=True)),
     58: _words(64),

@@ -6,9 +6,9 @@ import struct
 
 from ntgate.errors import NtError
 from ntgate.layout import ntstatus as s
+from ntgate.layout.sockets import AF_INET, AF_INET6
 from ntgate.records import dataclass
 
-AF_UNSPEC, AF_INET, AF_INET6 = 0, 2, 23
 SOCKADDR_IN = struct.Struct("<HH4s8x")  # the ports of both are big-endian
 SOCKADDR_IN6 = struct.Struct("<HHI16sI")
 SIZES = {AF_INET: SOCKADDR_IN.size, AF_INET6: SOCKADDR_IN6.size}

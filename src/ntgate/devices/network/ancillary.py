@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from ntgate.devices.network.addresses import AF_INET, AF_INET6
+from ntgate.layout.sockets import AF_INET, AF_INET6
 
 if TYPE_CHECKING:
     from ntgate.devices.network.datagrams import Datagram

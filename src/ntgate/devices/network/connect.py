@@ -18,6 +18,7 @@ from ntgate.devices.network.stream import connection
 from ntgate.devices.network.waiting import MS_100NS
 from ntgate.errors import NtError
 from ntgate.layout import ntstatus as s
+from ntgate.layout.sockets import AF_UNSPEC
 
 if TYPE_CHECKING:
     from ntgate.executive.io.request import Request
@@ -186,7 +187,7 @@ def _check_state(socket: Socket, *, synchronous: bool) -> None:
 
 def _connect_datagrams(socket: Socket, name: bytes) -> None:
     """Send to one, and receive from one only; to nobody again with AF_UNSPEC or no address."""
-    if int.from_bytes(name[:2], "little") == a.AF_UNSPEC:
+    if int.from_bytes(name[:2], "little") == AF_UNSPEC:
         socket.remote = None
         return
     address = a.parse(name)

@@ -10,7 +10,6 @@ from ntgate.devices.network import accept, codes, connect, options
 from ntgate.devices.network import addresses as a
 from ntgate.devices.network.buffers import Buffers
 from ntgate.devices.network.events import WSAE
-from ntgate.devices.network.options import SOCK_DGRAM, SOCK_STREAM
 from ntgate.devices.network.socket import CONNECTED, LISTENING, Socket
 from ntgate.devices.network.transfer import (
     MSG_OOB,
@@ -24,6 +23,16 @@ from ntgate.devices.network.transmit import transmit
 from ntgate.errors import NtError
 from ntgate.layout import ntstatus as s
 from ntgate.layout.access import EVENT_MODIFY_STATE
+from ntgate.layout.sockets import (
+    AF_INET,
+    SOCK_DGRAM,
+    SOCK_RAW,
+    SOCK_STREAM,
+    WSAEACCES,
+    WSAEAFNOSUPPORT,
+    WSAEPROTONOSUPPORT,
+    WSAESOCKTNOSUPPORT,
+)
 from ntgate.layout.times import SECOND
 
 if TYPE_CHECKING:
@@ -55,7 +64,6 @@ LOOPBACK_MASK = b"\xff\0\0\0"
 
 PROTOCOLS = {SOCK_STREAM: (0, 6), SOCK_DGRAM: (0, 17)}  # IPPROTO_TCP, IPPROTO_UDP
 FACILITY_WIN32 = 0xC007_0000
-WSAEPROTONOSUPPORT, WSAESOCKTNOSUPPORT, WSAEAFNOSUPPORT, WSAEACCES = 10043, 10044, 10047, 10013
 
 
 def control(socket: Socket, request: Request, code: int, data: bytes, room: int) -> Answer:
@@ -76,7 +84,7 @@ def _create(socket: Socket, request: Request, data: bytes) -> bytes:
     if len(data) != CREATE_PARAMETERS.size:
         raise NtError(s.STATUS_INVALID_PARAMETER)
     family, kind, protocol, _flags = CREATE_PARAMETERS.unpack(data)
-    if kind == options.SOCK_RAW:
+    if kind == SOCK_RAW:
         raise _win32(WSAEACCES)
     if kind and kind not in PROTOCOLS:
         raise _win32(WSAESOCKTNOSUPPORT)
@@ -131,8 +139,8 @@ def _information(socket: Socket, request: Request, data: bytes, room: int) -> An
 
 def _interfaces(socket: Socket, request: Request, data: bytes, room: int) -> Answer:
     """SIO_GET_INTERFACE_LIST; always answered later, also when the room is too small."""
-    own = a.Endpoint(a.AF_INET, a.LOOPBACK[a.AF_INET], 0).pack()
-    mask = a.Endpoint(a.AF_INET, LOOPBACK_MASK, 0).pack()
+    own = a.Endpoint(AF_INET, a.LOOPBACK[AF_INET], 0).pack()
+    mask = a.Endpoint(AF_INET, LOOPBACK_MASK, 0).pack()
     row = INTERFACE_INFO.pack(IFF_UP | IFF_LOOPBACK | IFF_MULTICAST, own, b"", mask)
     if room < len(row):
         return _later(request, s.STATUS_BUFFER_TOO_SMALL)

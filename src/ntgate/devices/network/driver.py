@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ntgate.devices.network.buffers import Buffers
 from ntgate.devices.network.controls import Answer, control
 from ntgate.devices.network.nsi import attach_tables
-from ntgate.devices.network.options import SOCK_DGRAM, SOCK_STREAM
 from ntgate.devices.network.polls import Polls
 from ntgate.devices.network.ports import Ports
 from ntgate.devices.network.socket import Socket
@@ -20,6 +19,7 @@ from ntgate.executive.io.manager import Device, IoManager
 from ntgate.executive.io.open_file import Create, OpenFile
 from ntgate.executive.ob.attributes import OBJ_INHERIT
 from ntgate.layout.io import FILE_OBJECT, FO_HANDLE_CREATED
+from ntgate.layout.sockets import SOCK_DGRAM, SOCK_STREAM
 
 if TYPE_CHECKING:
     from ntgate.executive.io.request import Request

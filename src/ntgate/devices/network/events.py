@@ -13,6 +13,7 @@ from ntgate.executive.windows import Message
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus as s
 from ntgate.layout.ke import KUSER_SHARED_DATA
+from ntgate.layout.sockets import WSAECONNABORTED
 
 if TYPE_CHECKING:
     from ntgate.executive.io.manager import IoManager
@@ -35,7 +36,6 @@ WSAE = {
     s.STATUS_NETWORK_UNREACHABLE: 10051,
     s.STATUS_PORT_UNREACHABLE: 10054,
 }
-WSAECONNABORTED = 10053  # of a message that tells of a reset
 TICK_COUNT = m.SHARED_USER_DATA_KERNEL + KUSER_SHARED_DATA.TickCount.offset
 
 

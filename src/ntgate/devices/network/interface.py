@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ntgate.devices.network import addresses as a
-from ntgate.devices.network.options import SOCK_DGRAM, SOCK_STREAM
 from ntgate.devices.network.socket import CONNECTED, LISTENING, Socket
+from ntgate.layout.sockets import AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM
 from ntgate.records import dataclass
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ WELL_KNOWN = 2  # IpPrefixOrigin, IpSuffixOrigin
 DAD_PREFERRED = 4
 PROTOCOL_LOCAL = 2  # MIB_IPPROTO_LOCAL
 DEFAULT_TTL = 128
-HOST_BITS = {a.AF_INET: 32, a.AF_INET6: 128}
+HOST_BITS = {AF_INET: 32, AF_INET6: 128}
 LISTEN, ESTABLISHED, FIN_WAIT2, CLOSE_WAIT, TIME_WAIT = 2, 5, 7, 8, 11  # MIB_TCP_STATE_*
 SOCKADDR_INET_SIZE = 28
 
@@ -83,8 +83,8 @@ def _compartments(network: Network) -> list[Row]:
 
 def _unicast(family: int) -> Callable[[Network], list[Row]]:
     def rows(network: Network) -> list[Row]:
-        key = LUID + a.LOOPBACK[family] + (bytes(4) if family == a.AF_INET else b"")
-        prefix = 8 if family == a.AF_INET else HOST_BITS[family]
+        key = LUID + a.LOOPBACK[family] + (bytes(4) if family == AF_INET else b"")
+        prefix = 8 if family == AF_INET else HOST_BITS[family]
         settings = struct.pack("<5I8x", FOR_EVER, FOR_EVER, WELL_KNOWN, WELL_KNOWN, prefix)
         return [(key, settings, struct.pack("<2I", 0, DAD_PREFERRED), bytes(8))]
 
@@ -96,9 +96,9 @@ def _routes(family: int) -> Callable[[Network], list[Row]]:
 
     def row(prefix: bytes, bits: int) -> Row:
         key = struct.pack("<I", 0) + prefix + struct.pack("<B15x", bits)
-        if family == a.AF_INET6:
+        if family == AF_INET6:
             key += bytes(4)
-        key += LUID + LUID + a.ANY[family] + (bytes(4) if family == a.AF_INET else b"")
+        key += LUID + LUID + a.ANY[family] + (bytes(4) if family == AF_INET else b"")
         own = int(bits == HOST_BITS[family])
         settings = struct.pack("<5I4B8x", 0, FOR_EVER, FOR_EVER, 1, PROTOCOL_LOCAL, own, 0, 0, 1)
         changing = bytes(16) + prefix
@@ -106,7 +106,7 @@ def _routes(family: int) -> Callable[[Network], list[Row]]:
 
     def rows(network: Network) -> list[Row]:
         found = [row(whole, HOST_BITS[family])]
-        if family == a.AF_INET:
+        if family == AF_INET:
             found.insert(0, row(whole[:1] + bytes(3), 8))
         return found
 
@@ -163,14 +163,14 @@ def _tcp_statistics(network: Network) -> list[Row]:
     open_now = sum(state in (ESTABLISHED, CLOSE_WAIT) for state in states)
     changing = struct.pack("<4I", 0, 0, 0, 0) + struct.pack("<I", open_now)
     changing = changing.ljust(52, b"\0") + struct.pack("<I", sum(map(bool, states)))
-    key = struct.pack("<H", a.AF_INET)
+    key = struct.pack("<H", AF_INET)
     return [(key, b"", changing.ljust(104, b"\0"), bytes(20))]
 
 
 def _udp_statistics(network: Network) -> list[Row]:
     count = len(_udp(network))
     changing = bytes(24) + struct.pack("<I", count)
-    return [(struct.pack("<H", a.AF_INET), b"", changing.ljust(48, b"\0"), b"")]
+    return [(struct.pack("<H", AF_INET), b"", changing.ljust(48, b"\0"), b"")]
 
 
 def _inet(name: a.Endpoint) -> bytes:
@@ -188,12 +188,12 @@ _CONNECTION = (56, 0, 20, 32)
 TABLES: dict[tuple[int, int], Table] = {
     (NDIS, 0): Table((8, 1092, 216, 600), _interfaces),
     (NDIS, 2): Table((4, 0, 0, 8), _indices),
-    (IPV4, 10): Table((16, 28, 8, 8), _unicast(a.AF_INET)),
-    (IPV6, 10): Table((24, 28, 8, 8), _unicast(a.AF_INET6)),
+    (IPV4, 10): Table((16, 28, 8, 8), _unicast(AF_INET)),
+    (IPV6, 10): Table((24, 28, 8, 8), _unicast(AF_INET6)),
     (IPV4, 11): Table((24, 32, 16, 0), _nothing),
     (IPV6, 11): Table((32, 32, 16, 0), _nothing),
-    (IPV4, 16): Table((48, 32, 20, 8), _routes(a.AF_INET)),
-    (IPV6, 16): Table((72, 32, 32, 8), _routes(a.AF_INET6)),
+    (IPV4, 16): Table((48, 32, 20, 8), _routes(AF_INET)),
+    (IPV6, 16): Table((72, 32, 32, 8), _routes(AF_INET6)),
     (TCP, 0): Table((2, 0, 104, 20), _tcp_statistics),
     (TCP, 3): Table(_CONNECTION, _tcp()),
     (TCP, 4): Table(_CONNECTION, _tcp(ESTABLISHED, FIN_WAIT2, CLOSE_WAIT, TIME_WAIT)),

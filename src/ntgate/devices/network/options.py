@@ -7,9 +7,9 @@ import struct
 from ntgate.devices.network.codes import wine
 from ntgate.errors import NtError
 from ntgate.layout import ntstatus as s
+from ntgate.layout.sockets import SOCK_DGRAM, SOCK_RAW, SOCK_STREAM
 from ntgate.records import dataclass
 
-SOCK_STREAM, SOCK_DGRAM, SOCK_RAW = 1, 2, 3
 BUFFER = 8192  # XP's SO_RCVBUF and SO_SNDBUF, bytes
 LINGER = struct.Struct("<2H")
 TTL = 128

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ntgate.devices.network.addresses import AF_INET, AF_INET6, Endpoint, anywhere
+from ntgate.devices.network.addresses import Endpoint, anywhere
 from ntgate.errors import NtError
 from ntgate.layout import ntstatus as s
+from ntgate.layout.sockets import AF_INET, AF_INET6
 
 if TYPE_CHECKING:
     from ntgate.devices.network.socket import Socket

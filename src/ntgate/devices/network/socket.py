@@ -9,13 +9,14 @@ from ntgate.devices.network import codes
 from ntgate.devices.network.addresses import SIZES, Endpoint, anywhere, check_own
 from ntgate.devices.network.datagrams import DatagramQueue
 from ntgate.devices.network.events import Events
-from ntgate.devices.network.options import SOCK_DGRAM, SOCK_STREAM, Options
+from ntgate.devices.network.options import Options
 from ntgate.devices.network.stream import StreamEnd
 from ntgate.devices.network.waiting import Waiting, serve
 from ntgate.errors import NtError
 from ntgate.executive.io.open_file import OpenFile
 from ntgate.layout import ntstatus as s
 from ntgate.layout.io import FILE_OBJECT
+from ntgate.layout.sockets import SOCK_DGRAM, SOCK_STREAM
 
 if TYPE_CHECKING:
     from ntgate.devices.network.accept import Accept

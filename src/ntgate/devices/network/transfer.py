@@ -13,6 +13,7 @@ from ntgate.devices.network.socket import CONNECTED, Socket
 from ntgate.devices.network.waiting import Waiting
 from ntgate.errors import NtError
 from ntgate.layout import ntstatus as s
+from ntgate.layout.sockets import AF_INET, AF_INET6
 from ntgate.records import dataclass
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 MSG_OOB, MSG_PEEK, MSG_WAITALL, MSG_CTRUNC, MSG_PARTIAL = 0x1, 0x2, 0x8, 0x200, 0x8000
 
-HOPS = {a.AF_INET: ("IP_TTL", "IP_TOS"), a.AF_INET6: ("IPV6_UNICAST_HOPS", "IP_TOS")}
+HOPS = {AF_INET: ("IP_TTL", "IP_TOS"), AF_INET6: ("IPV6_UNICAST_HOPS", "IP_TOS")}
 
 
 @dataclass(frozen=True, slots=True)

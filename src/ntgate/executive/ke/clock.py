@@ -122,6 +122,11 @@ class Clock:
         """Interrupt time of an NT timeout: negative is relative, positive is system time."""
         return self.interrupt_time - timeout if timeout < 0 else timeout - self.boot_time
 
+    @property
+    def milliseconds(self) -> int:
+        """Since the start, 32 bits, as SharedUserData has them for GetTickCount."""
+        return self._shared.TickCount.LowPart
+
     def _publish(self) -> None:
         shared = self._shared
         shared.TickCountLow = self.tick_count

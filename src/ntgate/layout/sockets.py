@@ -1,0 +1,18 @@
+"""Numbers of sockets that the kernel and Winsock share, from the public header (winsock2.h)."""
+
+AF_UNSPEC = 0
+AF_INET   = 2
+AF_INET6  = 23
+
+SOCK_STREAM = 1
+SOCK_DGRAM  = 2
+SOCK_RAW    = 3
+
+WSAEACCES          = 10013
+WSAEFAULT          = 10014
+WSAEPROTONOSUPPORT = 10043
+WSAESOCKTNOSUPPORT = 10044
+WSAEAFNOSUPPORT    = 10047
+WSAECONNABORTED    = 10053
+WSATYPE_NOT_FOUND  = 10109
+WSAHOST_NOT_FOUND  = 11001
