@@ -25,6 +25,7 @@ from ntgate.executive.mm.view import are_mapped_files_the_same, map_view
 from ntgate.layout import ntstatus as s
 from ntgate.layout.mm import (
     CONTROL_AREA,
+    MEM_IMAGE,
     PAGE_EXECUTE_READ,
     PAGE_EXECUTE_READWRITE,
     PAGE_EXECUTE_WRITECOPY,
@@ -41,7 +42,6 @@ from ntgate.layout.status_names import name_of
 
 MACHINE = MmMachine()
 BASE = 0x0040_0000
-MEM_IMAGE = 0x100_0000
 R, W, X, SHARED = 0x4000_0000, 0x8000_0000, 0x2000_0000, 0x1000_0000
 
 

@@ -19,7 +19,9 @@ from ntgate.layout import ntstatus as s
 from ntgate.layout.mm import (
     MEM_COMMIT,
     MEM_DECOMMIT,
+    MEM_FREE,
     MEM_PHYSICAL,
+    MEM_PRIVATE,
     MEM_RELEASE,
     MEM_RESERVE,
     MEM_RESET,
@@ -38,7 +40,6 @@ from ntgate.layout.mm import (
 )
 from ntgate.layout.status_names import name_of
 
-MEM_FREE, MEM_PRIVATE = 0x10000, 0x20000
 RESERVE_COMMIT = MEM_RESERVE | MEM_COMMIT
 MACHINE = MmMachine(commit_limit=0x5000)
 

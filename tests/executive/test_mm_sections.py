@@ -32,7 +32,9 @@ from ntgate.layout.mm import (
     CONTROL_AREA,
     MEM_COMMIT,
     MEM_DECOMMIT,
+    MEM_MAPPED,
     MEM_RELEASE,
+    MEM_RESERVE,
     MEM_TOP_DOWN,
     MMPFN,
     MMVAD,
@@ -57,7 +59,6 @@ from ntgate.layout.mm import (
 from ntgate.layout.status_names import name_of
 
 MACHINE = MmMachine(commit_limit=0x5000)
-MEM_RESERVE_STATE, MEM_MAPPED = 0x2000, 0x40000
 
 
 class MemoryFile:
@@ -322,7 +323,7 @@ def test_reserved_sections_are_committed_for_all_views(scene: Scene) -> None:
     one = map_view(scene.one, section, PAGE_READWRITE).base
     other = map_view(scene.other, section, PAGE_READONLY).base
     info = query(scene.one, one)
-    assert (info.State, info.Protect, info.RegionSize) == (MEM_RESERVE_STATE, 0, 0x10000)
+    assert (info.State, info.Protect, info.RegionSize) == (MEM_RESERVE, 0, 0x10000)
     assert access_fault(scene.one, one, 0) == s.STATUS_ACCESS_VIOLATION
     refused(s.STATUS_NOT_COMMITTED, protect, scene.one, one, 1, PAGE_READONLY)
     allocate(scene.one, one + 0x4000, 0x8000, MEM_COMMIT, PAGE_READWRITE)

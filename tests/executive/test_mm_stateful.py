@@ -15,11 +15,10 @@ from ntgate.executive.mm.fault import user_memory
 from ntgate.executive.mm.free import free
 from ntgate.executive.mm.protect import protect
 from ntgate.executive.mm.query import query
-from ntgate.layout.mm import MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE
+from ntgate.layout.mm import MEM_COMMIT, MEM_DECOMMIT, MEM_FREE, MEM_RELEASE, MEM_RESERVE
 from ntgate.memory.user import AccessViolation
 
 NOACCESS, READONLY, READWRITE, GUARD = 0x01, 0x02, 0x04, 0x104
-MEM_FREE = 0x10000
 FIRST = 0x10  # the window: 64 pages from 10000h
 PAGES = 64
 MACHINE = MmMachine()

@@ -6,6 +6,7 @@ import struct
 from typing import cast
 
 import pytest
+from laid_memory import BASE, Memory
 
 import ntgate.services.all  # noqa: F401
 from ntgate.dispatch.named_types import named_types
@@ -18,26 +19,8 @@ from ntgate.trace.sddl import sddl
 from ntgate.trace.structures import StructureDecoder
 from ntgate.trace.values import show
 
-BASE = 0x10000
 EVERYONE = bytes.fromhex("010100000000000100000000")
 ADMINISTRATORS = bytes.fromhex("01020000000000052000000020020000")
-
-
-class Memory(Peek):
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    def read(self, address: int, size: int) -> bytes:
-        start = address - BASE
-        if not 0 <= start <= len(self.data) - size:
-            raise Unreadable
-        return self.data[start : start + size]
-
-    def available(self, address: int, size: int) -> bytes:
-        return self.data[max(address - BASE, 0) :][:size]
-
-    def u32(self, address: int) -> int:
-        return int.from_bytes(self.read(address, 4), "little")
 
 
 def ace(kind: int, flags: int, mask: int, sid: bytes) -> bytes:

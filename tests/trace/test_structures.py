@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from laid_memory import BASE, Memory
 
 import ntgate.services.all  # noqa: F401
 from ntgate.dispatch.named_types import (
@@ -29,28 +30,10 @@ from ntgate.trace.special_decoders import address_decoders, special_decoders
 from ntgate.trace.structures import StructureDecoder, fixed_decoder
 from ntgate.trace.values import Bytes, show
 
-BASE = 0x10000
 TIME = 116444736000000000  # 1970
 MORE_TYPES = {"STRING", "SID", "GUID", "TEXT", "BYTES", "DATA"}
 MORE_TYPES |= special_decoders(StructureDecoder(32), with_names=False).keys()
 MORE_TYPES |= address_decoders(StructureDecoder(32), None).keys()
-
-
-class Memory(Peek):
-    """Bytes at BASE, and nothing anywhere else."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    def read(self, address: int, size: int) -> bytes:
-        start = address - BASE
-        if not 0 <= start <= len(self.data) - size:
-            raise Unreadable
-        return self.data[start : start + size]
-
-    def available(self, address: int, size: int) -> bytes:
-        start = address - BASE
-        return self.data[start : start + size] if start >= 0 else b""
 
 
 def decode(class_name: str, number: int, data: bytes) -> Any:
