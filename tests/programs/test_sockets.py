@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from packages import NODE, Fetch
-from program_run import Runner
+from program_run import Runner, environment
+
+# Ends the host's process where it touches a socket of the host's.
+GUARDED = """
+import os, sys
+def guard(event, arguments):
+    if event.startswith("socket."):
+        os.write(2, event.encode())
+        os._exit(99)
+sys.addaudithook(guard)
+from ntgate.cli import main
+main()
+"""
 
 SERVER = """
 const http = require('http'), net = require('net'), dgram = require('dgram');
@@ -46,6 +60,38 @@ function datagrams() {
 
 def test_streams(run: Runner, guest: Callable[[str], Path]) -> None:
     assert run(guest("sockets_streams")).lines() == ["passed"]
+
+
+def test_requests_that_are_completed_later(run: Runner, guest: Callable[[str], Path]) -> None:
+    assert run(guest("sockets_overlapped")).lines() == ["passed"]
+
+
+def test_datagrams(run: Runner, guest: Callable[[str], Path]) -> None:
+    assert run(guest("sockets_datagrams")).lines() == ["passed"]
+
+
+def test_two_processes_twice_the_same_and_never_the_host(
+    run: Runner, guest: Callable[[str], Path]
+) -> None:
+    traces = []
+    for name in ("one", "two"):
+        command = ["trace", "-o", name, str(guest("sockets_processes"))]
+        done = subprocess.run(
+            [sys.executable, "-c", GUARDED, *command],
+            cwd=run.folder, env=environment(), capture_output=True, timeout=110, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout.split()) == (0, [b"passed"]), done.stderr
+        traces.append((run.folder / name).read_bytes())
+    assert traces[0] == traces[1]
+    assert b"IOCTL_AFD_WINE_CONNECT, InputBuffer={AddressLength=16, " in traces[0]
+    assert b'Buffers=["question"]' in traces[0]
+
+
+def test_the_guard_sees_sockets_of_the_host() -> None:
+    program = "from ntgate.cli import main\nmain()"
+    script = GUARDED.replace(program, "import socket; socket.socket()")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (99, b"socket.__new__")
 
 
 def test_names(run: Runner, guest: Callable[[str], Path]) -> None:

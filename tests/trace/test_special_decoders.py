@@ -82,6 +82,44 @@ def test_what_a_control_code_passes() -> None:
     assert decoded("NtDeviceIoControlFile", "InputBuffer", raw, text) == '"hello<CR><LF>"'
 
 
+def socket_control(name: str, data: bytes, parameter: str = "InputBuffer") -> str:
+    raw = [0, 0, 0, 0, BASE, CODES[name], BASE, len(data), 0, 0]
+    if parameter == "OutputBuffer":
+        raw[6:] = [0, 0, BASE, len(data)]
+        data = struct.pack("<2I", 0, len(data)) + data
+        raw[8] = BASE + 8
+    return decoded("NtDeviceIoControlFile", parameter, raw, data)
+
+
+def test_addresses_and_data_of_sockets() -> None:
+    name = bytes.fromhex("0200 0050 7f000001") + bytes(8)
+    connect = struct.pack("<2I", len(name), 1) + name
+    assert socket_control("IOCTL_AFD_WINE_CONNECT", connect) == (
+        '{AddressLength=16, Synchronous=1, Address=127.0.0.1:80, Data=""}'
+    )
+    six = bytes.fromhex("1700 01bb 00000000") + bytes(15) + b"\1" + bytes(4)
+    assert socket_control("IOCTL_AFD_WINE_GETPEERNAME", six, "OutputBuffer") == "[::1]:443"
+    at = BASE + 32
+    send = struct.pack("<Q2IiIQ", at + 8, 16, 1, 0, 1, at)
+    send += struct.pack("<2I", 2, at + 24) + name + b"hi"
+    assert socket_control("IOCTL_AFD_WINE_SENDMSG", send) == (
+        '{Address=127.0.0.1:80, Flags=MSG_OOB, ForceAsync=0, Buffers=["hi"]}'
+    )
+    poll = struct.pack("<qI4x3I", -10_000, 1, 0x44, 0x81, 0)
+    assert socket_control("IOCTL_AFD_SELECT", poll) == (
+        "{Timeout=-1ms, Exclusive=FALSE, "
+        "Handles=[{Handle=0x44, Events=AFD_POLL_READ|AFD_POLL_ACCEPT, Status=STATUS_SUCCESS}]}"
+    )
+
+
+def test_what_a_receive_has_got() -> None:
+    parameters = struct.pack("<4QiIQ", 0, 0, 0, 0, 0, 2, BASE + 56)
+    data = struct.pack("<2I", 0, 5) + parameters
+    data += struct.pack("<4I", 3, BASE + 72, 8, BASE + 75) + b"abcdefgh"
+    raw = [0, 0, 0, 0, BASE, CODES["IOCTL_AFD_WINE_RECVMSG"], BASE + 8, 48, 0, 0]
+    assert decoded("NtDeviceIoControlFile", "OutputBuffer", raw, data) == '["abc", "de"]'
+
+
 def test_attributes_of_a_process() -> None:
     name = "\\??\\C:\\a.exe".encode("utf-16-le")
     at = BASE + 4 + 2 * 16

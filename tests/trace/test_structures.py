@@ -26,12 +26,13 @@ from ntgate.trace.parameters import described_parameters
 from ntgate.trace.peek import Peek, Unreadable
 from ntgate.trace.plans import Planner
 from ntgate.trace.scalars import scalar_type
+from ntgate.trace.sockets import SOCKET_TYPES
 from ntgate.trace.special_decoders import address_decoders, special_decoders
 from ntgate.trace.structures import StructureDecoder, fixed_decoder
 from ntgate.trace.values import Bytes, show
 
 TIME = 116444736000000000  # 1970
-MORE_TYPES = {"STRING", "SID", "GUID", "TEXT", "BYTES", "DATA"}
+MORE_TYPES = {"STRING", "SID", "GUID", "TEXT", "BYTES", "DATA", "RECEIVED", *SOCKET_TYPES}
 MORE_TYPES |= special_decoders(StructureDecoder(32), with_names=False).keys()
 MORE_TYPES |= address_decoders(StructureDecoder(32), None).keys()
 

@@ -66,8 +66,8 @@ class Plan:
     decoded: the inputs that memory is read for.  outputs: index and decoder.  pointed: the output
     pointers to numbers.  optional: the arguments that say nothing when they are 0.  lengths: the
     outputs that a buffer which is too small tells too.  given: the inputs in memory.
-    buffers: index, size and direction of what has a length.  returns: how the service's answer
-    is read.
+    elsewhere: the outputs that may stand where another argument says.  buffers: index, size and
+    direction of what has a length.  returns: how the service's answer is read.
     """
 
     inputs: list[Input] = field(default_factory=list)
@@ -78,6 +78,7 @@ class Plan:
     lengths: list[tuple[int, Decode]] = field(default_factory=list)
     given: set[int] = field(default_factory=set)
     buffers: list[tuple[int, Size, str]] = field(default_factory=list)
+    elsewhere: set[int] = field(default_factory=set)
     returns: Returned = NTSTATUS
 
 
@@ -146,6 +147,8 @@ class Planner:
             plan.inputs.append(Input(parameter.name, _address, None))
         if "out" in parameter.direction:
             plan.outputs.append((index, decode))
+            if service == "NtDeviceIoControlFile" and parameter.name == "OutputBuffer":
+                plan.elsewhere.add(index)
             if parameter.name in RETURNED_LENGTHS:
                 plan.lengths.append((index, decode))
 

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ntgate.dispatch.named_types import Control
+from ntgate.dispatch.named_types import Control, TypeName
 from ntgate.trace.argument_decoders import Decode, Size, View, address_decoder, handle_decoder
 from ntgate.trace.peek import Unreadable
 from ntgate.trace.scalars import flags, hexadecimal
@@ -122,16 +122,23 @@ def _attributes(handle: Decode) -> Decode:
     return decode
 
 
+RECEIVED = TypeName("RECEIVED")  # in the buffers that the parameters of a receive name
+
+
 def control_buffer(
     decoder: StructureDecoder, rows: Mapping[int, Control], by_code: int, size: Size, *, given: bool
 ) -> Decode:
     """What the control code says that a buffer holds; given: the one that goes in."""
 
     def decode(view: View, word: int) -> Any:
-        if not word:
-            return None
-        length = size(view)
         row = rows.get(view.raw[by_code])
+        if not word:
+            if given or row is None or row.answered != RECEIVED:
+                return None
+            code, parameters = view.raw[by_code : by_code + 2]
+            block = view.raw[by_code - 1]
+            return decoder.received(view.peek, code, parameters, view.peek.u32(block + 4))
+        length = size(view)
         kind = None if row is None else row.given if given else row.answered
         if kind is None or not length:
             return decoder.buffer(view.peek, word, length)

@@ -11,6 +11,13 @@ from ntgate.dispatch.named_types import InformationClass, Structure, TypeName, n
 from ntgate.layout.cm import REG_DWORD, REG_EXPAND_SZ, REG_LINK, REG_MULTI_SZ, REG_QWORD, REG_SZ
 from ntgate.trace.peek import Peek, Unreadable
 from ntgate.trace.scalars import ScalarType, hexadecimal, scalar_type
+from ntgate.trace.sockets import (
+    SOCKET_TYPES,
+    address_behind,
+    buffers_behind,
+    received,
+    socket_address,
+)
 from ntgate.trace.values import Bytes, Clipped, Word
 
 CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
@@ -81,6 +88,10 @@ class StructureDecoder:
         except Ended:
             return Bytes(data[: self.string_limit], more=len(data) > self.string_limit)
 
+    def received(self, peek: Peek, code: int, parameters: int, size: int) -> Any:
+        """What a receive on a socket has got.  Raises Unreadable."""
+        return received(peek, code, parameters, size, self.string_limit)
+
     def structure(self, name: str, peek: Peek, address: int) -> Any:
         """A structure whose end its members tell.  Raises Unreadable."""
         data = peek.available(address, MOST_LOOKED_AT >> 4)
@@ -148,6 +159,8 @@ class StructureDecoder:
         """A member at `at` or behind it, as its alignment wants, and where it ends."""
         if kind.name in ("TEXT", "BYTES", "DATA"):
             return self._sized(kind, data, at, start, numbers)
+        if kind.name in SOCKET_TYPES:
+            return self._of_socket(kind, data, at, start, numbers, peek)
         if kind.count:
             count = _count(kind.count, numbers)
             element = TypeName(kind.name, kind.size)
@@ -186,6 +199,23 @@ class StructureDecoder:
         number = int.from_bytes(data[at:end], "little", signed=scalar.signed)
         return number if scalar.show is None else scalar.show(number), end
 
+    def _of_socket(
+        self, kind: TypeName, data: bytes, at: int, start: int, numbers: dict[str, int], peek: Peek
+    ) -> tuple[Any, int]:
+        if kind.name == "SOCKADDR":
+            shown, size = socket_address(data[at:])
+            if not size:
+                raise Ended
+            return shown, at + size
+        at += -(at - start) % 8
+        if at + 8 > len(data):
+            raise Ended
+        pointer = int.from_bytes(data[at : at + 8], "little")
+        if kind.name == "PSOCKADDR":
+            return address_behind(peek, pointer), at + 8
+        count = _count(kind.count, numbers)
+        return buffers_behind(peek, pointer, count, self.string_limit), at + 8
+
     def _sized(
         self, kind: TypeName, data: bytes, at: int, start: int, numbers: dict[str, int]
     ) -> tuple[Any, int]:
@@ -215,6 +245,8 @@ class StructureDecoder:
         for _name, kind in structure.members:
             if kind.name in self.types.structures:
                 most = max(most, self._alignment(self.types.structures[kind.name]))
+            elif kind.name in SOCKET_TYPES:
+                most = max(most, 4 if kind.name == "SOCKADDR" else 8)
             elif kind.name in POINTERS or kind.name == "GUID":
                 most = max(most, 4)
             else:

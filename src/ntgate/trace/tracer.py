@@ -420,11 +420,13 @@ class Tracer:
             decoders = ()
         view.raw = raw
         for index, decode in decoders:
-            if raw[index]:
+            if raw[index] or index in plan.elsewhere:
                 try:
-                    record.out[index] = decode(view, raw[index])
+                    shown = decode(view, raw[index])
                 except Unreadable:
                     continue
+                if raw[index] or shown is not None:
+                    record.out[index] = shown
         for index in record.unread:
             # The page may have come in only when the service read it.
             again = plan.inputs[index].decode

@@ -102,7 +102,7 @@ def check_reachable(target: Endpoint) -> None:
 
 def check_own(address: Endpoint) -> None:
     """Raise STATUS_INVALID_ADDRESS_COMPONENT for an address that no interface here has."""
-    if not (address.is_any or address.is_loopback):
+    if address.scope or not (address.is_any or address.is_loopback):
         raise NtError(s.STATUS_INVALID_ADDRESS_COMPONENT)
 
 

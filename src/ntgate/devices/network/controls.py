@@ -203,8 +203,9 @@ def _recvmsg(socket: Socket, request: Request, data: bytes, room: int) -> Answer
     control_at, address, address_size, flags_at, force, count, array = _unpack(
         RECVMSG_PARAMETERS, data, s.STATUS_BUFFER_TOO_SMALL
     )
-    memory = request.thread.process.memory
-    flags = memory.u32(flags_at)
+    if not count:
+        raise NtError(s.STATUS_INVALID_PARAMETER)
+    flags = request.thread.process.memory.u32(flags_at)
     if address and not address_size:
         raise NtError(s.STATUS_ACCESS_VIOLATION)
     wanted = Wanted(flags, address, address_size, control_at, flags_at)

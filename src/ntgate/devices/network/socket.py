@@ -210,7 +210,7 @@ class Socket(OpenFile):
         self.network.sockets.pop(self, None)
         self.network.polls.closed(self)
         for queue in (self.urgent_receives, self.receives):
-            while queue:
+            while self.is_stream and queue:
                 queue[0].end(queue, s.STATUS_LOCAL_DISCONNECT)
         if self.accepting is not None:
             self.accepting.give_up()

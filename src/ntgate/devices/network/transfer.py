@@ -128,13 +128,21 @@ class Receive(Waiting):
 
 
 class Send(Waiting):
-    """A send on a stream: all of it, as soon as the sender's buffer takes more."""
+    """A send on a stream: all of it, as soon as the sender's buffer takes more.
 
-    def __init__(self, socket: Socket, request: Request, data: bytes, *, urgent: bool) -> None:
+    Without such a buffer (SO_SNDBUF 0) it waits until the receiver's has taken it; not so where
+    nothing may wait.
+    """
+
+    def __init__(
+        self, socket: Socket, request: Request, data: bytes, *, urgent: bool, may_wait: bool
+    ) -> None:
         super().__init__(request)
         self._socket = socket
         self._data = data
         self._urgent = urgent
+        self._unbuffered = may_wait and not socket.options.value("SO_SNDBUF")
+        self._is_sent = False
 
     def attempt(self) -> int | None:
         end = self._socket.end
@@ -144,11 +152,13 @@ class Send(Waiting):
             raise NtError(s.STATUS_CONNECTION_RESET)
         if end.unsent >= self._socket.send_room:
             return None
-        if self._urgent and self._data:
-            end.send_urgent(self._data)
-        else:
-            end.send(self._data)
-        return len(self._data)
+        if not self._is_sent:
+            self._is_sent = True
+            if self._urgent and self._data:
+                end.send_urgent(self._data)
+            else:
+                end.send(self._data)
+        return None if self._unbuffered and end.unsent else len(self._data)
 
     def withdrawn(self) -> None:
         self._socket.touch()
@@ -189,10 +199,11 @@ def send(
         return send_datagram(socket, data, to)
     if socket.state != CONNECTED:
         raise NtError(s.STATUS_INVALID_CONNECTION)
-    one = Send(socket, request, data, urgent=bool(flags & MSG_OOB))
+    may_wait = force or not socket.nonblocking
+    one = Send(socket, request, data, urgent=bool(flags & MSG_OOB), may_wait=may_wait)
     timeout = 0 if force else socket.options.value("SO_SNDTIMEO")
     try:
-        return one.run(socket.sends, timeout, may_wait=force or not socket.nonblocking)
+        return one.run(socket.sends, timeout, may_wait=may_wait)
     except NtError as error:
         if error.status == s.STATUS_DEVICE_NOT_READY:
             socket.events.again(codes.WRITE)

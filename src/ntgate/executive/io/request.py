@@ -119,9 +119,9 @@ class Request:
             io.finished[self.serial] = status
         if self.synchronous and status >= SEVERITY_ERROR:
             io.executive.waits.set_event(self.file.object.address + EVENT)
-        elif ended:
-            self._post(information)
         else:
+            if ended:
+                self.apc_routine = 0  # there is nobody left to run it
             self._answer(information)
         if self.event:
             objects.dereference(self.event)
