@@ -14,6 +14,10 @@ def test_hidden_windows_messages_and_stock_objects(
     assert run(guest("windows")).lines() == ["passed"]
 
 
+def test_the_desktop_is_a_window(run: Runner, guest: Callable[[str], Path]) -> None:
+    assert run(guest("desktop_window")).lines() == ["passed"]
+
+
 def test_waits_for_objects_and_messages(run: Runner, guest: Callable[[str], Path]) -> None:
     assert run(guest("message_waits")).lines() == ["passed"]
 

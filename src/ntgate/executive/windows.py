@@ -15,11 +15,22 @@ from ntgate.executive.pool import Pool
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import lists
 from ntgate.layout.ke import DISPATCHER_HEADER, NOTIFICATION_EVENT
-from ntgate.layout.user import CS_GLOBALCLASS, WM_QUIT, WM_TIMER, WS_CHILD, WS_VISIBLE
+from ntgate.layout.user import (
+    CS_GLOBALCLASS,
+    WM_QUIT,
+    WM_TIMER,
+    WS_CHILD,
+    WS_CLIPCHILDREN,
+    WS_CLIPSIBLINGS,
+    WS_POPUP,
+    WS_VISIBLE,
+)
 from ntgate.memory.kernel import KernelMemory
 from ntgate.records import dataclass
 
-FIRST_HANDLE, HANDLE_STEP = 0x10020, 2
+DESKTOP_WINDOW, FIRST_HANDLE, HANDLE_STEP = 0x10010, 0x10020, 2
+DESKTOP_CLASS, DESKTOP_ATOM = "#32769", 32769
+WIDTH, HEIGHT = 1024, 768  # of the screen, in dots
 FIRST_ATOM, ATOMS = 0xC100, 0x3E00
 MOST_POSTED = 10000
 
@@ -183,6 +194,7 @@ class Windows:
         self._classes: list[WindowClass] = []
         self._atoms: dict[str, int] = {}
         self._next = FIRST_HANDLE
+        self.desktop: Window | None = None
         self.hooks: dict[int, Hook] = {}
 
     def queue(self, thread: Thread) -> MessageQueue:
@@ -262,14 +274,30 @@ class Windows:
     def __len__(self) -> int:
         return len(self._windows)
 
+    def make_desktop(self, thread: Thread) -> None:
+        """The window that the others are on, in no list of windows; a thread of the system's."""
+        row = WindowClass(
+            DESKTOP_ATOM, DESKTOP_CLASS, DESKTOP_CLASS, [0] * 12, bytes(12), True,
+            thread.process, bytearray(),
+        )  # fmt: skip
+        style = WS_POPUP | WS_VISIBLE | WS_CLIPSIBLINGS | WS_CLIPCHILDREN
+        self.desktop = Window(
+            DESKTOP_WINDOW, row, thread, 0, True, style, 0, 0, 0, 0, (0, 0, WIDTH, HEIGHT),
+            bytearray(),
+        )  # fmt: skip
+
     def get(self, handle: int) -> Window | None:
+        if handle | 0x10000 == DESKTOP_WINDOW:
+            return self.desktop
         found = self._windows.get(handle)
         if found is None and handle and not handle >> 16:
             found = self._windows.get(handle | 0x10000)
         return found
 
     def children(self, parent: int) -> Iterator[Window]:
-        """Of a window; the topmost ones for 0."""
+        """Of a window; the topmost ones for 0 and for the desktop."""
+        if parent == DESKTOP_WINDOW:
+            parent = 0
         return (window for window in list(self._windows.values()) if window.parent == parent)
 
     def add_hook(self, make: Callable[[int], Hook]) -> int:

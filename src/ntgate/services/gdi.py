@@ -14,10 +14,11 @@ from ntgate.executive import gdi
 from ntgate.executive.gdi import GdiObject, GdiObjects
 from ntgate.executive.mm import allocate, free
 from ntgate.executive.ps.thread import Thread
+from ntgate.executive.windows import HEIGHT, WIDTH
 from ntgate.layout.mm import MEM_COMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_READWRITE
 from ntgate.layout.ps import PEB
 from ntgate.layout.win32_errors import ERROR_INVALID_WINDOW_HANDLE
-from ntgate.services.user import DPI, FALSE, HEIGHT, INT, TRUE, WIDTH
+from ntgate.services.user import DPI, FALSE, INT, TRUE
 from ntgate.services.user_call import fail
 
 ObjectBuffer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("count", "out")]

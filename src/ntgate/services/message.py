@@ -85,6 +85,8 @@ def NtUserPostMessage(
     window = windows.get(hwnd)
     if window is None:
         return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
+    if window is windows.desktop:
+        return TRUE
     return _post(caller, window.thread, _message(caller, window.handle, msg, wparam, lparam))
 
 
@@ -305,6 +307,8 @@ def NtUserMessageCall(
         return TRUE
     if window is None:
         return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
+    if window is caller.executive.windows.desktop:
+        return int(type in (SendMessageTimeout, SendNotifyMessage))
     if type == DefWindowProc:
         return _default(caller, window, msg, wparam, lparam, ansi=bool(ansi))
     if type not in (SendMessage, SendMessageTimeout, SendNotifyMessage, GetDispatchParams):

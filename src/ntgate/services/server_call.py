@@ -13,9 +13,9 @@ from ntgate.dispatch.service import service
 from ntgate.dispatch.types import PVOID
 from ntgate.executive.events import Unimplemented
 from ntgate.executive.ps.thread import Thread
-from ntgate.executive.windows import Window
+from ntgate.executive.windows import DESKTOP_WINDOW, Window
 from ntgate.layout import ntstatus
-from ntgate.services.user import DESKTOP_WINDOW, DPI
+from ntgate.services.user import DPI
 
 # Places in Wine 8.0's server protocol.
 REQ_post_quit_message, REQ_is_window_hung, REQ_get_window_info = 112, 120, 138

@@ -14,6 +14,7 @@ from ntgate.dispatch.types import HANDLE, PVOID, ULONG, OutOpt, Scalar, SizedBy
 from ntgate.executive import builtin_classes
 from ntgate.executive.desktop import DESKTOP_NAME, STATION_NAME
 from ntgate.executive.ps.thread import Thread
+from ntgate.executive.windows import DESKTOP_WINDOW, HEIGHT, WIDTH
 from ntgate.layout import ntstatus
 from ntgate.layout.ps import TEB
 from ntgate.layout.win32_errors import (
@@ -23,7 +24,7 @@ from ntgate.layout.win32_errors import (
 )
 from ntgate.services.user_call import DPI_UNAWARE
 
-WIDTH, HEIGHT, DPI = 1024, 768, 96
+DPI = 96
 
 FALSE, TRUE = 0, 1
 
@@ -32,7 +33,6 @@ WSF_VISIBLE = 1
 
 # Codes of NtUserCallNoParam, NtUserCallOneParam and NtUserCallTwoParam.
 GetDesktopWindow, GetDialogBaseUnits = 1, 2
-DESKTOP_WINDOW = 0x10010
 GetPrimaryMonitorRect, GetSysColor, GetSystemMetrics, GetVirtualScreenRect = 10, 11, 14, 15
 GetSystemMetricsForDpi = 3
 
@@ -97,7 +97,7 @@ def NtUserSetProcessDpiAwarenessContext(
     return TRUE
 
 
-@service(partial="the desktop window and the input queue are none")
+@service(partial="the input queue is none")
 def NtUserCallNoParam(caller: Thread, Code: ULONG) -> Outcome:
     """Wine's codes: dialog units, the desktop, end of a thread; 0 for what does not exist."""
     return {GetDesktopWindow: DESKTOP_WINDOW, GetDialogBaseUnits: 16 << 16 | 8}.get(Code, 0)

@@ -12,7 +12,7 @@ from ntgate.executive.windows import Window
 from ntgate.layout.ps import TEB
 
 # Indexes of the KernelCallbackTable of Wine 8.0's user32.
-CALL_WINDOW_PROCEDURE, INIT_BUILTIN_CLASSES = 3, 12
+ENUM_DISPLAY_MONITOR, CALL_WINDOW_PROCEDURE, INIT_BUILTIN_CLASSES = 0, 3, 12
 WMCHAR_MAP_SENDMESSAGE, WMCHAR_MAP_DISPATCHMESSAGE, WMCHAR_MAP_CALLWINDOWPROC = 1, 4, 5
 DPI_UNAWARE = 0x6010  # awareness 0, at 96 dots per inch
 PARAMS = struct.Struct("<13I")  # win_proc_params

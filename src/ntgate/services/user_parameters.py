@@ -9,8 +9,9 @@ from ntgate.dispatch.service import service
 from ntgate.dispatch.types import PVOID, ULONG
 from ntgate.executive.gdi import logfont
 from ntgate.executive.ps.thread import Thread
+from ntgate.executive.windows import HEIGHT, WIDTH
 from ntgate.layout.win32_errors import ERROR_INVALID_SPI_VALUE
-from ntgate.services.user import FALSE, HEIGHT, TRUE, WIDTH
+from ntgate.services.user import FALSE, TRUE
 from ntgate.services.user_call import fail
 
 NONCLIENTMETRICS_SIZE = 500

@@ -10,7 +10,7 @@ from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PVOID, ULONG
 from ntgate.executive.atoms import LONGEST_NAME
 from ntgate.executive.ps.thread import Thread
-from ntgate.executive.windows import Window
+from ntgate.executive.windows import DESKTOP_WINDOW, Window
 from ntgate.layout.user import (
     WM_CREATE,
     WM_DESTROY,
@@ -81,6 +81,8 @@ def _create(caller: Thread, _result: int, arguments: Any) -> Outcome:
         return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
     if not parent and style & WS_CHILD:
         return fail(caller, 1406)  # ERROR_TLW_WITH_WSCHILD
+    if parent == DESKTOP_WINDOW:
+        parent = 0
     x, y = (0 if value == CW_USEDEFAULT else value for value in (x, y))
     x, y = (max(-MOST_DOTS, min(value, MOST_DOTS)) for value in (x, y))
     cx, cy = (max(0, min(value, MOST_DOTS)) for value in (cx, cy))
@@ -274,7 +276,8 @@ def NtUserCallHwndParam(
         return int(before)
     if code == IsChild:
         child = caller.executive.windows.get(param)
-        return int(child is not None and child.parent == hwnd)
+        above = DESKTOP_WINDOW if hwnd == DESKTOP_WINDOW else child.parent if child else 0
+        return int(child is not None and window is not child and above == hwnd)
     return 0
 
 
@@ -310,7 +313,8 @@ def NtUserSetWindowLong(
     window = caller.executive.windows.get(hwnd)
     if window is None:
         return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
-    if offset == GWL_WNDPROC and window.thread.process is not caller.process:
+    foreign = window.thread.process is not caller.process
+    if foreign and (offset == GWL_WNDPROC or window is caller.executive.windows.desktop):
         return fail(caller, ERROR_ACCESS_DENIED)
     before = _window_long(caller, window, offset)
     if offset == GWL_USERDATA:

@@ -9,7 +9,7 @@ from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import HANDLE, PVOID, ULONG
 from ntgate.executive.ps.thread import Thread
-from ntgate.executive.windows import Window
+from ntgate.executive.windows import DESKTOP_WINDOW, Window
 from ntgate.layout.user import WM_ACTIVATE, WM_KILLFOCUS, WM_MOVE, WM_SETFOCUS, WM_SIZE, WS_VISIBLE
 from ntgate.layout.win32_errors import ERROR_INVALID_WINDOW_HANDLE
 from ntgate.services.user import FALSE, INT, TRUE
@@ -135,13 +135,15 @@ def NtUserGetAncestor(caller: Thread, hwnd: HANDLE, type: ULONG) -> Outcome:
     """The parent, the topmost window, or the topmost owner."""
     windows = caller.executive.windows
     window = windows.get(hwnd)
-    if window is None:
+    if window is None or window is windows.desktop:
         return 0
     while (above := windows.parent_of(window, owners=type == GA_ROOTOWNER)) is not None:
         if type == GA_PARENT:
             return above.handle
         window = above
-    return 0 if type == GA_PARENT else window.handle
+    if type == GA_PARENT:
+        return DESKTOP_WINDOW
+    return window.handle
 
 
 @service()

@@ -4,15 +4,17 @@ to whom, where they are to each other, what user32 keeps with a dialog box."""
 from __future__ import annotations
 
 import struct
+from typing import Any
 
-from ntgate.dispatch.outcome import Outcome
+from ntgate.dispatch.outcome import Outcome, UserCall
 from ntgate.dispatch.service import service
-from ntgate.dispatch.types import PVOID, ULONG
+from ntgate.dispatch.types import HANDLE, PVOID, ULONG
 from ntgate.executive.ps.thread import Thread
-from ntgate.executive.windows import Window
+from ntgate.executive.windows import HEIGHT, WIDTH, Window
 from ntgate.layout.user import WS_CHILD
 from ntgate.services.hook import UnhookWindowsHook, unhook
-from ntgate.services.user import DPI, HEIGHT, METRICS, TRUE, WIDTH, GetSystemMetricsForDpi
+from ntgate.services.user import DPI, METRICS, TRUE, GetSystemMetricsForDpi
+from ntgate.services.user_call import ENUM_DISPLAY_MONITOR
 
 # NtUserCallHwnd.
 GetDialogInfo, GetDpiForWindow, SetForegroundWindow = 4, 5, 17
@@ -74,6 +76,8 @@ def _relative(caller: Thread, window: Window, relation: int) -> int:
     if relation == GW_OWNER:
         owner = windows.get(window.parent)
         return owner.handle if owner is not None and not window.style & WS_CHILD else 0
+    if relation == GW_CHILD and window is windows.desktop:
+        return next((row.handle for row in windows.top_level()), 0)
     if relation == GW_CHILD:
         rows = [row.handle for row in windows.children(window.handle) if row.style & WS_CHILD]
         return rows[0] if rows else 0
@@ -132,3 +136,23 @@ def _monitor(caller: Thread, monitor: int, address: int) -> int:
         data += name.ljust(MONITORINFOEX_SIZE - MONITORINFO_SIZE, b"\0")
     caller.memory.write(address + 4, data)
     return TRUE
+
+
+@service(partial="a device context's clipping leaves nothing out")
+def NtUserEnumDisplayMonitors(
+    caller: Thread, hdc: HANDLE, rect: PVOID, proc: PVOID, lp: PVOID
+) -> Outcome:
+    """Call a MONITORENUMPROC for the one monitor, with what of it is in a rectangle."""
+    left, top, right, bottom = 0, 0, WIDTH, HEIGHT
+    if rect:
+        wanted = struct.unpack("<4i", caller.memory.read(rect, 16))
+        left, top = max(left, wanted[0]), max(top, wanted[1])
+        right, bottom = min(right, wanted[2]), min(bottom, wanted[3])
+    if left >= right or top >= bottom:
+        return TRUE
+    parameters = struct.pack("<3I4iI", proc, MONITOR, hdc, left, top, right, bottom, lp)
+    return UserCall(ENUM_DISPLAY_MONITOR, len(parameters), lambda _address: parameters, _seen, None)
+
+
+def _seen(_caller: Thread, goes_on: int, _answer: bytes, _state: Any) -> Outcome:
+    return int(bool(goes_on))

@@ -105,6 +105,7 @@ class ProcessManager(Rundown):
         prcb = self.executive.scheduler.prcb
         prcb.CurrentThread = prcb.IdleThread = idle.ethread.address
         idle.ethread.Tcb.State = RUNNING
+        self.executive.windows.make_desktop(idle)
 
     def create_process(
         self,
