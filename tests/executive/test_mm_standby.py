@@ -17,7 +17,13 @@ from ntgate.executive.mm.files import BytesFile
 from ntgate.executive.mm.section import create_section, delete_section
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.view import map_view, unmap_view
-from ntgate.layout.mm import PAGE_EXECUTE_READ, PAGE_READONLY, SEC_IMAGE
+from ntgate.layout.mm import (
+    PAGE_EXECUTE_READ,
+    PAGE_READONLY,
+    PAGE_READWRITE,
+    SEC_COMMIT,
+    SEC_IMAGE,
+)
 
 MACHINE = MmMachine()
 
@@ -74,6 +80,19 @@ def test_pages_are_found_again(space: ProcessSpace) -> None:
     assert (space.tables.entry(base + 0x1000), space.tables.entry(base + 0x2000)) == frames
     assert (file.reads, MACHINE.manager.frames.on_standby) == (reads, 0)
     unmap_view(space, base)
+
+
+def test_data_that_is_only_read_waits_too(space: ProcessSpace) -> None:
+    file, frames = CountedFile(PLAIN.build()), MACHINE.manager.frames
+    waiting, seen = frames.on_standby, []
+    for protect in (PAGE_READONLY, PAGE_READONLY, PAGE_READWRITE, PAGE_READONLY):
+        section = create_section(MACHINE.manager, protect, SEC_COMMIT, file=file)
+        base, reads = map_view(space, section, PAGE_READONLY).base, file.reads
+        delete_section(section)
+        assert user_memory(space).read(base, 2) == b"MZ"
+        unmap_view(space, base)
+        seen.append((file.reads - reads, frames.on_standby - waiting))
+    assert seen == [(1, 1), (0, 1), (0, 0), (1, 1)]
 
 
 def test_what_is_in_memory_of_a_cluster_comes_with_one_fault(space: ProcessSpace) -> None:

@@ -9,8 +9,9 @@ system space keep zeros.
 from __future__ import annotations
 
 from ntgate.cpu.ram import PAGE_SIZE
+from ntgate.executive.mm.protection import WRITABLE_CODES
 from ntgate.executive.pool import Pool
-from ntgate.layout.mm import MMPFN
+from ntgate.layout.mm import MMPFN, PTE_PROTOTYPE
 from ntgate.memory.frames import FrameAllocator
 from ntgate.memory.kernel import KernelMemory
 
@@ -62,11 +63,23 @@ class PfnDatabase:
         self._dwords[i : i + _DWORDS] = _EMPTY
         self._frames.free(frame)
 
-    def stand_by(self, frame: int) -> None:
-        """Nobody holds it, but its contents may be wanted again (standby.py)."""
-        i = self._base + frame * _DWORDS
-        self._dwords[i + 2] = 0
-        self._dwords[i + 3] = STANDBY | PROTOTYPE_PTE
+    def stand_by(self, frame: int) -> bool:
+        """Nobody holds it, but its contents may be wanted again (standby.py).
+
+        False for a page that did not come from a file, that views write together, or that is
+        held by somebody else, too.
+        """
+        dwords, i = self._dwords, self._base + frame * _DWORDS
+        original = dwords[i + 4]
+        if (
+            not original & PTE_PROTOTYPE
+            or original >> 5 & 7 in WRITABLE_CODES
+            or dwords[i + 2] != 1
+        ):
+            return False
+        dwords[i + 2] = 0
+        dwords[i + 3] = STANDBY | PROTOTYPE_PTE
+        return True
 
     def share_count(self, frame: int) -> int:
         return int(self._dwords[self._base + frame * _DWORDS + 2])

@@ -18,6 +18,7 @@ from ntgate.executive.mm import pte
 from ntgate.executive.mm.file_data import flush
 from ntgate.executive.mm.files import SectionFile
 from ntgate.executive.mm.image import Image, ImagePart
+from ntgate.executive.mm.standby import version_of
 from ntgate.layout.mm import (
     CONTROL_AREA,
     IMAGE_SECTOR,
@@ -59,7 +60,7 @@ class Segment:
         self.code = code
         self.file = file
         self.image = image
-        self.version = file.version if file is not None and image is not None else None
+        self.version = None if file is None else version_of(file)
         self.views: dict[tuple[ProcessSpace, int], None] = {}
         self.deleted: Callable[[], None] | None = None  # tells whoever holds the file
         committed = 0 if file is not None or reserve else self.pages
@@ -81,7 +82,7 @@ class Segment:
         self.control_area, self.address, self.prototypes, self._information = blocks
         self._describe(file_object, reserve, committed)
         self._describe_parts(parts, reserve)
-        if image is not None:
+        if self.version is not None:
             manager.standby.restore(self)
         manager.segments[self.control_area] = self
 
@@ -231,7 +232,7 @@ class Segment:
         if self.image is None and self.file is not None:
             flush(self, 0, self.pages)
         self.area.BeingDeleted = 1
-        if self.image is not None:
+        if self.version is not None:
             manager.standby.keep(self)
         else:
             first = self.prototype_index(0)
