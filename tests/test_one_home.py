@@ -14,6 +14,7 @@ COINCIDENCES = {
     "INDENT": "the indent of a listing is its writer's own",
     "LONGEST_STRING": "a limit of kd's .printf, and one of the tracer",
     "LONGEST_TEXT": "a limit of DbgPrint, and one of a window's text",
+    "WRITE": "a kind of watchpoint, and a kind of request that is counted",
 }
 
 Value = int | str | bytes | tuple["Value", ...]

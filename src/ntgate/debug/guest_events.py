@@ -13,27 +13,28 @@ from ntgate.executive.events import (
     ThreadExit,
     ThreadStart,
 )
+from ntgate.layout import ntstatus as s
 
 # (WinDbg's code, exception code, name); the first of a code names it.
 EXCEPTIONS = (
-    ("asrt", 0xC0000420, "Assertion failure"),
-    ("av", 0xC0000005, "Access violation"),
-    ("bpe", 0x80000003, "Break instruction exception"),
-    ("ch", 0xC0000008, "Invalid handle"),
+    ("asrt", s.STATUS_ASSERTION_FAILURE, "Assertion failure"),
+    ("av", s.STATUS_ACCESS_VIOLATION, "Access violation"),
+    ("bpe", s.STATUS_BREAKPOINT, "Break instruction exception"),
+    ("ch", s.STATUS_INVALID_HANDLE, "Invalid handle"),
     ("clr", 0xE0434F4D, "CLR exception"),
-    ("dm", 0x80000002, "Data misaligned"),
-    ("dz", 0xC0000094, "Integer divide-by-zero"),
+    ("dm", s.STATUS_DATATYPE_MISALIGNMENT, "Data misaligned"),
+    ("dz", s.STATUS_INTEGER_DIVIDE_BY_ZERO, "Integer divide-by-zero"),
     ("eh", 0xE06D7363, "C++ EH exception"),
-    ("gp", 0x80000001, "Guard page violation"),
-    ("ii", 0xC000001D, "Illegal instruction"),
-    ("ip", 0xC0000006, "In-page I/O error"),
-    ("iov", 0xC0000095, "Integer overflow"),
-    ("isc", 0xC000001C, "Invalid system call"),
-    ("lsq", 0xC000001E, "Invalid lock sequence"),
-    ("pi", 0xC0000096, "Privileged instruction violation"),
-    ("sbo", 0xC0000409, "Security check failure or stack buffer overrun"),
-    ("sov", 0xC00000FD, "Stack overflow"),
-    ("sse", 0x80000004, "Single step exception"),
+    ("gp", s.STATUS_GUARD_PAGE_VIOLATION, "Guard page violation"),
+    ("ii", s.STATUS_ILLEGAL_INSTRUCTION, "Illegal instruction"),
+    ("ip", s.STATUS_IN_PAGE_ERROR, "In-page I/O error"),
+    ("iov", s.STATUS_INTEGER_OVERFLOW, "Integer overflow"),
+    ("isc", s.STATUS_INVALID_SYSTEM_SERVICE, "Invalid system call"),
+    ("lsq", s.STATUS_INVALID_LOCK_SEQUENCE, "Invalid lock sequence"),
+    ("pi", s.STATUS_PRIVILEGED_INSTRUCTION, "Privileged instruction violation"),
+    ("sbo", s.STATUS_STACK_BUFFER_OVERRUN, "Security check failure or stack buffer overrun"),
+    ("sov", s.STATUS_STACK_OVERFLOW, "Stack overflow"),
+    ("sse", s.STATUS_SINGLE_STEP, "Single step exception"),
 )
 _NAMES = {code: name for _short, code, name in EXCEPTIONS}
 

@@ -7,6 +7,9 @@ from ntgate.memory.structs import Struct, bits, embed, raw, u8, u16, u32, u64
 
 NUMBER_HASH_BUCKETS = 37
 
+# Handles that every process has without opening anything.
+CURRENT_PROCESS, CURRENT_THREAD = 0xFFFF_FFFF, 0xFFFF_FFFE
+
 # A HANDLE_TABLE_ENTRY: Object, with flags in its low bits, and GrantedAccess.
 HANDLE_TABLE_ENTRY_SIZE = 8
 HANDLE_UNLOCKED = 1                # in Object

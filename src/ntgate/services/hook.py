@@ -15,6 +15,7 @@ from ntgate.dispatch.types import HANDLE, PVOID, ULONG
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.windows import Hook
 from ntgate.layout.win32_errors import (
+    ERROR_INVALID_FILTER_PROC,
     ERROR_INVALID_HOOK_FILTER,
     ERROR_INVALID_HOOK_HANDLE,
     ERROR_INVALID_PARAMETER,
@@ -39,7 +40,7 @@ def NtUserSetWindowsHookEx(
     if not WH_MSGFILTER <= id <= WH_LAST:
         return fail(caller, ERROR_INVALID_HOOK_FILTER)
     if not proc:
-        return fail(caller, 1427)  # ERROR_INVALID_FILTER_PROC
+        return fail(caller, ERROR_INVALID_FILTER_PROC)
     threads = caller.executive.processes.threads_of(caller.process)
     if tid and all(thread.tid != tid for thread in threads):
         return fail(caller, ERROR_INVALID_PARAMETER)

@@ -21,10 +21,10 @@ from ntgate.dispatch.types import (
     Scalar,
 )
 from ntgate.executive.mm import allocate, free, protect, residence, write_watch
-from ntgate.executive.ob.handles import CURRENT_PROCESS
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.access import PROCESS_VM_OPERATION
+from ntgate.layout.ob import CURRENT_PROCESS
 from ntgate.services.memory_wish import address_wish
 
 LARGEST_ZERO_BITS = 21

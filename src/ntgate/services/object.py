@@ -16,13 +16,13 @@ from ntgate.executive.ob.attributes import (
     OBJ_KERNEL_HANDLE,
     OBJ_VALID_ATTRIBUTES,
 )
-from ntgate.executive.ob.handles import CURRENT_PROCESS, CURRENT_THREAD
 from ntgate.executive.ps.exceptions import raise_user_status
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.executive.se.descriptors import RESERVED_ACCESS
 from ntgate.executive.se.privileges import SE_CREATE_PERMANENT
 from ntgate.layout import ntstatus
 from ntgate.layout.access import DELETE, PROCESS_DUP_HANDLE
+from ntgate.layout.ob import CURRENT_PROCESS, CURRENT_THREAD
 
 NO_HANDLES = (0, CURRENT_PROCESS, CURRENT_THREAD)  # closing them fails without an exception
 DUPLICATE_OPTIONS = (

@@ -16,12 +16,11 @@ from ntgate.executive.ob.attributes import (
     OBJ_PERMANENT,
     OBJ_PROTECT_CLOSE,
 )
-from ntgate.executive.ob.handles import CURRENT_PROCESS, CURRENT_THREAD
 from ntgate.executive.ob.objects import OB_FLAG_EXCLUSIVE_OBJECT, OB_FLAG_PERMANENT_OBJECT
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.access import READ_CONTROL
-from ntgate.layout.ob import OBJECT_SYMBOLIC_LINK
+from ntgate.layout.ob import CURRENT_PROCESS, CURRENT_THREAD, OBJECT_SYMBOLIC_LINK
 
 # OBJECT_INFORMATION_CLASS.
 (

@@ -19,14 +19,13 @@ from ntgate.dispatch.types import (
 )
 from ntgate.errors import NtError
 from ntgate.executive.io.counters import OPERATIONS
-from ntgate.executive.ob.handles import CURRENT_PROCESS
 from ntgate.executive.ps.job import times
 from ntgate.executive.ps.start import image_information
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.access import MAXIMUM_ALLOWED, PROCESS_QUERY_INFORMATION
 from ntgate.layout.mm import EPROCESS_VM
-from ntgate.layout.ob import DEVICE_MAP, HANDLE_TABLE
+from ntgate.layout.ob import CURRENT_PROCESS, DEVICE_MAP, HANDLE_TABLE
 from ntgate.services import ldt
 from ntgate.services.ps_information import IO_COUNTERS_SIZE, answer, answer_string
 from ntgate.services.thread_create import process_of

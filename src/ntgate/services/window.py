@@ -29,6 +29,7 @@ from ntgate.layout.win32_errors import (
     ERROR_INVALID_INDEX,
     ERROR_INVALID_WINDOW_HANDLE,
     ERROR_NO_MORE_USER_HANDLES,
+    ERROR_TLW_WITH_WSCHILD,
 )
 from ntgate.services import hook, window_relations
 from ntgate.services.user import FALSE, INT, TRUE
@@ -80,7 +81,7 @@ def _create(caller: Thread, _result: int, arguments: Any) -> Outcome:
     if parent not in (0, HWND_MESSAGE) and windows.get(parent) is None:
         return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
     if not parent and style & WS_CHILD:
-        return fail(caller, 1406)  # ERROR_TLW_WITH_WSCHILD
+        return fail(caller, ERROR_TLW_WITH_WSCHILD)
     if parent == DESKTOP_WINDOW:
         parent = 0
     x, y = (0 if value == CW_USEDEFAULT else value for value in (x, y))

@@ -11,7 +11,7 @@ from ntgate.dispatch.types import HANDLE, PVOID, ULONG
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.windows import DESKTOP_WINDOW, Window
 from ntgate.layout.user import WM_ACTIVATE, WM_KILLFOCUS, WM_MOVE, WM_SETFOCUS, WM_SIZE, WS_VISIBLE
-from ntgate.layout.win32_errors import ERROR_INVALID_WINDOW_HANDLE
+from ntgate.layout.win32_errors import ERROR_INVALID_PARAMETER, ERROR_INVALID_WINDOW_HANDLE
 from ntgate.services.user import FALSE, INT, TRUE
 from ntgate.services.user_call import call_procedure, fail
 from ntgate.services.window import MOST_DOTS
@@ -122,7 +122,7 @@ def NtUserSetActiveWindow(caller: Thread, hwnd: HANDLE) -> Outcome:
 def NtUserGetGUIThreadInfo(caller: Thread, id: ULONG, info: PVOID) -> Outcome:
     """GUITHREADINFO: the active window and the one with the keyboard, of the calling thread."""
     if caller.memory.u32(info) != GUITHREADINFO_SIZE:
-        return fail(caller, 87)
+        return fail(caller, ERROR_INVALID_PARAMETER)
     queue = caller.executive.windows.queue(caller)
     own = id in (0, caller.tid)
     active, focus = (queue.active, queue.focus) if own else (0, 0)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ntgate.dispatch.named_types import InformationClass
+from ntgate.layout.ob import CURRENT_PROCESS
 from ntgate.trace.peek import LONGEST_STRING, Peek
 from ntgate.trace.scalars import PSEUDO_HANDLES, ScalarType
 from ntgate.trace.structures import CODES, StructureDecoder
 from ntgate.trace.values import Bytes, Clipped, Word
 
-CURRENT_PROCESS = 0xFFFFFFFF
 MOST_ELEMENTS = 64  # MAXIMUM_WAIT_OBJECTS
 
 

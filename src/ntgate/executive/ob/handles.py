@@ -22,11 +22,17 @@ from ntgate.executive.ob.symbolic_links import SymbolicLinks
 from ntgate.executive.ob.types import HandleClosing, ObjectType
 from ntgate.executive.pool import Pool
 from ntgate.layout import ntstatus
-from ntgate.layout.ob import HANDLE_PROTECT_CLOSE, HANDLE_TABLE, HANDLE_UNLOCKED, OBJECT_HEADER
+from ntgate.layout.ob import (
+    CURRENT_PROCESS,
+    CURRENT_THREAD,
+    HANDLE_PROTECT_CLOSE,
+    HANDLE_TABLE,
+    HANDLE_UNLOCKED,
+    OBJECT_HEADER,
+)
 from ntgate.memory.kernel import DIRECT_BASE, KernelMemory
 from ntgate.records import dataclass
 
-CURRENT_PROCESS, CURRENT_THREAD = 0xFFFFFFFF, 0xFFFFFFFE
 KERNEL_HANDLE_MASK = 0x8000_0000
 HEADER_MASK = 0xFFFF_FFF8
 KEPT_ATTRIBUTES = a.OBJ_INHERIT | a.OBJ_AUDIT_OBJECT_CLOSE  # in Object
