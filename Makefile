@@ -23,7 +23,7 @@ check: $(STAMP)-dev ## ruff, mypy --strict, the house's rules, generated docs up
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict src
 	$(BIN)/mypy --strict --platform win32 --cache-dir .mypy_cache/win32 src
-	$(BIN)/python -m pytest -q tests/test_import_direction.py
+	$(BIN)/python -m pytest -q tests/test_import_direction.py tests/test_one_home.py
 	$(BIN)/python -m ntgate.tools.generate_docs --check
 
 bench: $(STAMP)-test ## run the benchmarks, each printing ratios measured in one run
