@@ -31,6 +31,14 @@ NTSYSAPI NTSTATUS NTAPI NtSystemDebugControl(ULONG, PVOID, ULONG, PVOID, ULONG, 
 NTSYSAPI NTSTATUS NTAPI NtTraceEvent(HANDLE, ULONG, ULONG, PVOID);
 NTSYSAPI NTSTATUS NTAPI NtSetSystemInformation(ULONG, PVOID, ULONG);
 NTSYSAPI NTSTATUS NTAPI NtQuerySystemTime(PLARGE_INTEGER);
+NTSYSAPI NTSTATUS NTAPI NtLoadDriver(PUNICODE_STRING DriverServiceName);
+NTSYSAPI NTSTATUS NTAPI NtUnloadDriver(PUNICODE_STRING DriverServiceName);
+NTSYSAPI NTSTATUS NTAPI NtInitiatePowerAction(ULONG Action, ULONG State, ULONG Flags, BOOLEAN Async);
+NTSYSAPI NTSTATUS NTAPI NtPlugPlayControl(ULONG Class, PVOID Data, ULONG Length);
+NTSYSAPI NTSTATUS NTAPI NtQueryPortInformationProcess(void);
+NTSYSAPI NTSTATUS NTAPI NtCreateKey(PHANDLE, ACCESS_MASK, POBJECT_ATTRIBUTES, ULONG, PUNICODE_STRING,
+    ULONG Options, PULONG);
+NTSYSAPI NTSTATUS NTAPI NtSetValueKey(HANDLE, PUNICODE_STRING, ULONG, ULONG Type, PVOID, ULONG);
 
 static ULONG response, buckets[64];
 
@@ -297,8 +305,34 @@ static void system_settings(void)
     CHECK_EQUAL(NtTraceEvent(NULL, 0, sizeof event, event), STATUS_INVALID_PARAMETER);
 }
 
+#define SERVICES L"\\Registry\\Machine\\System\\CurrentControlSet\\Services\\"
+static UNICODE_STRING no_service = USTR(SERVICES L"NoSuchDriver");
+
+static void drivers(void)
+{
+    UNICODE_STRING service = USTR(SERVICES L"TestDriver"), value = USTR(L"ImagePath");
+    OBJECT_ATTRIBUTES attributes = named(&service);
+    WCHAR path[] = L"system32\\drivers\\nowhere.sys";
+    HANDLE key;
+
+    CHECK_EQUAL(NtLoadDriver(&no_service), STATUS_OBJECT_NAME_NOT_FOUND);
+    CHECK_EQUAL(NtUnloadDriver(&no_service), STATUS_OBJECT_NAME_NOT_FOUND);
+    CHECK_EQUAL(NtLoadDriver((PVOID)0x10), STATUS_ACCESS_VIOLATION);
+    CHECK_EQUAL(NtCreateKey(&key, 0xf003f, &attributes, 0, NULL, 1, NULL), 0);
+    CHECK_EQUAL(NtSetValueKey(key, &value, 0, 2, path, sizeof path), 0);
+    CHECK(NtLoadDriver(&service) == STATUS_OBJECT_NAME_NOT_FOUND ||
+          NtLoadDriver(&service) == STATUS_OBJECT_PATH_NOT_FOUND);
+    CHECK_EQUAL(NtUnloadDriver(&service), STATUS_OBJECT_NAME_NOT_FOUND);
+    CHECK_EQUAL(NtClose(key), 0);
+    CHECK_EQUAL(NtQueryPortInformationProcess(), FALSE);
+    CHECK_EQUAL(NtInitiatePowerAction(0, 0, 0, FALSE), 0);
+    CHECK_EQUAL(NtInitiatePowerAction(99, 0, 0, FALSE), STATUS_INVALID_PARAMETER);
+}
+
 static void refused(void)
 {
+    CHECK_EQUAL(NtPlugPlayControl(0, NULL, 0), STATUS_PRIVILEGE_NOT_HELD);
+    CHECK_EQUAL(NtInitiatePowerAction(5, 0, 0, FALSE), STATUS_PRIVILEGE_NOT_HELD);
     CHECK_EQUAL(NtSystemDebugControl(8, NULL, 0, NULL, 0, NULL), STATUS_PRIVILEGE_NOT_HELD);
     CHECK_EQUAL(NtSetSystemInformation(28, buckets, 8), STATUS_PRIVILEGE_NOT_HELD);
     ULONG count = 1, frame;
@@ -325,6 +359,7 @@ void start(void)
         physical_pages();
         debug_control();
         system_settings();
+        drivers();
     }
     finish();
 }

@@ -7,19 +7,27 @@ from typing import Annotated
 
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
-from ntgate.dispatch.types import HANDLE, ULONG, Out, Scalar, SizedBy
+from ntgate.dispatch.types import BOOLEAN, HANDLE, ULONG, Out, Scalar, SizedBy
 from ntgate.executive.ke.clock import CPU_MHZ
 from ntgate.executive.ps.thread import Thread
+from ntgate.executive.se.privileges import SE_SHUTDOWN
 from ntgate.layout import ntstatus
+from ntgate.services.ps_information import demand
+from ntgate.services.shutdown import shut_down
 
 SystemPowerCapabilities, SystemBatteryState, ProcessorInformation = 4, 5, 11
 SystemExecutionState = 16
 PowerDeviceD0 = 1
+# POWER_ACTION; those between the last two shut down, too.
+PowerActionNone, PowerActionShutdown, PowerActionWarmEject = 0, 4, 7
+PowerSystemMaximum = 7
 ES_CONTINUOUS = 0x8000_0000
 ES_VALID = ES_CONTINUOUS | 0x47
 
 POWER_INFORMATION_LEVEL = Annotated[int, Scalar("POWER_INFORMATION_LEVEL")]
 EXECUTION_STATE = Annotated[int, Scalar("EXECUTION_STATE", kind="hex")]
+POWER_ACTION = Annotated[int, Scalar("POWER_ACTION")]
+SYSTEM_POWER_STATE = Annotated[int, Scalar("SYSTEM_POWER_STATE")]
 DEVICE_POWER_STATE = Annotated[int, Scalar("DEVICE_POWER_STATE")]
 Given = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("InputBufferLength")]
 Answer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("OutputBufferLength", "out")]
@@ -86,3 +94,35 @@ def NtIsSystemResumeAutomatic(caller: Thread) -> Outcome:
 def NtRequestWakeupLatency(caller: Thread, LatencyTime: ULONG) -> Outcome:
     """Taken, for a machine that is always awake."""
     return ntstatus.STATUS_SUCCESS
+
+
+@service()
+def NtInitiatePowerAction(
+    caller: Thread,
+    SystemAction: POWER_ACTION,
+    LightestSystemState: SYSTEM_POWER_STATE,
+    Flags: ULONG,
+    Asynchronous: BOOLEAN,
+) -> Outcome:
+    """Shut the machine down, which can't sleep; for the holder of SeShutdownPrivilege."""
+    return _act(caller, SystemAction, LightestSystemState)
+
+
+@service()
+def NtSetSystemPowerState(
+    caller: Thread,
+    SystemAction: POWER_ACTION,
+    MinSystemState: SYSTEM_POWER_STATE,
+    Flags: ULONG,
+) -> Outcome:
+    """What NtInitiatePowerAction ends in."""
+    return _act(caller, SystemAction, MinSystemState)
+
+
+def _act(caller: Thread, action: int, state: int) -> Outcome:
+    demand(caller, SE_SHUTDOWN)
+    if action > PowerActionWarmEject or state >= PowerSystemMaximum:
+        return ntstatus.STATUS_INVALID_PARAMETER
+    if PowerActionShutdown <= action < PowerActionWarmEject:
+        return shut_down(caller)
+    return ntstatus.STATUS_SUCCESS if action == PowerActionNone else ntstatus.STATUS_NOT_SUPPORTED

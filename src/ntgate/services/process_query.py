@@ -241,3 +241,10 @@ def NtQueryInformationProcess(
     access = 0 if kind in NO_RIGHT else PROCESS_QUERY_INFORMATION
     data = make(process_of(caller, ProcessHandle, access))
     return answer(caller, data, ProcessInformation, length, ReturnLength)
+
+
+@service()
+def NtQueryPortInformationProcess(caller: Thread) -> Outcome:
+    """Whether somebody hears of the thread's exceptions: TRUE as the status."""
+    eprocess, hidden = caller.process.eprocess, caller.ethread.HideFromDebugger
+    return int(bool((eprocess.DebugPort and not hidden) or eprocess.ExceptionPort))

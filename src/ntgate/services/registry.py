@@ -325,8 +325,7 @@ def NtNotifyChangeKey(
 
 
 @service(
-    partial="one key besides the master at most; IoStatusBlock of an asynchronous call is "
-    "written only with ApcRoutine"
+    partial="IoStatusBlock of an asynchronous call is written only with ApcRoutine"
 )
 def NtNotifyChangeMultipleKeys(
     caller: Thread,

@@ -24,6 +24,11 @@ def NtShutdownSystem(caller: Thread, Action: SHUTDOWN_ACTION) -> Outcome:
     if Action > ShutdownPowerOff:
         return ntstatus.STATUS_INVALID_PARAMETER
     demand(caller, SE_SHUTDOWN)
+    return shut_down(caller)
+
+
+def shut_down(caller: Thread) -> Outcome:
+    """End every process, the caller's last."""
     processes = caller.executive.processes
     others = [p for p in processes.active() if p is not caller.process and p.eprocess.Peb]
     for process in (*others, caller.process):
