@@ -189,6 +189,11 @@ class SECTION_IMAGE_INFORMATION(Struct, size=0x30):
     ImageFileSize         = u32(0x28)
 
 
+class RTL_BITMAP(Struct, size=0x08):
+    SizeOfBitMap = u32(0x00)  # bits
+    Buffer       = u32(0x04)
+
+
 class MMPFN(Struct, size=0x1C):
     WsIndex        = u32(0x00)
     PteAddress     = u32(0x04)

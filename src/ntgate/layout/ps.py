@@ -92,6 +92,18 @@ class ETHREAD(Struct, size=0x258):
     SkipTerminationMsg = bits(0x248, 8)
 
 
+class PS_JOB_TOKEN_FILTER(Struct, size=0x24):
+    CapturedSidCount         = u32(0x00)
+    CapturedSids             = u32(0x04)
+    CapturedSidsLength       = u32(0x08)
+    CapturedGroupCount       = u32(0x0C)
+    CapturedGroups           = u32(0x10)
+    CapturedGroupsLength     = u32(0x14)
+    CapturedPrivilegeCount   = u32(0x18)
+    CapturedPrivileges       = u32(0x1C)
+    CapturedPrivilegesLength = u32(0x20)
+
+
 class EJOB(Struct, size=0x180):
     Event                    = embed(0x000, KEVENT)
     JobLinks                 = embed(0x010, LIST_ENTRY)

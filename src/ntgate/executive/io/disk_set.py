@@ -81,11 +81,7 @@ def _set_basic(file: DiskFile, data: bytes) -> None:
 
 
 def _set_end(file: DiskFile, size: int) -> None:
-    stream = _file_stream(file)
-    if size < 0:
-        raise NtError(s.STATUS_INVALID_PARAMETER)
-    if size < stream.size:
-        _check_unmapped(file, stream)
+    stream = _stream_to_resize(file, size)
     stream.set_size(size)
     file.volume.notifier.report(
         file.entry, notify.FILE_NOTIFY_CHANGE_SIZE, notify.FILE_ACTION_MODIFIED
@@ -94,11 +90,8 @@ def _set_end(file: DiskFile, size: int) -> None:
 
 def _set_allocation(file: DiskFile, size: int) -> None:
     """Less cuts the file; more is promised, and there must be room for it."""
-    stream = _file_stream(file)
-    if size < 0:
-        raise NtError(s.STATUS_INVALID_PARAMETER)
+    stream = _stream_to_resize(file, size)
     if size < stream.size:
-        _check_unmapped(file, stream)
         stream.set_size(size)
     elif -(-(size - stream.size) // CLUSTER) > file.volume.tree.space.free:
         raise NtError(s.STATUS_DISK_FULL)
@@ -108,6 +101,16 @@ def _file_stream(file: DiskFile) -> Stream:
     if file.is_directory:
         raise NtError(s.STATUS_INVALID_PARAMETER)
     return file.stream
+
+
+def _stream_to_resize(file: DiskFile, size: int) -> Stream:
+    """Raises STATUS_USER_MAPPED_FILE for a smaller size while there is a section of the file."""
+    stream = _file_stream(file)
+    if size < 0:
+        raise NtError(s.STATUS_INVALID_PARAMETER)
+    if size < stream.size:
+        _check_unmapped(file, stream)
+    return stream
 
 
 def _check_unmapped(file: DiskFile, stream: Stream) -> None:

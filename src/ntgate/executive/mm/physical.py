@@ -14,7 +14,7 @@ from ntgate.executive.mm import pte
 from ntgate.executive.mm.execute import make_entry
 from ntgate.executive.mm.space import ProcessSpace
 from ntgate.executive.mm.vad import USER_PHYSICAL_PAGES, Vad
-from ntgate.layout.mm import MM_READWRITE, PTE_BASE
+from ntgate.layout.mm import MM_READWRITE, PTE_BASE, RTL_BITMAP
 from ntgate.layout.ntstatus import (
     STATUS_CONFLICTING_ADDRESSES,
     STATUS_INSUFFICIENT_RESOURCES,
@@ -25,11 +25,6 @@ from ntgate.memory.structs import Struct, u32
 
 TAG = b"MmPh"
 OWNED, MAPPED = 1, 2  # holders of a frame
-
-
-class RTL_BITMAP(Struct, size=0x08):
-    SizeOfBitMap = u32(0x00)  # bits
-    Buffer       = u32(0x04)
 
 
 class AWEINFO(Struct, size=0x0C):

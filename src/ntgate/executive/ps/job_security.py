@@ -13,9 +13,8 @@ from ntgate.errors import NtError
 from ntgate.executive.se import sids
 from ntgate.executive.se.token import Group, Privilege, Token, filtered
 from ntgate.layout.ntstatus import STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER
-from ntgate.layout.ps import EJOB, EPROCESS
+from ntgate.layout.ps import EJOB, EPROCESS, PS_JOB_TOKEN_FILTER
 from ntgate.layout.se import SID_FIXED_SIZE
-from ntgate.memory.structs import Struct, u32
 from ntgate.records import dataclass
 
 if TYPE_CHECKING:
@@ -29,18 +28,6 @@ _KINDS = RESTRICTED_TOKEN | ONLY_TOKEN | FILTER_TOKENS
 TAG = b"JobS"
 _ENTRY = struct.Struct("<2I")      # SID_AND_ATTRIBUTES
 _PRIVILEGE = struct.Struct("<QI")  # LUID_AND_ATTRIBUTES
-
-
-class PS_JOB_TOKEN_FILTER(Struct, size=0x24):
-    CapturedSidCount         = u32(0x00)
-    CapturedSids             = u32(0x04)
-    CapturedSidsLength       = u32(0x08)
-    CapturedGroupCount       = u32(0x0C)
-    CapturedGroups           = u32(0x10)
-    CapturedGroupsLength     = u32(0x14)
-    CapturedPrivilegeCount   = u32(0x18)
-    CapturedPrivileges       = u32(0x1C)
-    CapturedPrivilegesLength = u32(0x20)
 
 
 @dataclass(frozen=True)
