@@ -52,6 +52,7 @@ K32 BOOL WINAPI GetMessageW(MSG *, HANDLE, ULONG first, ULONG last);
 K32 LONG WINAPI GetWindowLongW(HANDLE, int);
 K32 int WINAPI GetWindowTextW(HANDLE, PWSTR, int size);
 K32 BOOL WINAPI IsWindow(HANDLE);
+K32 BOOL WINAPI GetKeyboardState(UCHAR *);
 K32 BOOL WINAPI KillTimer(HANDLE, ULONG);
 K32 DWORD WINAPI MsgWaitForMultipleObjects(DWORD, const HANDLE *, BOOL all, DWORD time, DWORD mask);
 K32 BOOL WINAPI PeekMessageW(MSG *, HANDLE, ULONG first, ULONG last, ULONG flags);

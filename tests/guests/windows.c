@@ -131,6 +131,15 @@ static void gdi(void)
     CHECK(ReleaseDC(NULL, screen));
 }
 
+static void keys(void)
+{
+    UCHAR state[256];
+    memset(state, 1, sizeof state);
+    CHECK(GetKeyboardState(state));
+    for (ULONG i = 0; i < sizeof state; i++)
+        CHECK_EQUAL(state[i], 0);
+}
+
 void start(void)
 {
     WNDCLASSW class = {.lpfnWndProc = procedure, .cbWndExtra = 8, .lpszClassName = name};
@@ -175,6 +184,7 @@ void start(void)
     CHECK_EQUAL(SendMessageW(window, WM_USER, 3, 4), 34);
     CHECK_EQUAL(SetWindowLongW(window, GWL_WNDPROC, (LONG)former), subclass);
     callbacks_within_callbacks();
+    keys();
     threads(window);
     gdi();
 

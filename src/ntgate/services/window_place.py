@@ -18,6 +18,7 @@ from ntgate.services.window import MOST_DOTS
 
 SWP_NOSIZE, SWP_NOMOVE, SWP_SHOWWINDOW, SWP_HIDEWINDOW = 1, 2, 0x40, 0x80
 GUITHREADINFO_SIZE = 48
+VIRTUAL_KEYS = 256
 GA_PARENT, GA_ROOT, GA_ROOTOWNER = 1, 2, 3
 WA_ACTIVE = 1
 
@@ -156,3 +157,10 @@ def NtUserGetKeyState(caller: Thread, vkey: INT) -> Outcome:
 def NtUserGetAsyncKeyState(caller: Thread, key: INT) -> Outcome:
     """No key is down."""
     return FALSE
+
+
+@service()
+def NtUserGetKeyboardState(caller: Thread, state: PVOID) -> Outcome:
+    """A byte for each of 256 virtual keys, of which none is down."""
+    caller.memory.write(state, bytes(VIRTUAL_KEYS))
+    return TRUE
