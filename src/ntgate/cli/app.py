@@ -113,7 +113,9 @@ def run(
 @click.option("--format", "form", default="text", help="text or jsonl.")
 @click.option("-c", "summary", is_flag=True, help="Count calls and errors.")
 @click.option("-C", "with_summary", is_flag=True, help="As -c, behind the trace.")
-@click.option("-S", "order", metavar="BY", default="time", help="time, calls, errors or name.")
+@click.option(
+    "-S", "order", metavar="BY", default="time", help="Order of -c: time, calls, errors, name."
+)
 @click.option("-t", "absolute", is_flag=True, help="Virtual time since the machine's start.")
 @click.option("-r", "relative", is_flag=True, help="Virtual time since the last line.")
 @click.option("-T", "spent", is_flag=True, help="Virtual time spent in each call.")
