@@ -23,6 +23,7 @@ check: $(STAMP)-dev ## ruff, mypy --strict, the house's rules, generated docs up
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict src
 	$(BIN)/mypy --strict --platform win32 --cache-dir .mypy_cache/win32 src
+	$(BIN)/mypy --strict --platform darwin --cache-dir .mypy_cache/darwin src
 	$(BIN)/python -m pytest -q tests/test_import_direction.py tests/test_one_home.py
 	$(BIN)/python -m ntgate.tools.generate_docs --check
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ntgate.devices.console import MemoryDevice
-from ntgate.devices.host_walk import DescriptorRoot, PathRoot, open_root
+from ntgate.devices.host_walk import DescriptorRoot, LeadsOut, PathRoot, open_root
 from ntgate.devices.mounts import Mount, Mounts
 from ntgate.executive.events import Event, FileChange
 from ntgate.executive.io.source import Policy
@@ -131,3 +131,25 @@ def test_a_file_that_the_host_makes_a_folder_is_one(host: Path) -> None:
     os.utime(host, ns=(0, 2))
     assert volume.find("\\files\\changing").node.is_directory
     assert not volume.find("\\files\\changing\\inside").node.is_directory
+
+
+def test_a_name_that_the_host_takes_for_another_one_is_never_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows opens a device as NUL, in whatever folder; its abspath says so."""
+    absolute = os.path.abspath
+    monkeypatch.setattr(
+        os.path, "abspath", lambda path: r"\\.\nul" if path.endswith("/nul") else absolute(path)
+    )
+    (tmp_path / "file").write_text("x")
+    root = PathRoot(str(tmp_path))
+    for make in (
+        lambda: root.create(["nul"], os.O_RDWR),
+        lambda: root.make_directory(["nul"]),
+        lambda: root.rename(["file"], ["nul"]),
+        lambda: root.link(["file"], ["nul"]),
+    ):
+        with pytest.raises(LeadsOut, match="the host takes the name for another one"):
+            make()
+    os.close(root.create(["null"], os.O_RDWR))
+    assert sorted(os.listdir(tmp_path)) == ["file", "null"]

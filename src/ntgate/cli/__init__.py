@@ -17,11 +17,12 @@ def main() -> None:
         _run()
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        _drop_output()
-        sys.exit(141)
     except OSError as error:
+        from ntgate.devices.host_errors import is_broken_pipe
+
         _drop_output()
+        if is_broken_pipe(error):
+            sys.exit(141)
         what = "can't write the output" if error.filename is None else error.filename
         complain(f"ntgate: {what}: {error.strerror or error}")
         sys.exit(1)

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import signal
 import sys
@@ -128,6 +129,16 @@ def _endings() -> list[signal.Signals]:
     return numbers
 
 
+def _interrupt_main_thread() -> None:
+    """On Windows it only sleeps while it waits for input, and needs no signal to wake up."""
+    if sys.platform == "win32":
+        _thread.interrupt_main()
+        return
+    ident = threading.main_thread().ident
+    assert ident is not None
+    signal.pthread_kill(ident, signal.SIGINT)
+
+
 class Session:
     """A machine with the host's standard streams, and one program on it."""
 
@@ -210,9 +221,7 @@ class Session:
         self._expired = True
         while True:
             self.machine.request_stop()
-            if self._is_reading and hasattr(signal, "pthread_kill"):
-                ident = threading.main_thread().ident
-                assert ident is not None
-                signal.pthread_kill(ident, signal.SIGINT)
+            if self._is_reading:
+                _interrupt_main_thread()
             if over.wait(REMIND_S):
                 return

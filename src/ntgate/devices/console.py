@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
-import select
+import signal
+from collections.abc import Callable
 from functools import cached_property
 from typing import BinaryIO
 
-from ntgate.devices.host_errors import nt_error
-from ntgate.devices.host_input import has_input
-from ntgate.devices.terminal import KeyMode, terminal_size
+from ntgate.devices.host_errors import is_broken_pipe, nt_error
+from ntgate.devices.host_input import has_input, read_keys, read_some, wait_for_input
+from ntgate.devices.terminal import KeyMode, is_terminal, terminal_size
 from ntgate.errors import NtError
 from ntgate.layout.ntstatus import STATUS_PIPE_BROKEN, STATUS_UNSUCCESSFUL
 
 READ_AHEAD = 0x1000
+CAN_INTERRUPT_READS = hasattr(signal, "pthread_kill")  # on Windows, only what sleeps
 MOST_KEYS = 0x10000  # bytes: more than a stream reads ahead, so that select knows of the rest
 
 
@@ -30,7 +32,7 @@ class StreamDevice:
 
     @cached_property
     def is_terminal(self) -> bool:
-        return self._stream.isatty()
+        return is_terminal(self._stream)
 
     @cached_property
     def is_input(self) -> bool:
@@ -54,19 +56,17 @@ class StreamDevice:
 
         None when nothing was, b"" at the end.  signals: Ctrl-C interrupts, and is no key.
         """
-        if not self._key_mode.enter(signals=signals) and seconds is not None:
+        by_keys = self._key_mode.enter(signals=signals)
+        if not by_keys and seconds is not None:
             return None  # a terminal that gives whole lines alone, and doesn't tell of them
         self.is_waiting = seconds != 0
         try:
-            ready = bool(select.select([self._stream], [], [], seconds)[0])
-        except (OSError, io.UnsupportedOperation):
-            ready = True
+            if not wait_for_input(self._stream, seconds):
+                return None
         finally:
             self.is_waiting = False
-        if not ready:
-            return None
         try:
-            return self._read(MOST_KEYS)
+            return self._read(MOST_KEYS, read_keys if by_keys else read_some)
         except NtError:
             return b""  # the terminal is gone
 
@@ -79,25 +79,25 @@ class StreamDevice:
         data, self._rest = self._rest[:size], self._rest[size:]
         return data
 
-    def _read(self, size: int) -> bytes:
-        reader = getattr(self._stream, "read1", self._stream.read)
+    def _read(self, size: int, reader: Callable[[BinaryIO, int], bytes] = read_some) -> bytes:
         self.is_waiting = True
         try:
-            data: bytes = reader(size)
+            if not CAN_INTERRUPT_READS:
+                wait_for_input(self._stream, None)
+            return reader(self._stream, size)
         except OSError:
             raise NtError(STATUS_UNSUCCESSFUL) from None
         finally:
             self.is_waiting = False
-        return data
 
     def write(self, data: bytes) -> int:
         """Raises STATUS_PIPE_BROKEN when nobody reads any more."""
         try:
             self._stream.write(data)
             self._stream.flush()
-        except BrokenPipeError:
-            raise NtError(STATUS_PIPE_BROKEN) from None
         except OSError as error:
+            if is_broken_pipe(error):
+                raise NtError(STATUS_PIPE_BROKEN) from None
             raise nt_error(error) from None
         return len(data)
 

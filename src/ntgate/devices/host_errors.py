@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 
 from ntgate.errors import NtError
 from ntgate.layout import ntstatus as s
@@ -28,8 +29,18 @@ _STATUSES = {
     errno.EBUSY: s.STATUS_SHARING_VIOLATION,
     errno.ETXTBSY: s.STATUS_SHARING_VIOLATION,
 }
+_SHARING = (32, 33)  # ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION, which errno calls EACCES
+
+
+def is_broken_pipe(error: OSError) -> bool:
+    """Whether nobody reads what was to be written."""
+    if sys.platform == "win32" and error.errno == errno.EINVAL and error.filename is None:
+        return True  # ERROR_NO_DATA is that to the C library
+    return isinstance(error, BrokenPipeError)
 
 
 def nt_error(error: OSError) -> NtError:
     """The NtError that stands for an error of the host's."""
+    if sys.platform == "win32" and error.winerror in _SHARING:
+        return NtError(s.STATUS_SHARING_VIOLATION)
     return NtError(_STATUSES.get(error.errno or 0, s.STATUS_UNSUCCESSFUL))

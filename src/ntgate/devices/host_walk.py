@@ -11,10 +11,20 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Protocol
+
+if sys.platform == "win32":
+    from ntgate.devices.kernel32 import open_shared
+else:
+
+    def open_shared(path: str, flags: int) -> int:
+        """A file that may be deleted and renamed meanwhile, as any may here."""
+        return os.open(path, flags, 0o666)
+
 
 MOST_LINKS = 40
 READ_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
@@ -56,11 +66,12 @@ def open_root(path: str) -> HostRoot:
 class LeadsOut(OSError):
     """A step of a path leaves the folder: to whoever asks, nothing is there."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, why: str = "a link leads out of the mounted folder") -> None:
         super().__init__(errno.ENOENT, "leads out of the folder", name)
+        self._why = why
 
     def __str__(self) -> str:
-        return "a link leads out of the mounted folder"
+        return self._why
 
 
 def _check_kind(mode: int, name: str) -> None:
@@ -229,11 +240,10 @@ class PathRoot:
     def open(self, path: Path, flags: int) -> int:
         place = self._resolve(path)
         _check_kind(os.stat(place).st_mode, place)
-        return os.open(place, flags | ALWAYS)
+        return open_shared(place, flags | ALWAYS)
 
     def create(self, path: Path, flags: int) -> int:
-        place = os.path.join(self._resolve(path[:-1]), path[-1])
-        return os.open(place, flags | os.O_CREAT | os.O_EXCL | ALWAYS, 0o666)
+        return open_shared(self._new(path), flags | os.O_CREAT | os.O_EXCL | ALWAYS)
 
     def names(self, path: Path) -> list[str]:
         return os.listdir(self._resolve(path))
@@ -244,7 +254,7 @@ class PathRoot:
         return found
 
     def make_directory(self, path: Path) -> None:
-        os.mkdir(os.path.join(self._resolve(path[:-1]), path[-1]))
+        os.mkdir(self._new(path))
 
     def remove(self, path: Path) -> None:
         place = os.path.join(self._resolve(path[:-1]), path[-1])
@@ -255,7 +265,7 @@ class PathRoot:
 
     def rename(self, path: Path, target: Path) -> None:
         place = os.path.join(self._resolve(path[:-1]), path[-1])
-        wanted = os.path.join(self._resolve(target[:-1]), target[-1])
+        wanted = self._new(target)
         with suppress(FileNotFoundError):
             _check_free(os.lstat(place), os.lstat(wanted), wanted)
         os.replace(place, wanted)
@@ -263,13 +273,20 @@ class PathRoot:
     def link(self, path: Path, target: Path) -> None:
         place = os.path.join(self._resolve(path[:-1]), path[-1])
         _check_kind(os.lstat(place).st_mode, place)
-        os.link(place, os.path.join(self._resolve(target[:-1]), target[-1]))
+        os.link(place, self._new(target))
 
     def set_times(self, path: Path, access: int, write: int) -> None:
         os.utime(self._resolve(path), ns=(access, write))
 
     def set_mode(self, path: Path, mode: int) -> None:
         os.chmod(self._resolve(path), mode)
+
+    def _new(self, path: Path) -> str:
+        """Where a new name would be.  Win32 makes a device of NUL, and `a` of `a.`: never here."""
+        place = os.path.join(self._resolve(path[:-1]), path[-1])
+        if os.path.abspath(place) != place:
+            raise LeadsOut(place, "the host takes the name for another one")
+        return place
 
     def _resolve(self, path: Path) -> str:
         place = os.path.realpath(os.path.join(self._real, *path))

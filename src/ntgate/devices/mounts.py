@@ -7,6 +7,7 @@ host.  A mount is written HOST=GUEST[:ro|cow|rw].
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -38,8 +39,10 @@ class Mount:
         """Raises UsageError for a folder that is not there, or a place that can't be."""
         try:
             real = Path(host).resolve(strict=True)
-        except (OSError, RuntimeError) as error:  # RuntimeError: links that go round
-            reason = error.strerror if isinstance(error, OSError) else "a link leads to itself"
+        except (OSError, RuntimeError) as error:  # RuntimeError before Python 3.13
+            reason: str | None = "a link leads to itself"
+            if isinstance(error, OSError) and error.errno != errno.ELOOP:
+                reason = error.strerror
             raise UsageError(f"can't mount {host}: {reason}") from None
         if not real.is_dir():
             raise UsageError(f"can't mount {host}: it is not a folder")
