@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 import ntgate
+from ntgate.cli import session
+from ntgate.machine import Cause, MachineOptions
 
 SOURCE = Path(ntgate.__file__).parent.parent
 ENTRY = [sys.executable, "-c", "from ntgate.cli import main; main()"]
@@ -145,6 +147,24 @@ def test_the_time_limit(folder: Path, program: str, word: str) -> None:
     assert done.stderr == "ntgate: time limit: the program was ended\n"
     assert "of the host" in done.stdout
     assert time.monotonic() - started >= 1
+
+
+def test_the_time_limit_breaks_off_a_service_that_does_not_end(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "GRACE_S", 0.1)
+    one = session.Session(MachineOptions(), session.SessionOptions(time_limit=0.1))
+    one.start("@sysenter", ())
+    ends = time.monotonic() + 60
+
+    def endless() -> Cause:
+        while time.monotonic() < ends:
+            time.sleep(0.01)
+        raise AssertionError("nobody has broken it off")
+
+    monkeypatch.setattr(one.machine, "resume", endless)
+    one.run()
+    assert one.finish() == session.EXIT_TIME_LIMIT
 
 
 @pytest.mark.parametrize("word", ["l", "r"])

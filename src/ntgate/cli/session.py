@@ -13,6 +13,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import field, replace
 from pathlib import Path
@@ -37,6 +38,7 @@ EXIT_SIGNAL = 128  # and the signal's number, as shells have it
 PAGES_OF_MB = 256
 LEAST_MEMORY = 16  # MB
 LONGEST_S = 365 * 24 * 3600
+GRACE_S = 5.0  # for a service that runs when the time is up; then it is broken off
 REMIND_S = 0.2  # between two requests to stop: one that comes while nothing runs is lost
 
 
@@ -152,6 +154,7 @@ class Session:
         self._interrupted = False
         self._signal: int = signal.SIGINT
         self._expired = False
+        self._is_late = False
         self._stopped = False
 
     def start(self, program: str, arguments: Sequence[str]) -> None:
@@ -207,21 +210,23 @@ class Session:
         return self._stdin is not None and self._stdin.is_waiting
 
     def _on_interrupt(self, number: int, _frame: FrameType | None) -> None:
-        """Never out of the middle of a service, but for a second Ctrl-C."""
+        """Never out of a service, but for a second Ctrl-C or long after the time limit."""
         if not self._interrupted:
             self._signal = number
         again, self._interrupted = self._interrupted, not self._expired
         self.machine.request_stop()
-        if self._is_reading or again:
+        if self._is_reading or again or self._is_late:
             raise KeyboardInterrupt
 
     def _watch(self, limit: float, over: threading.Event) -> None:
         if over.wait(limit):
             return
         self._expired = True
+        late = time.monotonic() + GRACE_S
         while True:
             self.machine.request_stop()
-            if self._is_reading:
+            self._is_late = time.monotonic() > late
+            if self._is_reading or self._is_late:
                 _interrupt_main_thread()
             if over.wait(REMIND_S):
                 return
