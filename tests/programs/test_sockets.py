@@ -66,6 +66,16 @@ def test_requests_that_are_completed_later(run: Runner, guest: Callable[[str], P
     assert run(guest("sockets_overlapped")).lines() == ["passed"]
 
 
+def test_messages(run: Runner, guest: Callable[[str], Path]) -> None:
+    assert run(guest("sockets_messages")).lines() == ["passed"]
+
+
+def test_ping(run: Runner) -> None:
+    lines = run("ping.exe", "-n", "1", "localhost").lines()
+    assert "Reply from 127.0.0.1: bytes=32 time<1ms TTL=128" in lines
+    assert "Lost = 1 (100% loss)" in run("ping.exe", "-n", "1", "8.8.8.8").output
+
+
 def test_datagrams(run: Runner, guest: Callable[[str], Path]) -> None:
     assert run(guest("sockets_datagrams")).lines() == ["passed"]
 

@@ -86,6 +86,8 @@ def _create(socket: Socket, request: Request, data: bytes) -> bytes:
     family, kind, protocol, _flags = CREATE_PARAMETERS.unpack(data)
     if kind == SOCK_RAW:
         raise _win32(WSAEACCES)
+    if family < 0:
+        raise _win32(WSAEAFNOSUPPORT)
     if kind and kind not in PROTOCOLS:
         raise _win32(WSAESOCKTNOSUPPORT)
     if family and family not in a.SIZES:

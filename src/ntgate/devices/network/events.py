@@ -24,8 +24,8 @@ _FD = {
     codes.CONNECT_FAILED: 0x10,
     codes.ACCEPTABLE: 0x08,
     codes.OOB: 0x04,
-    codes.WRITE: 0x02,
     codes.READ: 0x01,
+    codes.WRITE: 0x02,
     codes.RESET: 0x20,
     codes.HUP: 0x20,
 }

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ntgate.devices.network import addresses as a
+from ntgate.devices.network.options import TTL
 from ntgate.devices.network.socket import CONNECTED, LISTENING, Socket
 from ntgate.layout.sockets import AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM
 from ntgate.records import dataclass
@@ -33,7 +34,6 @@ FOR_EVER = 0xFFFFFFFF  # a lifetime
 WELL_KNOWN = 2  # IpPrefixOrigin, IpSuffixOrigin
 DAD_PREFERRED = 4
 PROTOCOL_LOCAL = 2  # MIB_IPPROTO_LOCAL
-DEFAULT_TTL = 128
 HOST_BITS = {AF_INET: 32, AF_INET6: 128}
 LISTEN, ESTABLISHED, FIN_WAIT2, CLOSE_WAIT, TIME_WAIT = 2, 5, 7, 8, 11  # MIB_TCP_STATE_*
 SOCKADDR_INET_SIZE = 28
@@ -76,7 +76,7 @@ def _indices(network: Network) -> list[Row]:
 
 def _compartments(network: Network) -> list[Row]:
     return [
-        (struct.pack("<I", 1), struct.pack("<4I", 1, 0, DEFAULT_TTL, 0),
+        (struct.pack("<I", 1), struct.pack("<4I", 1, 0, TTL, 0),
          struct.pack("<4I", 1, 1, 0, 1), b"")
     ]  # fmt: skip
 

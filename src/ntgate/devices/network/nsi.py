@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from ntgate.devices.network.echo import echo
 from ntgate.devices.network.interface import TABLES, Row, Table
 from ntgate.errors import NtError
 from ntgate.executive.io.manager import Device, IoManager
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 NAME, LINK = "\\Device\\Nsi", "\\??\\Nsi"
 FILE_DEVICE_NETWORK = 0x12
 ENUMERATE_ALL, GET_ALL_PARAMETERS, GET_PARAMETER = 0x121000, 0x121004, 0x121008
+ICMP_ECHO = 0x12100C
 MODULE = struct.Struct("<H2xI16s")  # NPI_MODULEID: its size, MIT_GUID, the GUID
 ENUMERATION = struct.Struct("<8I")  # two numbers, table, sizes of the parts, most rows
 ALL_PARAMETERS = struct.Struct("<6I")  # a number, table, sizes of the parts; the key follows
@@ -36,6 +38,11 @@ class NsiFile(OpenFile):
     def device_control(
         self, request: Request, code: int, data: bytes, room: int
     ) -> bytes | None:
+        if code == ICMP_ECHO:
+            answer = echo(data, room)
+            request.pend(lambda: None)
+            request.complete(s.STATUS_SUCCESS, len(answer), answer)
+            return None
         if len(data) < MODULE.size:
             raise NtError(s.STATUS_INVALID_PARAMETER)
         _, _, guid = MODULE.unpack_from(data)

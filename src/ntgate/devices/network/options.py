@@ -129,12 +129,13 @@ class Options:
     def get(self, option: Option, room: int) -> bytes:
         """As many of its four bytes as there is room for; raises NtError.
 
-        What needs no more than one is given as one or four.
+        Of the IP level, what needs no more than one is given as one or four.
         """
         self._check_kind(option)
         if room < (4 if option.whole else 1):
             raise NtError(s.STATUS_BUFFER_TOO_SMALL)
-        if room < 4 and (option.name in FLAGS or option.name in BYTES):
+        short = option.name.startswith("IP") and (option.name in FLAGS or option.name in BYTES)
+        if room < 4 and short:
             room = 1
         return struct.pack("<I", self.value(option.name))[:room]
 
