@@ -20,12 +20,11 @@ from ntgate.dispatch.tables import EXTRA, EXTRA_WIN32, NT, WIN32K, ServiceNumber
 from ntgate.entry.routines import FIRST_ROUTINE, ROUTINES
 from ntgate.image.assembler import assemble
 from ntgate.image.pe_writer import CODE, DATA, PeWriter, Rsds
-from ntgate.layout.machine import BUILD_TIMESTAMP
+from ntgate.layout.machine import BUILD_TIMESTAMP, SESSION_SPACE
 from ntgate.layout.pe import IMAGE_SCN_MEM_WRITE, IMAGE_SUBSYSTEM_NATIVE
 from ntgate.records import dataclass
 
 NT_BASE = 0x804D8000
-WIN32K_BASE = 0xBF800000
 IMAGE_VERSION = 1  # part of the cache's key: what no source file shows
 
 # Where the parts of nt that no `;@org` places begin.
@@ -240,8 +239,8 @@ def _service_tables_text(
 
 # win32k.sys: the tables first, then the stubs.
 
-W32P_TABLE = WIN32K_BASE + 0x1000
-W32_STUBS = WIN32K_BASE + 0x3000
+W32P_TABLE = SESSION_SPACE + 0x1000
+W32_STUBS = SESSION_SPACE + 0x3000
 
 
 def _win32k_symbols() -> dict[str, int]:
@@ -278,9 +277,9 @@ def _build_win32k(nt: dict[str, int], tables: dict[str, int]) -> KernelImage:
         tables["W32pExtraArgumentTable"]: bytes(row.argument_bytes for row in extra),
     }
     writer = PeWriter(
-        "win32k.sys", WIN32K_BASE, BUILD_TIMESTAMP, subsystem=IMAGE_SUBSYSTEM_NATIVE, fixed=True
+        "win32k.sys", SESSION_SPACE, BUILD_TIMESTAMP, subsystem=IMAGE_SUBSYSTEM_NATIVE, fixed=True
     )
     _add(writer, ".data", W32P_TABLE, W32_STUBS, data, b"\0", DATA)
     _add(writer, ".text", W32_STUBS, W32_STUBS + len(stubs), {W32_STUBS: stubs}, b"\xcc", CODE)
     writer.rsds = Rsds("win32k.pdb", UUID(hashlib.md5(stubs).hexdigest()))
-    return KernelImage("win32k.sys", "win32k", WIN32K_BASE, writer.build(), symbols)
+    return KernelImage("win32k.sys", "win32k", SESSION_SPACE, writer.build(), symbols)

@@ -12,8 +12,8 @@ from ntgate.debug.commands import command
 from ntgate.debug.display import msvc_exponent, printable
 from ntgate.debug.registers import quad
 from ntgate.debug.session import Session
+from ntgate.layout.times import SECOND, UNIX_EPOCH
 
-_EPOCH_1601 = 116444736000000000  # 100 ns units from 1601 to 1970
 _LATEST = 253402300799  # the end of year 9999, in seconds since 1970
 
 
@@ -48,7 +48,7 @@ def _number(value: float) -> str:
 
 def _time(value: int) -> str:
     """UTC: of 32 bits as seconds since 1970, of 64 as 100 ns units since 1601."""
-    seconds = value if value < 1 << 32 else (value - _EPOCH_1601) // 10_000_000
+    seconds = value if value < 1 << 32 else (value - UNIX_EPOCH) // SECOND
     if not 0 <= seconds <= _LATEST:
         return "***** Invalid FILETIME"
     return f"{datetime.fromtimestamp(seconds, UTC):%a %b %d %H:%M:%S %Y}"

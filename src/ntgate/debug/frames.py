@@ -9,12 +9,11 @@ from iced_x86 import Decoder, FlowControl, Instruction, Mnemonic, OpKind, Regist
 from ntgate.debug import peek, saved_context
 from ntgate.debug.disasm import MAX_INSTRUCTION
 from ntgate.debug.target import NoSuchRegister, Target, Unreadable
-from ntgate.layout.machine import MM_HIGHEST_USER_ADDRESS, SYSTEM_CALL_RETURN
+from ntgate.layout.machine import MM_HIGHEST_USER_ADDRESS, MSR_SYSENTER_EIP, SYSTEM_CALL_RETURN
 from ntgate.records import dataclass
 
 # The vectors for which the processor pushes an error code.
 _WITH_ERROR_CODE = frozenset({0x8, 0xA, 0xB, 0xC, 0xD, 0xE, 0x11})
-_SYSENTER_EIP = 0x176
 _FAST_ENTRY_SIZE = 0x200  # the frame is complete well before the end of it
 _LONGEST_PROLOGUE = 0x60  # bytes
 _LONGEST_EPILOGUE = 12  # instructions
@@ -110,7 +109,7 @@ def _gate_caller(target: Target, place: Place, esp: int) -> Place | None:
     """Where the processor came from, if eip is at the start of a gate's routine."""
     if place != current_place(target) or target.register("cs") & 3:
         return None
-    fast_entry = _msr(target, _SYSENTER_EIP)
+    fast_entry = _msr(target, MSR_SYSENTER_EIP)
     if fast_entry is not None and 0 <= place.eip - fast_entry < _FAST_ENTRY_SIZE:
         is_built = saved_context.is_trap_frame(target, place.ebp)
         return None if is_built else _sysenter_caller(target, place)

@@ -39,10 +39,9 @@ from ntgate.executive.mm.space import ProcessSpace
 from ntgate.image.pe_view import exports_of, size_of_image
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
+from ntgate.layout.machine import SYSENTER_MSRS
 from ntgate.layout.mm import MEM_COMMIT, PAGE_GUARD, PAGE_NOACCESS
 from ntgate.machine import Cause, Machine
-
-SYSENTER_MSRS = (m.MSR_SYSENTER_CS, m.MSR_SYSENTER_ESP, m.MSR_SYSENTER_EIP)
 
 
 class LiveMachine:

@@ -21,9 +21,9 @@ from ntgate.executive.io.names import is_valid
 from ntgate.executive.io.source import FileSource, FolderSource, Metadata, Policy, Source
 from ntgate.executive.ob.names import upcase
 from ntgate.layout.ntstatus import STATUS_OBJECT_NAME_INVALID
+from ntgate.layout.times import UNIX_EPOCH
 from ntgate.records import dataclass
 
-EPOCH = 116_444_736_000_000_000  # 1970 in 100 ns units since 1601
 WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -83,10 +83,10 @@ class HostNode:
         locked = not found.st_mode & WRITE_BITS and not self.is_directory
         attributes = kind | (c.FILE_ATTRIBUTE_READONLY if locked else 0)
         size = 0 if self.is_directory else found.st_size
-        return Metadata.at(found.st_mtime_ns // 100 + EPOCH, attributes, size)
+        return Metadata.at(found.st_mtime_ns // 100 + UNIX_EPOCH, attributes, size)
 
     def set_metadata(self, metadata: Metadata) -> None:
-        times = [max(0, (time - EPOCH) * 100) for time in (metadata.access, metadata.write)]
+        times = [max(0, (time - UNIX_EPOCH) * 100) for time in (metadata.access, metadata.write)]
         try:
             self._mount.root.set_times(self.path, *times)
             if not self.is_directory:

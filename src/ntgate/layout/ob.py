@@ -12,7 +12,8 @@ CURRENT_PROCESS, CURRENT_THREAD = 0xFFFF_FFFF, 0xFFFF_FFFE
 
 # A HANDLE_TABLE_ENTRY: Object, with flags in its low bits, and GrantedAccess.
 HANDLE_TABLE_ENTRY_SIZE = 8
-HANDLE_UNLOCKED = 1                # in Object
+HANDLE_UNLOCKED = 1                 # in Object
+HANDLE_OBJECT_MASK = 0xFFFF_FFF8    # of Object, without its flags
 HANDLE_PROTECT_CLOSE = 0x0200_0000  # in GrantedAccess
 
 

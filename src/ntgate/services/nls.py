@@ -8,6 +8,7 @@ from ntgate.dispatch.types import LARGE_INTEGER, PVOID, ULONG, Out, OutOpt
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.open_file import Create
+from ntgate.executive.locale import ENGLISH_US
 from ntgate.executive.mm.section import delete_section
 from ntgate.executive.mm.view import VIEW_UNMAP, map_view
 from ntgate.executive.ob import ObjectAttributes
@@ -15,8 +16,6 @@ from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.access import SYNCHRONIZE
 from ntgate.layout.mm import PAGE_READONLY, SEC_COMMIT
-
-LOCALE_EN_US = 0x0409
 
 NLS_SORTKEYS, NLS_CASEMAP, NLS_CODEPAGE, NLS_NORMALIZE = 9, 10, 11, 12
 NORMALIZATION_FORMS = {1: "nfc", 2: "nfd", 5: "nfkc", 6: "nfkd", 13: "idna"}
@@ -68,7 +67,7 @@ def NtInitializeNlsFiles(
     DefaultCasingTableSize.probe()
     base, _size = _map_table(caller, "locale.nls")
     BaseAddress.write(base)
-    DefaultLocaleId.write(LOCALE_EN_US)
+    DefaultLocaleId.write(ENGLISH_US)
     return ntstatus.STATUS_SUCCESS
 
 

@@ -17,6 +17,7 @@ from ntgate.dispatch.types import ULONG, OutOpt, Scalar, SizedBy
 from ntgate.executive.ps.thread import Thread
 from ntgate.executive.se.privileges import SE_DEBUG
 from ntgate.layout import ntstatus
+from ntgate.layout.machine import SYSENTER_MSRS
 from ntgate.layout.pe import IMAGE_FILE_MACHINE_I386
 from ntgate.memory.kernel import DIRECT_BASE
 from ntgate.memory.user import AccessViolation
@@ -35,7 +36,6 @@ SYSDBG_MSR = struct.Struct("<I4xQ")      # Msr, Data
 VERSION = struct.Struct("<5H4BH3Q")
 FREE_BUILD, BUILD, PROTOCOL, DATA_AND_PAE = 15, 2600, 6, 2 | 8
 PACKET_TYPES, STATE_CHANGES, MANIPULATIONS = 12, 3, 0x2D
-SYSENTER_MSRS = (0x174, 0x175, 0x176)
 LARGEST_REQUEST = 0x100000
 
 DEBUG_CONTROL_CODE = Annotated[int, Scalar("DEBUG_CONTROL_CODE")]

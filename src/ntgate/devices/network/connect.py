@@ -15,10 +15,10 @@ from ntgate.devices.network.socket import (
     Socket,
 )
 from ntgate.devices.network.stream import connection
-from ntgate.devices.network.waiting import MS_100NS
 from ntgate.errors import NtError
 from ntgate.layout import ntstatus as s
 from ntgate.layout.sockets import AF_UNSPEC
+from ntgate.layout.times import MILLISECOND
 
 if TYPE_CHECKING:
     from ntgate.executive.io.request import Request
@@ -71,7 +71,7 @@ class Caller:
         self._socket.caller = self
         self._listener.callers.append(self)
         clock = self._socket.network.io.executive.clock
-        due = clock.interrupt_time + PATIENCE * MS_100NS
+        due = clock.interrupt_time + PATIENCE * MILLISECOND
         self._timer = clock.set_timer(due, self._refused)
         if self._request is not None:
             self._request.pend(self.give_up)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
 from ntgate.layout import ntstatus as s
+from ntgate.layout.times import MILLISECOND
 from ntgate.memory.user import AccessViolation
 
 if TYPE_CHECKING:
     from ntgate.executive.io.request import Request
-
-MS_100NS = 10_000
 
 
 class Waiting:
@@ -62,7 +61,7 @@ class Waiting:
         self.request.pend(lambda: self._leave(queue))
         if timeout:
             clock = self.request.io.executive.clock
-            due = clock.interrupt_time + timeout * MS_100NS
+            due = clock.interrupt_time + timeout * MILLISECOND
             self._timer = clock.set_timer(due, lambda: self._expired(queue))
 
     def stop_timer(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntgate.cpu.instructions import LONGEST_INSTRUCTION
+from ntgate.entry.context import EFLAGS_IOPL
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KTRAP_FRAME
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
 STRING_IO = (b"\x6c", b"\x6d", b"\x6e", b"\x6f")
-IOPL_RING_3 = 3 << 12
 # One-byte opcodes: ins, outs, in, out, cli, sti, hlt.
 PRIVILEGED = frozenset(
     (0x6C, 0x6D, 0x6E, 0x6F, 0xE4, 0xE5, 0xE6, 0xE7, 0xEC, 0xED, 0xEE, 0xEF, 0xF4, 0xFA, 0xFB)
@@ -70,7 +70,7 @@ def is_refused_string_io(thread: Thread, frame: KTRAP_FRAME) -> bool:
 
     The engine touches the memory first, a processor looks at the right first.
     """
-    if frame.EFlags & IOPL_RING_3 == IOPL_RING_3:
+    if frame.EFlags & EFLAGS_IOPL == EFLAGS_IOPL:
         return False
     return _opcode(thread, frame.Eip)[:1] in STRING_IO
 

@@ -9,10 +9,8 @@ from ntgate.executive.ob.namespace import Namespace
 from ntgate.executive.ob.types import ObjectType
 from ntgate.executive.pool import Pool
 from ntgate.layout import ntstatus
-from ntgate.layout.ob import HANDLE_UNLOCKED
+from ntgate.layout.ob import HANDLE_OBJECT_MASK, HANDLE_UNLOCKED
 from ntgate.memory.kernel import KernelMemory
-
-BODY_MASK = 0xFFFF_FFF8
 
 
 class ClientIds(Namespace):
@@ -48,8 +46,8 @@ class ClientIds(Namespace):
     def ids(self) -> Iterator[tuple[int, int]]:
         """Every id that is in use, with its process's or thread's body."""
         for cid, entry in self.tables.used(self.cid_table):
-            yield cid, self.memory.u32(entry) & BODY_MASK
+            yield cid, self.memory.u32(entry) & HANDLE_OBJECT_MASK
 
     def _body_of(self, cid: int) -> int:
         entry = self.tables.entry(self.cid_table, cid & ~3)
-        return self.memory.u32(entry) & BODY_MASK if entry else 0
+        return self.memory.u32(entry) & HANDLE_OBJECT_MASK if entry else 0

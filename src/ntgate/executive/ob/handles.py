@@ -25,6 +25,7 @@ from ntgate.layout import ntstatus
 from ntgate.layout.ob import (
     CURRENT_PROCESS,
     CURRENT_THREAD,
+    HANDLE_OBJECT_MASK,
     HANDLE_PROTECT_CLOSE,
     HANDLE_TABLE,
     HANDLE_UNLOCKED,
@@ -34,7 +35,6 @@ from ntgate.memory.kernel import DIRECT_BASE, KernelMemory
 from ntgate.records import dataclass
 
 KERNEL_HANDLE_MASK = 0x8000_0000
-HEADER_MASK = 0xFFFF_FFF8
 KEPT_ATTRIBUTES = a.OBJ_INHERIT | a.OBJ_AUDIT_OBJECT_CLOSE  # in Object
 INDEX_IN_PAGE = 0x7FC  # the bits of a handle; 0 is a page's reserved entry
 LIST_HEAD_SIZE = 8
@@ -108,7 +108,7 @@ class Handles(SymbolicLinks):
                 and not entry & 7
             ):
                 place = (entry ^ DIRECT_BASE) >> 2
-                header = kernel_space[place] & HEADER_MASK
+                header = kernel_space[place] & HANDLE_OBJECT_MASK
                 denied = access & ~kernel_space[place + 1] and not kernel
                 place = (header ^ DIRECT_BASE) >> 2
                 if kind is not None and kernel_space[place + TYPE] != kind.address:
@@ -136,7 +136,7 @@ class Handles(SymbolicLinks):
                 and not entry & 7
             ):
                 place = (entry ^ DIRECT_BASE) >> 2
-                header = int(kernel_space[place] & HEADER_MASK)
+                header = int(kernel_space[place] & HANDLE_OBJECT_MASK)
                 denied = access & ~kernel_space[place + 1]
                 place = (header ^ DIRECT_BASE) >> 2
                 if not denied and kernel_space[place + TYPE] == kind.address:
@@ -260,7 +260,7 @@ class Handles(SymbolicLinks):
             return 0
         entry = self._used_entry(table, found.value & ~3)
         protect = HANDLE_PROTECT_CLOSE if attributes & a.OBJ_PROTECT_CLOSE else 0
-        header = self.memory.u32(entry) & HEADER_MASK
+        header = self.memory.u32(entry) & HANDLE_OBJECT_MASK
         self.memory.set_u32(entry, header | HANDLE_UNLOCKED | attributes & KEPT_ATTRIBUTES)
         self.memory.set_u32(entry + 4, access & ~HANDLE_PROTECT_CLOSE | protect)
         return found.value & ~3
@@ -285,7 +285,7 @@ class Handles(SymbolicLinks):
             if only is not None and value not in only:
                 continue
             first, second = self.memory.u32(entry), self.memory.u32(entry + 4)
-            body = (first & HEADER_MASK) + HEADER_SIZE
+            body = (first & HANDLE_OBJECT_MASK) + HEADER_SIZE
             exclusive = self.header(body).Flags & OB_FLAG_EXCLUSIVE_OBJECT
             if first & a.OBJ_INHERIT and not exclusive:
                 inherited[value] = first, second
@@ -360,7 +360,7 @@ class Handles(SymbolicLinks):
         protect = a.OBJ_PROTECT_CLOSE if second & HANDLE_PROTECT_CLOSE else 0
         return Handle(
             value,
-            (first & HEADER_MASK) + HEADER_SIZE,
+            (first & HANDLE_OBJECT_MASK) + HEADER_SIZE,
             second & ~HANDLE_PROTECT_CLOSE,
             first & KEPT_ATTRIBUTES | protect,
         )
