@@ -92,6 +92,13 @@ static void creation(void)
     CHECK_EQUAL(create_at(NULL, L"\\Registry\\Machine\\x", KEY_ALL_ACCESS, 0, NULL, &again),
                 STATUS_INVALID_PARAMETER);
     CHECK_EQUAL(open_at(test_key, L"a", 0, 0, &again), STATUS_ACCESS_DENIED);
+    CHECK_EQUAL(create_at(test_key, L"a", 0, 0, NULL, &again), STATUS_ACCESS_DENIED);
+    CHECK_EQUAL(create_at(test_key, L"without rights", 0, 0, &disposition, &again), 0);
+    CHECK_EQUAL(disposition, REG_CREATED_NEW_KEY);
+    CHECK_EQUAL(set_value(again, L"v", REG_DWORD, &disposition, 4), STATUS_ACCESS_DENIED);
+    NtClose(again);
+    CHECK_EQUAL(open_at(test_key, L"without rights", DELETE, 0, &again), 0);
+    remove_key(again);
     CHECK_EQUAL(open_at(test_key, L"a", GENERIC_READ, 0, &again), 0);
     CHECK_EQUAL(set_value(again, L"v", REG_DWORD, &disposition, 4), STATUS_ACCESS_DENIED);
     CHECK_EQUAL(NtDeleteKey(again), STATUS_ACCESS_DENIED);

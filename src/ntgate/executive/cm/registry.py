@@ -137,6 +137,7 @@ class Registry:
     ) -> tuple[int, int]:
         """A handle to a key that is made if need be, and REG_CREATED_NEW_KEY or _OPENED_.
 
+        Who makes a key gets the rights that it asks for, be it none.
         Raises what `open` and KeyTree.create raise; STATUS_OBJECT_NAME_COLLISION for a link
         where there is a key.
         """
@@ -147,7 +148,6 @@ class Registry:
             granted = self.check_access(node.security, access)
             return self._make_handle(table, node, attributes, granted), REG_OPENED_EXISTING_KEY
         self.check_access(node.security, KEY_CREATE_SUB_KEY)
-        self._grant_all(b"", access)
         made = self.tree.create(
             node, missing, volatile=new.volatile, link=new.link, class_name=new.class_name
         )
