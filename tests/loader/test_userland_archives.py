@@ -16,6 +16,7 @@ from debian_archive import Archive
 from ntgate.cli.app import app
 from ntgate.errors import UsageError
 from ntgate.loader.userland import Userland, UserlandError, fetch, install, prepare
+from ntgate.loader.userland.apt import Package
 
 ONE_LINE = "deb [trusted=yes] {archive} {suite} main\n"
 DEB822 = "Types: deb\nURIs: {archive}\nSuites: {suite}\nComponents: main\nTrusted: yes\n"
@@ -40,7 +41,7 @@ def pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def package(work: Path, known: str, tree: str, version: str | None = None) -> Path:
-    pin: fetch.Package = getattr(fetch, known)
+    pin: Package = getattr(fetch, known)
     return debian_archive.build_package(
         work, pin.name, pin.architecture, version or pin.version, work / tree
     )

@@ -11,6 +11,7 @@ import fake_wine
 import pytest
 
 from ntgate.loader.userland import Userland, UserlandError, fetch, install, prepare
+from ntgate.loader.userland.apt import Package
 
 VERSION = fetch.LIBWINE.version
 
@@ -70,7 +71,7 @@ def serve(
     archive: Path, monkeypatch: pytest.MonkeyPatch, tree: Path, known: str, version: str
 ) -> None:
     """Put a tree into the archive, and make its hash the known one of a package."""
-    package: fetch.Package = getattr(fetch, known)
+    package: Package = getattr(fetch, known)
     path = archive / f"{package.name}_{version}_{package.architecture}.deb"
     with tarfile.open(path, "w") as tar:
         tar.add(tree, ".")

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gate.hostile import calls_config
-from gate.test_hostile_calls import ENDS, PARKS
+from gate.hostile import ENDS, PARKS, calls_config
 
 ENTRY = "from ntgate.cli import main; main()"
 CALLS = 1500
