@@ -51,9 +51,9 @@ class GateMachine(SmallMachine):
 
         def counted(*arguments: object, **named: object) -> None:
             self.delivered += 1
-            deliver(*arguments, **named)
+            deliver(*arguments, **named)  # type: ignore[arg-type]
 
-        self.cpu.delivery.deliver = counted
+        self.cpu.delivery.deliver = counted  # type: ignore[method-assign]
         self.on_event = self._seen
 
     def _seen(self, event: sm.Event) -> None:
@@ -277,9 +277,9 @@ def test_a_stack_segment_that_may_not_be_used(machine: GateMachine, ss0: int, er
 
     def watched(context: memoryview, vector: int, code: int, *rest: object) -> None:
         seen.append((vector, code))
-        enter(context, vector, code, *rest)
+        enter(context, vector, code, *rest)  # type: ignore[arg-type]
 
-    machine.cpu.delivery.enter = watched
+    machine.cpu.delivery.enter = watched  # type: ignore[assignment, method-assign]
     with pytest.raises(Exception, match="triple fault"):
         machine.go()
     assert seen[:2] == [(0x2E, 0), (10, error)]
