@@ -80,11 +80,10 @@ class Caller:
         """There is room, or the listener is gone."""
         self.give_up()
         try:
-            self.call()
+            status = s.STATUS_SUCCESS if self.call() else s.STATUS_CONNECTION_REFUSED
         except NtError as error:
-            self._end(error.status)
-        else:
-            self._end(s.STATUS_SUCCESS)
+            status = error.status
+        self._end(status)
 
     def give_up(self) -> None:
         """Nobody wants the connection any more."""
