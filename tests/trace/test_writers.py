@@ -59,6 +59,15 @@ def test_a_plain_call() -> None:
     )
 
 
+def test_a_hook_and_a_window_procedure() -> None:
+    hook = {"inst": 0, "module": None, "tid": 8, "id": 13, "proc": 0x401000, "ansi": 1}
+    line = text(record("NtUserSetWindowsHookEx", hook, status=0x10020))
+    assert "id=WH_KEYBOARD_LL, proc=0x401000, " in line
+    window = {"hwnd": 0x10020, "offset": 0xFFFFFFFC, "newval": 0x3D0000, "ansi": 1}
+    line = text(record("NtUserSetWindowLong", window, status=0x401000))
+    assert "offset=GWL_WNDPROC, newval=0x3d0000, ansi=TRUE) = 0x401000 <" in line
+
+
 def test_a_direct_call_is_marked() -> None:
     assert text(record("NtClose", CLOSE, status=0xC0000008, site=DIRECT)) == (
         "NtClose(Handle=0x10) = STATUS_INVALID_HANDLE <DIRECT int2e prog+0x22 at prog+0x20>\n"

@@ -177,6 +177,7 @@ _BASE = {
     "COLORREF": ScalarType(4, False, hexadecimal),
     "ATOM": ScalarType(2, False, hexadecimal),
     "LRESULT": ScalarType(4, False, hexadecimal),
+    "ADDRESS": ScalarType(4, False, hexadecimal),
     "SHORT": ScalarType(2, True, None),
 }
 
