@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from gate.consistency import check_machine
 from gate.guest_run import GuestRun
 from ntgate.executive.events import ModuleLoad, ProcessExit, ProcessStart, ThreadExit, ThreadStart
@@ -112,3 +114,11 @@ def test_jobs_limit_tokens_and_form_sets(guest: Guest) -> None:
     run = GuestRun(guest("jobs"))
     assert run.finish() == "passed\n"
     check_machine(run.machine)
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_clones_of_clones_keep_their_own_pages(guest: Guest, seed: str) -> None:
+    run = GuestRun(guest("clone_model"), arguments=[seed])
+    assert run.finish() == "passed\n"
+    check_machine(run.machine)
+    assert run.machine.executive.mm.committed == 0

@@ -4,6 +4,7 @@
 enum {
     STATUS_PROCESS_IN_JOB = 0x124,
     STATUS_PROCESS_NOT_IN_JOB = 0x123,
+    JobObjectBasicUIRestrictions = 4,
     JobObjectSecurityLimitInformation = 5,
     JobObjectBasicAndIoAccountingInformation = 8,
     NO_ADMIN = 1, RESTRICTED_TOKEN = 2, ONLY_TOKEN = 4, FILTER_TOKENS = 8,
@@ -37,6 +38,8 @@ NTSYSAPI NTSTATUS NTAPI NtOpenThreadToken(HANDLE, ACCESS_MASK, BOOLEAN OpenAsSel
 NTSYSAPI NTSTATUS NTAPI NtDuplicateToken(HANDLE, ACCESS_MASK, POBJECT_ATTRIBUTES, BOOLEAN,
     ULONG TokenType, PHANDLE);
 NTSYSAPI NTSTATUS NTAPI NtQueryInformationToken(HANDLE, ULONG, PVOID, ULONG, PULONG);
+NTSYSAPI NTSTATUS NTAPI NtAddAtom(WCHAR *, ULONG Length, USHORT *);
+NTSYSAPI NTSTATUS NTAPI NtFindAtom(WCHAR *, ULONG Length, USHORT *);
 NTSYSAPI NTSTATUS NTAPI NtFilterToken(HANDLE, ULONG, PVOID, PVOID, PVOID, PHANDLE);
 
 static const UCHAR administrators[16] = {1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2};
@@ -176,8 +179,11 @@ static void own_process(void)
     struct { LONGLONG basic[4]; ULONG counts[4]; LONGLONG io[6]; } accounting;
     HANDLE job = job_that_filters(), higher = new_job(), third = new_job(), primary, client, got, child;
     MEMBER members[2] = {{job, 1, 0}, {higher, 3, 0}}, wrong[2] = {{job, 2, 0}, {higher, 1, 0}};
-    ULONG size;
+    static WCHAR name[] = L"ntgate's atom";
+    USHORT atom, found, global;
+    ULONG size, ui = 0x20; /* JOB_OBJECT_UILIMIT_GLOBALATOMS */
 
+    CHECK_EQUAL(NtAddAtom(name, sizeof name - 2, &global), 0);
     primary = token_of(NtCurrentProcess());
     CHECK_EQUAL(NtDuplicateToken(primary, TOKEN_ALL, &impersonation, FALSE, TokenImpersonation, &client),
                 0);
@@ -207,6 +213,16 @@ static void own_process(void)
     CHECK_EQUAL(NtIsProcessInJob(child, job), STATUS_PROCESS_IN_JOB);
     CHECK_EQUAL(NtAssignProcessToJobObject(third, child), STATUS_ACCESS_DENIED);
     end(child);
+
+    CHECK_EQUAL(NtSetInformationJobObject(job, JobObjectBasicUIRestrictions, &ui, sizeof ui), 0);
+    CHECK_EQUAL(NtFindAtom(name, sizeof name - 2, &atom), STATUS_OBJECT_NAME_NOT_FOUND);
+    CHECK_EQUAL(NtAddAtom(name, sizeof name - 2, &atom), 0);
+    CHECK_EQUAL(NtFindAtom(name, sizeof name - 2, &found), 0);
+    CHECK_EQUAL(found, atom);
+    ui = 0;
+    CHECK_EQUAL(NtSetInformationJobObject(job, JobObjectBasicUIRestrictions, &ui, sizeof ui), 0);
+    CHECK_EQUAL(NtFindAtom(name, sizeof name - 2, &found), 0);
+    CHECK_EQUAL(found, global);
 
     CHECK_EQUAL(print(""), 0);
     CHECK_EQUAL(NtQueryInformationJobObject(job, JobObjectBasicAndIoAccountingInformation, &accounting,

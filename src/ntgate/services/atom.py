@@ -9,7 +9,7 @@ from typing import Annotated
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
 from ntgate.dispatch.types import ULONG, USHORT, OutOpt, Scalar, SizedBy
-from ntgate.executive.atoms import FIRST, LONGEST_NAME
+from ntgate.executive.atoms import FIRST, LONGEST_NAME, AtomTable
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 
@@ -21,6 +21,10 @@ SMALLEST_POINTER = 0x10000
 PWSTR = Annotated[int, Scalar("PWSTR", kind="pointer"), SizedBy("Length")]
 ATOM_INFORMATION_CLASS = Annotated[int, Scalar("ATOM_INFORMATION_CLASS")]
 Answer = Annotated[int, Scalar("PVOID", kind="pointer"), SizedBy("AtomInformationLength", "out")]
+
+
+def _atoms(caller: Thread) -> AtomTable:
+    return caller.executive.processes.jobs.atoms(caller.process)
 
 
 def _look_up(
@@ -43,19 +47,19 @@ def _look_up(
 @service()
 def NtAddAtom(caller: Thread, AtomName: PWSTR, Length: ULONG, Atom: OutOpt[USHORT]) -> Outcome:
     """The atom of a name, with one reference more."""
-    return _look_up(caller, AtomName, Length, Atom, caller.executive.atoms.add)
+    return _look_up(caller, AtomName, Length, Atom, _atoms(caller).add)
 
 
 @service()
 def NtFindAtom(caller: Thread, AtomName: PWSTR, Length: ULONG, Atom: OutOpt[USHORT]) -> Outcome:
     """The atom of a name that is in the table."""
-    return _look_up(caller, AtomName, Length, Atom, caller.executive.atoms.find)
+    return _look_up(caller, AtomName, Length, Atom, _atoms(caller).find)
 
 
 @service()
 def NtDeleteAtom(caller: Thread, Atom: USHORT) -> Outcome:
     """Take a reference away; the last one removes the name."""
-    caller.executive.atoms.delete(Atom)
+    _atoms(caller).delete(Atom)
     return ntstatus.STATUS_SUCCESS
 
 
@@ -70,7 +74,7 @@ def NtQueryInformationAtom(
 ) -> Outcome:
     """Name and use of one atom, or the list of all."""
     ReturnLength.probe()
-    atoms = caller.executive.atoms
+    atoms = _atoms(caller)
     if AtomInformationClass == AtomBasicInformation:
         if AtomInformationLength < HEADER + 2:
             return ntstatus.STATUS_INFO_LENGTH_MISMATCH

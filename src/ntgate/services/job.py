@@ -195,7 +195,7 @@ ANSWERS: dict[int, Callable[[Thread, EJOB], bytes]] = {
 }
 
 
-@service(partial="restrictions of the user interface are kept and not enforced")
+@service(partial="JOB_OBJECT_UILIMIT_HANDLES is kept and not enforced")
 def NtQueryInformationJobObject(
     caller: Thread,
     JobHandle: HANDLE,
@@ -344,7 +344,7 @@ CHANGES: dict[int, Callable[[Thread, EJOB, int, int], None]] = {
 }
 
 
-@service(partial="restrictions of the user interface are kept and not enforced")
+@service(partial="JOB_OBJECT_UILIMIT_HANDLES is kept and not enforced")
 def NtSetInformationJobObject(
     caller: Thread,
     JobHandle: HANDLE,

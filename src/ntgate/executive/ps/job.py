@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
+from ntgate.executive.atoms import AtomTable
 from ntgate.executive.io.completion import Packet
 from ntgate.executive.io.counters import OPERATIONS
 from ntgate.executive.ps import job_security, job_set
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Process
 
 _IO_COUNTS = struct.Struct("<6Q")
+UI_GLOBAL_ATOMS = 0x20  # of EJOB.UIRestrictionsClass
 # EJOB.LimitFlags, JOB_OBJECT_LIMIT_*.
 WORKINGSET                  = 0x0001
 PROCESS_TIME                = 0x0002
@@ -79,6 +81,7 @@ class Jobs:
 
     def __init__(self, executive: Executive) -> None:
         self.executive = executive
+        self._atoms: dict[int, AtomTable] = {}  # by the EJOB's address
         kind = executive.objects.types["Job"]
         kind.close = self._close
         kind.delete = self._delete
@@ -115,6 +118,15 @@ class Jobs:
             job = EJOB(self.executive.kernel, process.Job)
             tell(self.executive, job, MESSAGE_PROCESS_MEMORY_LIMIT, process.UniqueProcessId)
 
+    def atoms(self, process: Process) -> AtomTable:
+        """The atom table that a process sees as the global one: its job may have its own."""
+        body = process.eprocess.Job
+        if not body:
+            return self.executive.atoms
+        if not EJOB(self.executive.kernel, body).UIRestrictionsClass & UI_GLOBAL_ATOMS:
+            return self.executive.atoms
+        return self._atoms.setdefault(body, AtomTable())
+
     def _limit_token(self, eprocess: EPROCESS, body: int) -> int:
         security = self.executive.security
         return job_security.allowed_token(self.executive, eprocess, security.token(body))
@@ -132,6 +144,7 @@ class Jobs:
         if job.CompletionPort:
             self.executive.objects.dereference(job.CompletionPort)
         job_security.release(self.executive, job)
+        self._atoms.pop(body, None)
 
 
 def processes_in(executive: Executive, job: EJOB) -> Iterator[Process]:
