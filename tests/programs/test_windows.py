@@ -34,3 +34,7 @@ def test_a_program_with_windows_becomes_idle(
 
 def test_a_thread_becomes_one_with_windows(run: Runner, guest: Callable[[str], Path]) -> None:
     assert run(guest("gui_thread")).lines() == ["passed"]
+
+
+def test_a_console_has_a_window(run: Runner, guest: Callable[[str], Path]) -> None:
+    assert run(guest("console_window")).lines() == ["passed"]

@@ -55,7 +55,11 @@ class WindowClass:
 
 @dataclass
 class Window:
-    """`rectangle` is left, top, right, bottom on the screen."""
+    """`rectangle` is left, top, right, bottom on the screen.
+
+    closing: of a console's window, which the kernel answers for; what WM_CLOSE does.  started:
+    the process and the thread whom such a window is said to be of, where it is a program's.
+    """
 
     handle: int
     window_class: WindowClass
@@ -75,6 +79,13 @@ class Window:
     dialog_info: int = 0  # what user32 keeps with a dialog box
     update: Rectangle | None = None  # what has to be painted, from the window's own corner
     erase: bool = False  # with its background
+    closing: Callable[[], None] | None = None
+    started: tuple[int, int] | None = None
+
+    @property
+    def owner(self) -> tuple[int, int]:
+        """The ids of the process and the thread that it is of."""
+        return self.started or (self.thread.pid, self.thread.tid)
 
 
 @dataclass

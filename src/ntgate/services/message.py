@@ -79,13 +79,17 @@ def NtUserPostMessage(
     if not hwnd:
         return _post(caller, caller, _message(caller, 0, msg, wparam, lparam))
     if hwnd == HWND_BROADCAST:
-        for row in list(windows.children(0)):
+        for row in (row for row in windows.children(0) if row.closing is None):
             windows.queue(row.thread).post(_message(caller, row.handle, msg, wparam, lparam))
         return TRUE
     window = windows.get(hwnd)
     if window is None:
         return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
     if window is windows.desktop:
+        return TRUE
+    if window.closing is not None:
+        if msg == WM_CLOSE:
+            window.closing()
         return TRUE
     return _post(caller, window.thread, _message(caller, window.handle, msg, wparam, lparam))
 
@@ -313,6 +317,9 @@ def NtUserMessageCall(
         return _default(caller, window, msg, wparam, lparam, ansi=bool(ansi))
     if type not in (SendMessage, SendMessageTimeout, SendNotifyMessage, GetDispatchParams):
         return 0
+    if window.closing is not None:
+        result = _answer(caller, window, msg, wparam, lparam, ansi=bool(ansi))
+        return _answered(caller, type, result_info, result)
     if window.thread is not caller:
         return _send(caller, window, msg, wparam, lparam, result_info, type, ansi=bool(ansi))
     if type in (SendMessage, GetDispatchParams):
@@ -370,12 +377,18 @@ def _await(caller: Thread, _status: int, state: Any) -> Outcome:
             return FALSE
         if wait_for_queue(caller, queue, due) is None:
             return Wait(_await, state)
+    return _answered(caller, kind, info, int(sent.result))
+
+
+def _answered(caller: Thread, kind: int, info: int, result: int) -> Outcome:
+    if kind == SendNotifyMessage:
+        return TRUE
     if kind == SendMessageTimeout:
-        caller.memory.set_u32(info + 8, sent.result)
+        caller.memory.set_u32(info + 8, result)
         return TRUE
     if info:
         caller.memory.set_u32(info + 4, 0)  # win_proc_params.hwnd: nothing is left to call
-    return int(sent.result)
+    return result
 
 
 def _text_at(caller: Thread, address: int, *, ansi: bool) -> str:
@@ -390,6 +403,14 @@ def _text_at(caller: Thread, address: int, *, ansi: bool) -> str:
 def _default(
     caller: Thread, window: Window, msg: int, wparam: int, lparam: int, *, ansi: bool
 ) -> Outcome:
+    if msg == WM_CLOSE and window.closing is None:
+        return destroy_from_default(caller, window)
+    return _answer(caller, window, msg, wparam, lparam, ansi=ansi)
+
+
+def _answer(
+    caller: Thread, window: Window, msg: int, wparam: int, lparam: int, *, ansi: bool
+) -> int:
     if msg == WM_NCCREATE:
         title = caller.memory.u32(lparam + 0x24) if lparam else 0
         window.text = _text_at(caller, title, ansi=ansi) if title >> 16 else ""
@@ -409,8 +430,9 @@ def _default(
     if msg == WM_PAINT:
         window.update, window.erase = None, False
         return 0
-    if msg == WM_CLOSE:
-        return destroy_from_default(caller, window)
+    if msg == WM_CLOSE and window.closing is not None:
+        window.closing()
+        return 0
     return int(msg in (WM_QUERYENDSESSION, WM_QUERYOPEN, WM_ERASEBKGND))
 
 

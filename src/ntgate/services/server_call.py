@@ -69,7 +69,7 @@ def _fits(row: Window, name: str, atom: int, tid: int) -> bool:
     return (
         (not atom or row.window_class.atom == atom)
         and (not name or row.window_class.name == name)
-        and (not tid or row.thread.tid == tid)
+        and (not tid or row.owner[1] == tid)
     )
 
 
@@ -79,7 +79,7 @@ def _information(caller: Thread, address: int) -> int:
     if window is None:
         return ntstatus.STATUS_INVALID_HANDLE
     data = struct.pack(
-        "<10I", 0, 0, window.handle, window.handle, window.thread.pid, window.thread.tid,
+        "<10I", 0, 0, window.handle, window.handle, *window.owner,
         window.window_class.atom, window.unicode, DPI, 0,
     )  # fmt: skip
     caller.memory.write(address, data)

@@ -268,9 +268,10 @@ def NtUserCallHwndParam(
         caller.memory.write(param, struct.pack("<4i", left, top, right, bottom))
         return TRUE
     if code == GetWindowThread:
+        pid, tid = window.owner
         if param:
-            caller.memory.set_u32(param, window.thread.pid)
-        return window.thread.tid
+            caller.memory.set_u32(param, pid)
+        return tid
     if code == EnableWindow:
         before = bool(window.style & WS_DISABLED)
         window.style = window.style & ~WS_DISABLED | (0 if param else WS_DISABLED)

@@ -12,8 +12,9 @@ from ntgate.devices.consoles.cells import GREY_ON_BLACK, Rect, ScreenBuffer, uni
 from ntgate.devices.consoles.display import Display
 from ntgate.devices.consoles.input import ConsoleInput, Read
 from ntgate.devices.consoles.output_control import ScreenOutput, need
+from ntgate.devices.consoles.window import make_window
 from ntgate.errors import NtError
-from ntgate.executive.ps.control_event import send_control_event
+from ntgate.executive.ps.control_event import CTRL_CLOSE_EVENT, send_control_event
 from ntgate.layout import lists
 from ntgate.layout import ntstatus as s
 from ntgate.layout.ke import DISPATCHER_HEADER
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
     from ntgate.executive.io.request import Request
     from ntgate.executive.ps.thread import Process
+    from ntgate.executive.windows import Window
 
 OEM_CODE_PAGE = 437
 UTF_8 = 65001
@@ -55,6 +57,9 @@ class Console:
         self.processes: dict[int, Process] = {}  # by EPROCESS, the oldest first
         self.gone = False
         self.title = ""
+        self.has_window = self.is_shown = True
+        self.started: tuple[int, int] | None = None  # the program whose it is, and its thread
+        self._window: Window | None = None  # made when somebody first asks, or names it
         self.input_code_page = self.output_code_page = OEM_CODE_PAGE
         self.input_codec = self.output_codec = f"cp{OEM_CODE_PAGE}"
         self._files = 0
@@ -98,10 +103,29 @@ class Console:
         if self.processes or self.gone:
             return
         self.gone = not self.permanent
+        self._remove_window()
         self.input.disconnect()
         self.display.finish()
         self._ended(self)
         self._free_event()
+
+    @property
+    def window(self) -> Window | None:
+        """None for a console without one."""
+        if self._window is None and self.has_window:
+            shown = self.active.buffer.window
+            cells = (shown.right - shown.left + 1, shown.bottom - shown.top + 1)
+            self._window = make_window(
+                self._executive, self.title, cells, visible=self.is_shown,
+                closing=lambda: self.send(CTRL_CLOSE_EVENT, 0),
+            )  # fmt: skip
+            self._window.started = self.started
+        return self._window
+
+    def _remove_window(self) -> None:
+        if self._window is not None:
+            self._executive.windows.remove(self._window)
+            self._window = None
 
     def hold(self) -> None:
         self._files += 1
@@ -213,9 +237,11 @@ class Console:
         elif code == c.SET_TITLE:
             need(len(data) % 2 == 0 and not room)
             self.title = units(data)
+            if self.window is not None:
+                self.window.text = self.title
         elif code == c.GET_WINDOW:
             need(not data and room == c.ULONG.size)
-            return c.ULONG.pack(0)
+            return c.ULONG.pack(self.window.handle if self.window is not None else 0)
         elif code == c.BEEP:
             need(not data and not room)
         else:

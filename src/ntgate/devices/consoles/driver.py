@@ -210,9 +210,10 @@ class ConsoleDriver:
         except AccessViolation:
             raise NtError(s.STATUS_ACCESS_VIOLATION) from None
         _x, _y, _width, _height, columns, lines, color, flags, show = parameters.window
-        hidden = process in self._without_window or (
-            flags & STARTF_USESHOWWINDOW and show == SW_HIDE
-        )
+        console.has_window = process not in self._without_window
+        console.is_shown = not (flags & STARTF_USESHOWWINDOW and show == SW_HIDE)
+        console.started = (process.pid, self.io.executive.processes.current.tid)
+        hidden = not (console.has_window and console.is_shown)
         self._without_window.discard(process)
         display = Display()
         if self._seat is not None and not hidden:

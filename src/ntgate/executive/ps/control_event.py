@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ntgate.executive.ps.thread import Process
 
 CTRL_C_EVENT = 0
+CTRL_CLOSE_EVENT = 2
 # In Wine's ntdll; it calls kernelbase's CtrlRoutine, as csrss does in XP's kernel32.
 ROUTINE = "__wine_ctrl_routine"
 CONSOLE_FLAGS = 0x14  # in the process parameters
