@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mm_machine import NOWHERE, Guest, MmMachine, assemble
 
-from ntgate.cpu.mmu import FAULT_FETCH, FAULT_USER, FAULT_WRITE
+from ntgate.cpu.mmu import FAULT_FETCH, FAULT_USER, FAULT_WRITE, NO_EXECUTE
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.allocate import allocate
 from ntgate.executive.mm.fault import access_fault, user_memory
@@ -203,7 +203,7 @@ def test_a_page_runs_and_then_stores_to_it_are_seen(
     assert frame not in machine.cpu.ran
     assert guest.run(code, edi=data, esi=stack)["ebx"] == stack
     assert frame in machine.cpu.ran
-    assert not guest.space.tables.entry(data) & pte.NO_EXECUTE
+    assert not guest.space.tables.entry(data) & NO_EXECUTE
 
 
 def test_a_process_that_opted_in_runs_only_what_may_run(
@@ -264,7 +264,7 @@ def test_a_frame_that_runs_in_one_view_is_watched_in_all(machine: MmMachine) -> 
     total = guest.run(code, edi=run_at, edx=write_at, esi=stack)["ebp"]
     assert total == sum(range(101))
     for space, address in ((one, run_at), (one, write_at), (other, far)):
-        assert not space.tables.entry(address) & pte.NO_EXECUTE
+        assert not space.tables.entry(address) & NO_EXECUTE
 
 
 def test_copy_on_write_of_code_that_runs(machine: MmMachine) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mm_machine import Guest, MmMachine, assemble
 
+from ntgate.cpu.mmu import NO_EXECUTE
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.fault import access_fault, user_memory
@@ -413,5 +414,5 @@ def test_an_images_code_runs(space: ProcessSpace) -> None:
     stack = MACHINE.commit(space) + 0x800
     guest.memory.write(code, assemble("mov esp, esi; call edi; mov ebx, eax; mov eax, [0xd000]"))
     assert guest.run(code, edi=base + 0x1000, esi=stack)["ebx"] == 1
-    assert not other.tables.entry(base + 0x1000) & pte.NO_EXECUTE
+    assert not other.tables.entry(base + 0x1000) & NO_EXECUTE
     MACHINE.manager.delete_space(other)

@@ -7,6 +7,7 @@ a store through any of them is noticed as a change of code.
 
 from __future__ import annotations
 
+from ntgate.cpu.mmu import NO_EXECUTE
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.pages import page_code
 from ntgate.executive.mm.space import ProcessSpace
@@ -53,7 +54,7 @@ def first_fetch(space: ProcessSpace, linear: int) -> bool:
         return False
     qwords = space.tables.ram.qwords
     entry = int(qwords[index])
-    if entry & (pte.VALID | pte.NO_EXECUTE) != pte.VALID | pte.NO_EXECUTE:
+    if entry & (pte.VALID | NO_EXECUTE) != pte.VALID | NO_EXECUTE:
         return False
     vpn = linear >> 12
     vad = space.vad_at(vpn)
@@ -64,7 +65,7 @@ def first_fetch(space: ProcessSpace, linear: int) -> bool:
         space.manager.code_runs(vad, linear, code)
     frame = pte.frame_of(entry)
     space.manager.cpu.ran.add(frame)
-    qwords[index] = entry & ~pte.NO_EXECUTE
+    qwords[index] = entry & ~NO_EXECUTE
     if space.manager.pfn.is_prototype(frame):
         _clear_in_views(space, vad, vpn, frame)
     return True
@@ -74,7 +75,7 @@ def _runs_near(space: ProcessSpace, vad: Vad, vpn: int) -> bool:
     """Whether a page of the region, not far from this one, has run."""
     near = range(max(vad.first, vpn - NEIGHBOURS), min(vad.last, vpn + NEIGHBOURS) + 1)
     return any(
-        space.tables.entry(page << 12) & (pte.VALID | pte.NO_EXECUTE) == pte.VALID for page in near
+        space.tables.entry(page << 12) & (pte.VALID | NO_EXECUTE) == pte.VALID for page in near
     )
 
 
@@ -91,11 +92,11 @@ def _clear_in_views(space: ProcessSpace, vad: Vad, vpn: int, frame: int) -> None
         if index is None:
             continue
         entry = int(qwords[index])
-        if not entry & pte.VALID or pte.frame_of(entry) != frame or not entry & pte.NO_EXECUTE:
+        if not entry & pte.VALID or pte.frame_of(entry) != frame or not entry & NO_EXECUTE:
             continue
         code = page_code(other, view, alias, entry)
         if code is not None and may_execute(other, code):
-            qwords[index] = entry & ~pte.NO_EXECUTE
+            qwords[index] = entry & ~NO_EXECUTE
             has_alias |= other is space
     if has_alias:
         # The TLB may hold the alias with NX, and a store through it would go unnoticed.
@@ -108,8 +109,8 @@ def _first_fetch_of_pool(space: ProcessSpace, linear: int) -> bool:
         return False
     index = manager.system_space.index(linear)
     qwords = manager.kernel.ram.qwords
-    if index is None or not qwords[index] & pte.NO_EXECUTE:
+    if index is None or not qwords[index] & NO_EXECUTE:
         return False
     manager.cpu.ran.add(pte.frame_of(int(qwords[index])))
-    qwords[index] &= ~pte.NO_EXECUTE
+    qwords[index] &= ~NO_EXECUTE
     return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ntgate.cpu.mmu import FAULT_FETCH, FAULT_WRITE
+from ntgate.cpu.mmu import DIRTY, FAULT_FETCH, FAULT_WRITE, NO_EXECUTE, WRITABLE
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.copies import is_shared_copy, own
@@ -87,7 +87,7 @@ def _fault_on_valid(
     space: ProcessSpace, address: int, index: int, entry: int, error: int
 ) -> int:
     vpn = address >> 12
-    if error & FAULT_WRITE and not entry & pte.WRITABLE:
+    if error & FAULT_WRITE and not entry & WRITABLE:
         if entry & pte.COPY_ON_WRITE:
             vad = space.vad_at(vpn)
             if vad is None:  # a debugger has unlinked it
@@ -99,10 +99,10 @@ def _fault_on_valid(
             return STATUS_SUCCESS
         if not entry & pte.WRITE:
             return STATUS_ACCESS_VIOLATION
-        space.tables.ram.qwords[index] = entry | pte.WRITABLE | pte.DIRTY
+        space.tables.ram.qwords[index] = entry | WRITABLE | DIRTY
         space.manager.pfn.set_modified(pte.frame_of(entry), True)
         return STATUS_SUCCESS
-    if error & FAULT_FETCH and entry & pte.NO_EXECUTE and not first_fetch(space, address):
+    if error & FAULT_FETCH and entry & NO_EXECUTE and not first_fetch(space, address):
         return STATUS_ACCESS_VIOLATION
     return STATUS_SUCCESS  # the TLB was behind
 

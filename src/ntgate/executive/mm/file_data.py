@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ntgate.cpu.mmu import DIRTY, WRITABLE
 from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.executive.mm import pte
 
@@ -55,8 +56,8 @@ def _forget_write(segment: Segment, page: int, frame: int) -> None:
         if index is None:
             continue
         entry = int(qwords[index])
-        if entry & pte.VALID and pte.frame_of(entry) == frame and entry & pte.WRITABLE:
-            qwords[index] = entry & ~(pte.WRITABLE | pte.DIRTY)
+        if entry & pte.VALID and pte.frame_of(entry) == frame and entry & WRITABLE:
+            qwords[index] = entry & ~(WRITABLE | DIRTY)
             manager.stale(vpn)
 
 

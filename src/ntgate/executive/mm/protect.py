@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ntgate.cpu.mmu import NO_EXECUTE, WRITABLE
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.copies import is_shared_copy, own
@@ -111,8 +112,8 @@ def _replace(space: ProcessSpace, vpn: int, index: int, new: int) -> None:
     space.tables.ram.qwords[index] = new
     if (
         not new & pte.VALID
-        or old & ~new & pte.WRITABLE
-        or new & ~old & pte.NO_EXECUTE
+        or old & ~new & WRITABLE
+        or new & ~old & NO_EXECUTE
     ):
         space.manager.stale(vpn)
 

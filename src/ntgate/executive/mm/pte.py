@@ -22,6 +22,7 @@ from array import array
 from functools import cache
 
 from ntgate.cpu import mmu
+from ntgate.cpu.mmu import DIRTY, NO_EXECUTE, WRITABLE
 from ntgate.executive.mm.protection import COPY_CODES, WRITABLE_CODES
 from ntgate.layout.mm import (
     MM_GUARD_PAGE,
@@ -33,9 +34,6 @@ from ntgate.layout.mm import (
 )
 
 VALID = mmu.PRESENT
-WRITABLE = mmu.WRITABLE
-DIRTY = mmu.DIRTY
-NO_EXECUTE = mmu.NO_EXECUTE
 COPY_ON_WRITE = 1 << 9
 WRITE = 1 << 11  # in a valid entry; in others the bit is PTE_TRANSITION
 PROTECTION_SHIFT = 5

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ntgate.cpu.mmu import DIRTY, WRITABLE
 from ntgate.errors import NtError
 from ntgate.executive.mm import pte
 from ntgate.executive.mm.space import ProcessSpace
@@ -67,5 +68,5 @@ def _reset(space: ProcessSpace, vpn: int, index: int) -> None:
     entry = int(qwords[index])
     space.manager.pfn.set_modified(pte.frame_of(entry), False)
     if entry & pte.VALID:
-        qwords[index] = entry & ~(pte.WRITABLE | pte.DIRTY)
+        qwords[index] = entry & ~(WRITABLE | DIRTY)
         space.manager.stale(vpn)
