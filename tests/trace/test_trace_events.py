@@ -63,6 +63,17 @@ def test_an_address_in_an_image_is_named() -> None:
     assert told == ("thread start", {"start": "a+0x1000"})
 
 
+def test_a_second_image_of_a_file_is_told() -> None:
+    places = Places().process(8)
+    for base in (0x10000, 0x20000):
+        places.load(base, 0x2000, "b.dll", b"")
+    told = describe(events.ModuleLoad(8, 12, "B.DLL", 0x20000, 0x2000, 0, b""), places)
+    assert told is not None and told[1]["again"] is True
+    places.unload(0x10000)
+    told = describe(events.ModuleLoad(8, 12, "b.dll", 0x20000, 0x2000, 0, b""), places)
+    assert told is not None and "again" not in told[1]
+
+
 def test_a_module_goes_by_the_name_that_it_came_by() -> None:
     places = Places().process(8)
     places.load(0x10000, 0x2000, "b.dll", b"")

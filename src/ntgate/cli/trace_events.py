@@ -65,9 +65,10 @@ def describe(event: Event, places: ProcessPlaces) -> tuple[str, dict[str, Any]] 
         case ThreadExit():
             return "thread exit", {"status": exit_status(event.status)}
         case ModuleLoad():
+            again = {"again": True} if places.has_copies(event.name) else {}
             return "module load", {
                 "name": event.name, "base": hexadecimal(event.base),
-                "size": hexadecimal(event.size),
+                "size": hexadecimal(event.size), **again,
             }  # fmt: skip
         case ModuleUnload():
             return "module unload", {

@@ -172,6 +172,11 @@ class ProcessPlaces:
         """`kernel32.dll`, of the image that begins there; "" without one."""
         return self._file_names.get(base, "")
 
+    def has_copies(self, name: str) -> bool:
+        """Whether images of several places have that file name, in any case of letters."""
+        lower = name.lower()
+        return sum(each.lower() == lower for each in self._file_names.values()) > 1
+
     def place(self, address: int) -> str:
         """`ntdll+0xdf6c`; the bare address outside of every image."""
         return self._offsets.get(address) or self._name(self._offsets, address, Module.offset)
