@@ -3,6 +3,9 @@
  */
 #include "sockets.h"
 
+NTSYSAPI NTSTATUS NTAPI NtDeviceIoControlFile(HANDLE, HANDLE event, PVOID routine, PVOID context,
+    PIO_STATUS_BLOCK, ULONG code, PVOID in, ULONG in_size, PVOID out, ULONG out_size);
+
 static UCHAR big[300000];
 
 static DWORD WINAPI echo(PVOID parameter)
@@ -268,6 +271,28 @@ static void test_polls(void)
     CHECK_EQUAL(closesocket(client), 0);
 }
 
+/* As a program does that goes past ws2_32. */
+static void test_native_controls(void)
+{
+    enum { AFD_SEND = 0x1201f, AFD_RECV = 0x12017, NOT_OOB = 0x20 };
+    struct { WSABUF *buffers; ULONG count, afd_flags, tdi_flags; } parameters = {0};
+    IO_STATUS_BLOCK io = {0};
+    SOCKET client, server;
+    UCHAR data[8] = {0};
+    WSABUF out[2] = {{2, "na"}, {4, "tive"}}, in = {sizeof data, data};
+    make_pair(&client, &server);
+    parameters.buffers = out, parameters.count = 2;
+    CHECK_EQUAL(NtDeviceIoControlFile((HANDLE)client, NULL, NULL, NULL, &io, AFD_SEND, &parameters,
+        sizeof parameters, NULL, 0), 0);
+    CHECK_EQUAL(io.Information, 6);
+    parameters.buffers = &in, parameters.count = 1, parameters.tdi_flags = NOT_OOB;
+    CHECK_EQUAL(NtDeviceIoControlFile((HANDLE)server, NULL, NULL, NULL, &io, AFD_RECV, &parameters,
+        sizeof parameters, NULL, 0), 0);
+    CHECK(io.Information == 6 && same_bytes(data, "native", 6));
+    CHECK_EQUAL(closesocket(client), 0);
+    CHECK_EQUAL(closesocket(server), 0);
+}
+
 static void test_ipv6(void)
 {
     SOCKADDR_IN6 name = {.family = AF_INET6}, peer;
@@ -307,5 +332,6 @@ void start(void)
     test_peeking_and_urgent_data();
     test_polls();
     test_ipv6();
+    test_native_controls();
     finish();
 }

@@ -76,6 +76,13 @@ def test_ping(run: Runner) -> None:
     assert "Lost = 1 (100% loss)" in run("ping.exe", "-n", "1", "8.8.8.8").output
 
 
+def test_the_loopback_is_the_only_interface(run: Runner) -> None:
+    lines = [line.split(": ") for line in run("ipconfig.exe").lines() if ": " in line]
+    found = {name.strip(" ."): text for name, text in lines}
+    assert (found["IPv4 address"], found["IPv6 address"]) == ("127.0.0.1", "::1")
+    assert len([name for name, _ in lines if name.strip(" .") == "IPv4 address"]) == 1
+
+
 def test_datagrams(run: Runner, guest: Callable[[str], Path]) -> None:
     assert run(guest("sockets_datagrams")).lines() == ["passed"]
 

@@ -1,4 +1,4 @@
-"""The control codes of \\Device\\Afd: XP's own that Wine 8.0 sends, and Wine's of its own.
+"""The control codes of \\Device\\Afd: XP's own as Wine 8.0 has them, and Wine's of its own.
 
 Wine's are of FILE_DEVICE_NETWORK, buffered, for any access, numbered from 200.  Names, numbers and
 layouts are those of its include/wine/afd.h.
@@ -6,7 +6,7 @@ layouts are those of its include/wine/afd.h.
 
 from __future__ import annotations
 
-BIND, LISTEN, RECV, POLL = 0x012003, 0x01200B, 0x012017, 0x012024
+BIND, LISTEN, RECV, SEND, POLL = 0x012003, 0x01200B, 0x012017, 0x01201F, 0x012024
 GETSOCKNAME, EVENT_SELECT, GET_EVENTS = 0x01202F, 0x012087, 0x01208B
 
 

@@ -53,6 +53,7 @@ MESSAGE_PARAMETERS = struct.Struct("<4I")  # handle, window, message, events
 KEEPALIVE_PARAMETERS = struct.Struct("<3I")  # on, time, interval
 AFD_RECV_FORCE_ASYNC = 0x2
 AFD_MSG_NOT_OOB, AFD_MSG_OOB, AFD_MSG_PEEK, AFD_MSG_WAITALL = 0x20, 0x40, 0x80, 0x4000
+TDI_SEND_EXPEDITED = 0x20
 _AFD_FLAGS = {AFD_MSG_OOB: MSG_OOB, AFD_MSG_PEEK: MSG_PEEK, AFD_MSG_WAITALL: MSG_WAITALL}
 _BIND_LATER = (
     s.STATUS_INVALID_ADDRESS_COMPONENT, s.STATUS_SHARING_VIOLATION, s.STATUS_ACCESS_DENIED
@@ -199,6 +200,15 @@ def _recv(socket: Socket, request: Request, data: bytes, room: int) -> Answer:
     flags = sum(flag for bit, flag in _AFD_FLAGS.items() if given & bit)
     force = bool(how & AFD_RECV_FORCE_ASYNC)
     return receive(socket, request, Buffers.of(request, array, count), Wanted(flags), force=force)
+
+
+def _send(socket: Socket, request: Request, data: bytes, room: int) -> Answer:
+    """IOCTL_AFD_SEND, with the structure of a receive; what Wine's ws2_32 never uses."""
+    array, count, how, given = _unpack(RECV_PARAMETERS, data, s.STATUS_INVALID_PARAMETER)
+    content = Buffers.of(request, array, count).gather()
+    force = bool(how & AFD_RECV_FORCE_ASYNC)
+    flags = MSG_OOB if given & TDI_SEND_EXPEDITED else 0
+    return send(socket, request, content, None, flags, force=force)
 
 
 def _recvmsg(socket: Socket, request: Request, data: bytes, room: int) -> Answer:
@@ -384,6 +394,7 @@ _CONTROLS: dict[int, Control] = {
     codes.BIND: _bind,
     codes.LISTEN: _listen,
     codes.RECV: _recv,
+    codes.SEND: _send,
     codes.GETSOCKNAME: _name,
     codes.EVENT_SELECT: _event_select,
     codes.GET_EVENTS: _get_events,
