@@ -24,5 +24,5 @@ def test_the_line_names_it(
     )  # fmt: skip
     assert done.stderr == (
         "ntgate: the program ended with c0000135 STATUS_DLL_NOT_FOUND: "
-        "there is no kernel3x.dll, which needy.exe needs\n"
+        "there is no 32-bit kernel3x.dll, which needy.exe needs\n"
     )

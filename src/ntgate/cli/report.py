@@ -174,7 +174,7 @@ class Report:
             is_error = process.exit_status >= SEVERITY_ERROR and " " in text
             if process.exit_status == STATUS_DLL_NOT_FOUND:
                 missing = self._needed.missing(process.pid)
-                text += f": there is no {missing}" if missing else ""
+                text += f": there is no 32-bit {missing}" if missing else ""
             return [f"the program ended with {text}"] if is_error else []
         place = self._modules.process(event.pid).place(event.address)
         said = f"unhandled exception {_status(event.code)} at {place}{_access(event)}"
