@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
+from typing import Annotated
 
 from ntgate.dispatch.outcome import Outcome
 from ntgate.dispatch.service import service
-from ntgate.dispatch.types import ULONG, OutOpt
+from ntgate.dispatch.types import ULONG, OutOpt, Scalar
 from ntgate.errors import NtError
 from ntgate.executive.ps import ldt
 from ntgate.executive.ps.thread import Process, Thread
@@ -24,17 +25,18 @@ ProcessLdtInformation, ProcessLdtSize = 10, 11
 HEADER = 8  # of PROCESS_LDT_INFORMATION: Start and Length, in bytes; then LDT_ENTRYs
 SMALLEST = HEADER + ldt.ENTRY
 TABLE_OFFSET = 0xFFF8  # of a selector
+Word = Annotated[int, Scalar("ULONG", kind="hex")]
 
 
 @service()
 def NtSetLdtEntries(
     caller: Thread,
-    Selector0: ULONG,
-    Entry0Low: ULONG,
-    Entry0Hi: ULONG,
-    Selector1: ULONG,
-    Entry1Low: ULONG,
-    Entry1Hi: ULONG,
+    Selector0: Word,
+    Entry0Low: Word,
+    Entry0Hi: Word,
+    Selector1: Word,
+    Entry1Low: Word,
+    Entry1Hi: Word,
 ) -> Outcome:
     """Set one or two descriptors of the process's LDT; selector 0 names none."""
     entries = []
