@@ -261,7 +261,7 @@ class Delivery:
     def segment(
         self, context: memoryview, selector: int, ext: int, vector: int = GENERAL_PROTECTION
     ) -> Segment:
-        """The GDT's descriptor of `selector`; `vector` where there is none.  No LDT on NT."""
+        """The GDT's descriptor of `selector`; `vector` where there is none, or it is the LDT's."""
         if not selector & 0xFFFC:
             raise GuestFault(vector, ext)
         if selector & 4 or (selector | 7) > context[self.layout.gdt + 2]:
