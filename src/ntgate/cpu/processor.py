@@ -38,7 +38,7 @@ from ntgate.cpu.watchpoints import Watchpoints
 from ntgate.errors import InternalFault, MachineError, NtgateError
 
 # The engine keeps other threads out; between two of these it lets them in.
-CHUNK = 100_000  # instructions
+CHUNK = 100_000  # instructions, or blocks where those are counted: 5 ms
 SLOT_US = 50_000
 BLOCK = 5  # instructions that a translation block counts for, where blocks are counted
 
@@ -158,11 +158,12 @@ class Processor:
         while True:
             self.watchpoints.begin()
             if instructions or self.watchpoints.armed or self.breakpoints:
-                left = min(instructions - self.executed, CHUNK) if instructions else CHUNK
+                left = instructions - self.executed if instructions else CHUNK
                 if exact or self.watchpoints.armed or self.breakpoints:
-                    ended = self.run_engine(left)
+                    ended = self.run_engine(min(left, CHUNK))
                 else:
-                    ended = self.run_engine(-(-left // BLOCK), counting=Counting.BLOCKS)
+                    blocks = min(-(-left // BLOCK), CHUNK)
+                    ended = self.run_engine(blocks, counting=Counting.BLOCKS)
             else:
                 ended = self.run_engine(0, min(timeout_us or SLOT_US, SLOT_US))
             if ended is End.HALT:
