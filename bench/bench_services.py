@@ -82,7 +82,7 @@ def main() -> None:
         print("No userland: run `ntgate userland install`")
         return
     if options.profile:
-        MARKS.profile = cProfile.Profile()
+        MARKS.profile = cProfile.Profile(time.thread_time)
     rounds = []
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "services.exe"

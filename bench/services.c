@@ -161,17 +161,21 @@ static void events(void)
     WaitForSingleObject(thread, INFINITE);
 }
 
-static HANDLE start(const char *option)
+static HANDLE start_program(const char *path, char *line)
 {
-    char path[MAX_PATH], line[MAX_PATH + 32];
     STARTUPINFOA startup = { sizeof(startup) };
     PROCESS_INFORMATION process;
-
-    GetModuleFileNameA(0, path, sizeof(path));
-    sprintf(line, "\"%s\" %s", path, option);
     CHECK(CreateProcessA(path, line, 0, 0, FALSE, 0, 0, 0, &startup, &process));
     CloseHandle(process.hThread);
     return process.hProcess;
+}
+
+static HANDLE start(const char *option)
+{
+    char path[MAX_PATH], line[MAX_PATH + 32];
+    GetModuleFileNameA(0, path, sizeof(path));
+    sprintf(line, "\"%s\" %s", path, option);
+    return start_program(path, line);
 }
 
 static void child_processes(void)
@@ -183,6 +187,20 @@ static void child_processes(void)
         CloseHandle(child);
     }
     mark(20);
+}
+
+/* Nobody has the program or its DLLs in between. */
+static void same_program_again(void)
+{
+    for (int i = 0; i < 11; i++) {
+        char line[] = "cmd.exe /c exit";
+        if (i == 1)
+            begin();
+        HANDLE child = start_program("C:\\windows\\system32\\cmd.exe", line);
+        WaitForSingleObject(child, INFINITE);
+        CloseHandle(child);
+    }
+    mark(10);
 }
 
 static void events_between_processes(void)
@@ -467,6 +485,7 @@ static const struct { const char *name; void (*run)(void); } TESTS[] = {
     { "events, a round", events },
     { "events between processes", events_between_processes },
     { "child process", child_processes },
+    { "same program again", same_program_again },
     { "thread", threads },
     { "200 threads, a section", many_threads },
     { "pipe, a MB in 4 KB", pipe_throughput },
