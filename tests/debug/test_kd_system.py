@@ -15,6 +15,7 @@ from debug.kd_fakes import (
     SERVICE_TABLE,
     SHADOW_TABLE,
     answer,
+    descriptor,
     gate,
     kd,
     machine,
@@ -48,6 +49,19 @@ def test_dg_shows_several() -> None:
         "0030 ffdff000 00001fff Data RW Ac 0 Bg Pg P  Nl 00000c93",
         "0038 7ffde000 00000fff Data RW Ac 3 Bg By P  Nl 000004f3",
     ]
+
+
+def test_dg_shows_a_descriptor_of_the_ldt() -> None:
+    fake = machine()
+    table = GDT + 0x200
+    fake.put(GDT + 0x48, descriptor(0x82, table, 0x0F))
+    fake.put(table + 8, descriptor(0xF3, 0x00402000, 0x0040000000000007))
+    assert "000f" in mistake(kd(fake), "dg f")
+    fake.set_register("ldtr", 0x48)
+    assert answer(kd(fake), "dg f").splitlines()[3] == (
+        "000f 00402000 00000007 Data RW Ac 3 Bg By P  Nl 000004f3"
+    )
+    assert "0017" in mistake(kd(fake), "dg 17")
 
 
 def test_dg_beyond_the_table() -> None:

@@ -18,7 +18,9 @@ _PCR_SELECTOR = 0x30
 _UNUSED_ROUTINE = "KiUnexpectedInterrupt"
 
 
-@command("dg", help="Show segment descriptors of the GDT", usage="dg SELECTOR [LAST_SELECTOR]")
+@command(
+    "dg", help="Show segment descriptors of the GDT or LDT", usage="dg SELECTOR [LAST_SELECTOR]"
+)
 def descriptors(session: Session, args: Arguments) -> Iterable[str]:
     first = args.take_value() & 0xFFFF
     last = args.take_value() & 0xFFFF if args else first
@@ -27,7 +29,9 @@ def descriptors(session: Session, args: Arguments) -> Iterable[str]:
     for selector in range(first, max(first, last & 0xFFF8 | first & 7) + 1, 8):
         found = segments.descriptor(session.target, selector)
         if found is None:
-            raise KdError(f"Unable to get descriptor of selector {selector:04x}: not in the GDT")
+            raise KdError(
+                f"Unable to get descriptor of selector {selector:04x}: not in its table"
+            )
         yield found.row()
 
 
