@@ -311,10 +311,11 @@ class Machine:
 
     def _code_runs(self, region: Vad, address: int, code: int) -> None:
         thread = self.executive.processes.current
+        memory = "private" if region.is_private else "image" if region.is_image else "mapped"
         self.events.emit(
             CodeStart(
                 thread.pid, thread.tid, address, region.first * PAGE_SIZE,
-                region.pages * PAGE_SIZE, PAGE_OF_CODE[code], region.is_private,
+                region.pages * PAGE_SIZE, PAGE_OF_CODE[code], memory,
             )
         )  # fmt: skip
 

@@ -93,6 +93,21 @@ static NTSTATUS second_ntdll(void)
     return ((CLOSE *)((UCHAR *)NtClose - (UCHAR *)first.AllocationBase + (UCHAR *)base))(handle(SECOND_NTDLL));
 }
 
+/* A section that is code and can be written, as a packer has it; its program comes at run time. */
+__asm__(".section .packed,\"wx\"\n\t"
+        ".balign 4096\n"
+        "_packed: .zero 4096\n\t"
+        ".text");
+extern UCHAR packed[];
+
+static ULONG unpacked(void)
+{
+    static const UCHAR code[] = {0xb8, 42, 0, 0, 0, 0xc3};  /* mov eax,42 / ret */
+
+    memcpy(packed, code, sizeof code);
+    return ((ULONG (*)(void))packed)();
+}
+
 void start(void)
 {
     ULONG close = SERVICE_NUMBER(NtClose);
@@ -112,5 +127,6 @@ void start(void)
                 STATUS_INVALID_HANDLE);
     CHECK_EQUAL(NtClose(handle(USUAL)), STATUS_INVALID_HANDLE);
     CHECK_EQUAL(second_ntdll(), STATUS_INVALID_HANDLE);
+    CHECK_EQUAL(unpacked(), 42);
     finish();
 }

@@ -15,7 +15,7 @@ EXAMPLES: list[tuple[Event, str, str]] = [
     (events.ProcessStart(8, 0, "a.exe", 4), "process start", '{image="a.exe", parent=4}'),
     (events.ProcessExit(8, 0, 7), "process exit", "{status=7}"),
     (events.ThreadStart(8, 12, 0x401000), "thread start", "{start=0x401000, in_image=FALSE}"),
-    (events.CodeStart(8, 12, 0x401010, 0x400000, 0x3000, 0x40, True), "code start",
+    (events.CodeStart(8, 12, 0x401010, 0x400000, 0x3000, 0x40, "private"), "code start",
      "{address=0x401010, base=0x400000, size=0x3000, protect=PAGE_EXECUTE_READWRITE, "
      "memory=private}"),
     (events.ThreadExit(8, 12, 0xC0000005), "thread exit", "{status=STATUS_ACCESS_VIOLATION}"),

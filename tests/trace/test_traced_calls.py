@@ -165,7 +165,11 @@ def test_code_in_private_memory_and_addresses_are_told(tmp_path: Path, guest: Bu
     program = guest("evasive_calls")
     words = ("-e", "event=code", "-e", "dump=NtQueryVirtualMemory", "-e", "NtQueryVirtualMemory")
     lines = trace(tmp_path, program, *words)
-    (started,) = [line for line in lines if line.startswith("--- code start ")]
+    started, unpacked = [line for line in lines if line.startswith("--- code start ")]
+    assert re.fullmatch(
+        r"--- code start address=evasive_calls\+0x\w+ base=0x\w+ size=0x\w+ "
+        r"protect=PAGE_EXECUTE_READWRITE memory=image ---", unpacked,
+    )  # fmt: skip
     assert re.fullmatch(
         r"--- code start address=(0x\w+) base=\1 size=0x1000 protect=PAGE_EXECUTE_READWRITE "
         r"memory=private ---", started,
@@ -174,7 +178,7 @@ def test_code_in_private_memory_and_addresses_are_told(tmp_path: Path, guest: Bu
     assert re.search(r"BaseAddress=0x\w+<ntdll!NtClose>, ", lines[asked])
     assert lines[asked + 1] == " * 28 bytes of MemoryInformation"
     again = trace(tmp_path, program, "-A", "-e", "none", *words[:2])
-    assert again == [*lines, started]
+    assert again == [*lines, started, unpacked]
 
 
 def test_json_lines_are_in_the_order_of_completion(

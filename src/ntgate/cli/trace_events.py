@@ -76,10 +76,10 @@ def describe(event: Event, places: ProcessPlaces) -> tuple[str, dict[str, Any]] 
             }  # fmt: skip
         case CodeStart():
             return "code start", {
-                "address": hexadecimal(event.address), "base": hexadecimal(event.base),
+                "address": Word(places.symbol(event.address)), "base": hexadecimal(event.base),
                 "size": hexadecimal(event.size),
                 "protect": flags(event.protection, "PAGE_PROTECTION"),
-                "memory": Word("private" if event.private else "mapped"),
+                "memory": Word(event.memory),
             }  # fmt: skip
         case GuestException():
             return "exception", _exception(event, places)

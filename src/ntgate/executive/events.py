@@ -53,17 +53,18 @@ class ModuleUnload(Event):
 
 @dataclass(frozen=True)
 class CodeStart(Event):
-    """Memory that is no image runs for the first time, 64 pages around.
+    """Memory that is no image's runs for the first time, 64 pages around.
 
-    `base` and `size` are the region's, `protection` is the page's PAGE_*, `private`: it is no
-    view of a section.
+    `base` and `size` are the region's, `protection` is the page's PAGE_*.  `memory`: "private",
+    "mapped" for a view of a section, "image" for a page that the program has written and can
+    still write.
     """
 
     address: int
     base: int
     size: int
     protection: int
-    private: bool
+    memory: str
 
 
 @dataclass(frozen=True)

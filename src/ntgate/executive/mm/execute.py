@@ -25,6 +25,7 @@ from ntgate.memory.user import MM_USER_PROBE_ADDRESS
 _EXECUTABLE = frozenset(
     {MM_EXECUTE, MM_EXECUTE_READ, MM_EXECUTE_READWRITE, MM_EXECUTE_WRITECOPY}
 )
+_WRITABLE = frozenset({MM_EXECUTE_READWRITE, MM_EXECUTE_WRITECOPY})
 NEIGHBOURS = 64  # pages on both sides that belong to the same piece of code
 
 
@@ -61,7 +62,8 @@ def first_fetch(space: ProcessSpace, linear: int) -> bool:
     code = None if vad is None else page_code(space, vad, vpn, entry)
     if vad is None or code is None or not may_execute(space, code):
         return False
-    if not vad.is_image and not _runs_near(space, vad, vpn):
+    is_news = not vad.is_image or (code & 7 in _WRITABLE and _is_own(space, vad, entry))
+    if is_news and not _runs_near(space, vad, vpn):
         space.manager.code_runs(vad, linear, code)
     frame = pte.frame_of(entry)
     space.manager.cpu.ran.add(frame)
@@ -72,11 +74,18 @@ def first_fetch(space: ProcessSpace, linear: int) -> bool:
 
 
 def _runs_near(space: ProcessSpace, vad: Vad, vpn: int) -> bool:
-    """Whether a page of the region, not far from this one, has run."""
+    """Whether a page of the region, not far from this one, has run and is none of a file."""
     near = range(max(vad.first, vpn - NEIGHBOURS), min(vad.last, vpn + NEIGHBOURS) + 1)
+    entries = (space.tables.entry(page << 12) for page in near)
     return any(
-        space.tables.entry(page << 12) & (pte.VALID | NO_EXECUTE) == pte.VALID for page in near
+        entry & (pte.VALID | NO_EXECUTE) == pte.VALID and _is_own(space, vad, entry)
+        for entry in entries
     )
+
+
+def _is_own(space: ProcessSpace, vad: Vad, entry: int) -> bool:
+    """Whether a valid page is not the image's: of an image, one that was written."""
+    return not vad.is_image or not space.manager.pfn.is_prototype(pte.frame_of(entry))
 
 
 def _clear_in_views(space: ProcessSpace, vad: Vad, vpn: int, frame: int) -> None:
