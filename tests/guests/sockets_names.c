@@ -53,6 +53,14 @@ void start(void)
     CHECK(host != NULL && same_bytes(host->addresses[0], listed, 4) && !host->addresses[1]);
     CHECK(gethostbyname("nowhere.example") == NULL);
     CHECK_EQUAL(WSAGetLastError(), WSAHOST_NOT_FOUND);
+    /* A name of bytes that no character is, and services that are none. */
+    ADDRINFO canonical = {.flags = 2, .family = AF_INET};
+    CHECK_EQUAL(getaddrinfo("\x81\x8d\xff", NULL, &canonical, &found), WSAHOST_NOT_FOUND);
+    CHECK_EQUAL(getaddrinfo("localhost", NULL, &canonical, &found), 0);
+    CHECK(same_bytes(found->name, "localhost", 10));
+    freeaddrinfo(found);
+    write_file(u"C:\\WINDOWS\\system32\\drivers\\etc\\services", "bad x/tcp\r\nhttp 80/tcp\r\n# no\r\nlast\r\n");
+    CHECK_EQUAL(getaddrinfo("localhost", "bad", NULL, &found), 10109);
     SOCKADDR_IN address = at(127, 0, 0, 1, 80);
     CHECK_EQUAL(getnameinfo(&address, sizeof address, text, 64, service, 64, 2), 0);
     CHECK(same_bytes(text, "127.0.0.1", 10) && same_bytes(service, "http", 5));

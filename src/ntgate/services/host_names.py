@@ -102,7 +102,7 @@ def service_port(caller: Thread, name: str, kind: int) -> int:
         return int(name) & 0xFFFF
     for row in _services(caller, kind):
         if name in (row[0], *row[2:]):
-            return int(row[1].partition("/")[0])
+            return int(row[1].partition("/")[0]) & 0xFFFF
     raise NotFoundError(WSATYPE_NOT_FOUND)
 
 
@@ -117,8 +117,10 @@ def service_of(caller: Thread, port: int, kind: int) -> str:
 def _services(caller: Thread, kind: int) -> Iterator[list[str]]:
     protocol = "udp" if kind == SOCK_DGRAM else "tcp"
     for row in _table(caller, "services"):
-        if len(row) > 1 and row[1].partition("/")[2] == protocol:
-            yield row
+        if len(row) > 1:
+            port, _, named = row[1].partition("/")
+            if named == protocol and port.isdecimal():
+                yield row
 
 
 def _table(caller: Thread, name: str) -> list[list[str]]:
@@ -202,7 +204,7 @@ def _linked(at: int, rows: list[tuple[int, int, int, bytes]], name: str | None) 
     """The list as it stands in memory; only the first has the canonical name."""
     data = bytearray()
     for number, (family, kind, protocol, address) in enumerate(rows):
-        extra = name.encode() + b"\0" if name is not None and not number else b""
+        extra = _encoded(name) if name is not None and not number else b""
         own = at + len(data)
         address_at = own + ADDRINFO.size
         name_at = address_at + len(address) if extra else 0
@@ -247,7 +249,7 @@ def _host(caller: Thread, name: str, found: list[Address], at: int, size_at: int
     """A hostent with its lists behind it: no aliases, the addresses, the name."""
     lists = 4 + 4 * (len(found) + 1)
     addresses = b"".join(one.packed for one in found)
-    text = name.encode("cp1252", "replace") + b"\0"
+    text = _encoded(name)
     needed = HOSTENT.size + lists + len(addresses) + len(text)
     if caller.memory.u32(size_at) < needed:
         caller.memory.set_u32(size_at, needed)
@@ -332,10 +334,15 @@ def query_servers(_caller: Thread, _arguments: int) -> int:
 
 
 def _put(caller: Thread, text: str, at: int, size: int) -> bool:
-    data = text.encode("cp1252", "replace") + b"\0"
+    data = _encoded(text)
     if len(data) <= size:
         caller.memory.write(at, data)
     return len(data) <= size
+
+
+def _encoded(text: str) -> bytes:
+    """In the code page that `_text` reads, a byte for each character, with its 0."""
+    return text.encode("cp1252", "replace") + b"\0"
 
 
 def _text(caller: Thread, at: int) -> str | None:
