@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import signal
 from collections.abc import Callable
@@ -92,9 +93,16 @@ class StreamDevice:
 
     def write(self, data: bytes) -> int:
         """Raises STATUS_PIPE_BROKEN when nobody reads any more."""
+        # Past the buffer of the stream, which would keep what has failed and write it at the end.
+        raw = getattr(self._stream, "raw", self._stream)
+        left = memoryview(data)
         try:
-            self._stream.write(data)
             self._stream.flush()
+            while left:
+                count = raw.write(left)
+                if count is None:
+                    raise BlockingIOError(errno.EAGAIN, "would wait")
+                left = left[count:]
         except OSError as error:
             if is_broken_pipe(error):
                 raise NtError(STATUS_PIPE_BROKEN) from None
