@@ -57,9 +57,9 @@ def test_a_machine_that_halts_for_ever_stops() -> None:
     done = run_ntgate("kd", "-c", "f 80541000 L2000 f4; g; r eip")
     _fill, (_go, printed), (_r, eip) = kd_answers(done.stdout)
     assert printed[0] == (
-        "the processor has halted at 8054121c with interrupts off: nothing can wake it"
+        "the processor has halted at 80541231 with interrupts off: nothing can wake it"
     )
-    assert eip == ["eip=8054121d"]
+    assert eip == ["eip=80541232"]
 
 
 def test_memory_that_is_not_there_ends_a_listing_of_code() -> None:
