@@ -5,12 +5,12 @@
 ; The host finds the arguments at ebp+8 and leaves the status in eax: nothing of a call stands
 ; in memory that an interrupt, and another call, could change.  It answers to ring 0 only.
 ;
-; Where the kernel has to do something first, the host says so in cl, with an argument in edx:
-; 1 wait: let other threads run, then ask again (eax is the ID still); 2 flush: drop the page of
-; edx from the TLB; 3 flush all, and load the LDT again; 4 leave: the frame at edx replaces this stack, with the FX save
-; area of the thread (NtContinue); 5 call user: run ring 3 with esp = edx and eip = ebx until
-; NtCallbackReturn, then ask again; 6 callback return: that call of user has ended.  The host has
-; then cleared IF, which is bit 9 of ecx.
+; Where the kernel has to do something first, the host says so in cl, with an argument in edx: 1
+; wait: let other threads run, then ask again (eax is the ID still); 2 flush: drop the page of edx
+; from the TLB; 3 flush all, and load the LDT again; 4 leave: the frame at edx replaces this stack,
+; with the FX save area of the thread (NtContinue); 5 call user: run ring 3 with esp = edx and eip =
+; ebx until NtCallbackReturn, then ask again; 6 callback return: that call of user has ended.  The
+; host has then cleared IF, which is bit 9 of ecx.
 
 ;@org 80541000h
 KiCallHost:
