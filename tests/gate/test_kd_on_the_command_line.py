@@ -106,7 +106,7 @@ def test_piped_input_is_shown_behind_the_prompt() -> None:
     assert greeting.startswith("Break instruction exception - code 80000003 (first chance)\n")
     assert greeting.splitlines()[-2:] == [
         "nt!RtlpBreakWithStatusInstruction:",
-        "8054125f cc              int     3",
+        "80541296 cc              int     3",
     ]
     answers = kd_answers(done.stdout)
     assert [command for command, _ in answers] == [line for line in typed.split("\n")[:-2] if line]

@@ -10,11 +10,8 @@ from ntgate.executive.atoms import AtomTable
 from ntgate.executive.cm import Registry
 from ntgate.executive.cm.registry import USER_SID
 from ntgate.executive.dbgk.reports import Reports
-from ntgate.executive.desktop import Desktops
-from ntgate.executive.dialogs import Dialogs
 from ntgate.executive.events import Events
 from ntgate.executive.hard_errors import HardErrors
-from ntgate.executive.input_idle import InputIdle
 from ntgate.executive.io.hive_files import VolumeHiveFiles
 from ntgate.executive.io.start import start_io
 from ntgate.executive.ke.clock import Clock
@@ -36,7 +33,10 @@ from ntgate.executive.ps.system_processes import SystemProcesses
 from ntgate.executive.se import Security
 from ntgate.executive.se.sids import parse
 from ntgate.executive.uuids import Uuids
-from ntgate.executive.windows import Windows
+from ntgate.executive.win32k.desktop import Desktops
+from ntgate.executive.win32k.dialogs import Dialogs
+from ntgate.executive.win32k.input_idle import InputIdle
+from ntgate.executive.win32k.windows import Windows
 from ntgate.layout import machine as m
 from ntgate.memory.frames import FrameAllocator
 from ntgate.memory.kernel import KernelMemory

@@ -9,7 +9,7 @@ from ntgate.executive.ob.attributes import OBJ_KERNEL_HANDLE, OBJ_VALID_ATTRIBUT
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.memory.user import AccessViolation, UserMemory
-from ntgate.services.security_capture import SECURITY_QUALITY_OF_SERVICE, descriptor
+from ntgate.services.se.security_capture import SECURITY_QUALITY_OF_SERVICE, descriptor
 
 LONGEST_NAME = 0xFFFE  # bytes: no room is left for a NUL
 

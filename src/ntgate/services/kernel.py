@@ -16,8 +16,8 @@ from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KTRAP_FRAME
 from ntgate.layout.ps import EXCEPTION_RECORD
-from ntgate.services.exception import after_exception
-from ntgate.services.gdi import gdi_objects
+from ntgate.services.ke.exception import after_exception
+from ntgate.services.win32k.gdi import gdi_objects
 
 KERNEL_MODE_EXCEPTION_NOT_HANDLED = 0x8E
 SHADOW = "KeServiceDescriptorTableShadow"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
     from ntgate.executive.io.request import Request
     from ntgate.executive.ps.thread import Process
-    from ntgate.executive.windows import Window
+    from ntgate.executive.win32k.windows import Window
 
 OEM_CODE_PAGE = 437
 UTF_8 = 65001

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ntgate.executive.windows import Window
+from ntgate.executive.win32k.windows import Window
 from ntgate.layout.user import (
     WS_CAPTION,
     WS_CLIPSIBLINGS,

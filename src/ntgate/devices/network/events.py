@@ -9,7 +9,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from ntgate.devices.network import codes
-from ntgate.executive.windows import Message
+from ntgate.executive.win32k.windows import Message
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus as s
 from ntgate.layout.ke import KUSER_SHARED_DATA

@@ -94,7 +94,7 @@ class OpenFile:
     name = ""  # behind the device's name
     opened_name = ""  # the same by which it was opened, where that has 8.3 names
     positioned = False  # reads and writes have an offset
-    fast = False  # synchronous and on a disk: services/file_fast.py
+    fast = False  # synchronous and on a disk: services/io/file_fast.py
     is_directory = False
     security = b""  # a self-relative security descriptor; empty for the default
     priority = IO_PRIORITY_NORMAL

@@ -13,11 +13,11 @@ from ntgate.memory.user import UserMemory
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
-    from ntgate.executive.gdi import GdiObjects
     from ntgate.executive.mm.files import SectionFile
     from ntgate.executive.mm.image import Image
     from ntgate.executive.mm.space import ProcessSpace
     from ntgate.executive.ps.exceptions import Raised
+    from ntgate.executive.win32k.gdi import GdiObjects
 
 
 class UserImages(Protocol):

@@ -1,0 +1,1 @@
+"""The window manager and GDI, for programs that nobody sees."""

@@ -1,0 +1,1 @@
+"""Files, pipes, devices and completion ports."""

@@ -1,0 +1,1 @@
+"""Waits and what is waited for, alerts, exceptions, the clock's profile, the processor."""

@@ -1,0 +1,1 @@
+"""Handles, names, and what is known of objects."""

@@ -1,0 +1,1 @@
+"""Processes, threads and jobs: made, opened, asked, changed, ended."""

@@ -1,0 +1,1 @@
+"""Tokens, access checks, security descriptors, the audit services."""

@@ -1,0 +1,1 @@
+"""What Wine's DLLs ask that no Windows kernel was ever asked."""
