@@ -9,11 +9,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from subprocess import list2cmdline
 from time import monotonic_ns
+from types import FrameType
 
 import ntgate.services.all  # noqa: F401  (declares the services)
 from ntgate.boot.boot import boot
@@ -73,6 +77,29 @@ class MachineOptions:
     debugger: bool = False
     counted: bool = True
     memory_limit: int | None = None
+
+
+@contextmanager
+def _interrupts(machine: Machine) -> Iterator[Callable[[], bool]]:
+    """Have Ctrl-C stop a machine, never break into a service; gives whether there was one."""
+    pressed = 0
+
+    def press(_number: int, _frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed += 1
+        machine.request_stop()
+        if pressed > 1:
+            raise KeyboardInterrupt
+
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield lambda: False
+        return
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: pressed > 0
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Machine:
@@ -214,9 +241,17 @@ class Machine:
     # Running.
 
     def run(self) -> None:
-        """Until every program has ended; raises MachineError when the machine can't go on."""
-        while self.resume() not in (Cause.EXIT, Cause.REQUEST):
-            pass
+        """Until every program has ended; raises MachineError when the machine can't go on.
+
+        Where Ctrl-C is Python's own, KeyboardInterrupt comes between two instructions: the machine
+        can go on.  Only a second one comes at once, for a program that waits for the host's input.
+        """
+        self._interrupted = False
+        with _interrupts(self) as interrupted:
+            while self._go_on() not in (Cause.EXIT, Cause.REQUEST):
+                pass
+            if interrupted():
+                raise KeyboardInterrupt
 
     def resume(self, instructions: int = 0) -> Cause:
         """Run until something happens, or for a number of instructions.
@@ -224,6 +259,9 @@ class Machine:
         Starts behind a breakpoint or int3 that the last call stopped at.
         """
         self._interrupted = False
+        return self._go_on(instructions)
+
+    def _go_on(self, instructions: int = 0) -> Cause:
         if self._taken:
             self._taken = False
             self.cpu.registers.write("eip", self.cpu.registers.eip + 1)
@@ -282,7 +320,7 @@ class Machine:
         return (monotonic_ns() - began) * SLICE // (1000 * tick_us)
 
     def request_stop(self) -> None:
-        """Make `resume` return soon; from a signal handler or another thread."""
+        """Make `run` or `resume` return soon; from a signal handler or another thread."""
         self._interrupted = True
         self.cpu.stop()
 
