@@ -249,7 +249,9 @@ def test_the_machine_is_xp_sp3(machine: KeyTree) -> None:
     assert machine.value(machine.find(control + r"\Windows"), "CSDVersion").data == b"\0\3\0\0"
     assert text_of(machine, control + r"\Nls\CodePage", "ACP") == "1252"
     assert text_of(machine, control + r"\Nls\Language", "Default") == "0409"
-    assert not machine.find(control + r"\Session Manager\KnownDLLs").values
+    known = control + r"\Session Manager\KnownDLLs"
+    assert text_of(machine, known, "DllDirectory") == r"%SystemRoot%\system32"
+    assert text_of(machine, known, "kernel32") == "kernel32.dll"
     assert machine.value(machine.find(control + r"\TimeZoneInformation"), "Bias").data == bytes(4)
     assert text_of(machine, control + r"\Session Manager\Environment", "ComSpec") == (
         "%SystemRoot%\\system32\\cmd.exe"

@@ -27,6 +27,7 @@ from ntgate.executive.mm.conditions import MemoryConditions
 from ntgate.executive.mm.manager import MemoryManager
 from ntgate.executive.ob import ObjectManager
 from ntgate.executive.pool import Pool
+from ntgate.executive.ps.known_dlls import prepare_known_dlls
 from ntgate.executive.ps.manager import ProcessManager
 from ntgate.executive.ps.service_control import ServiceControl
 from ntgate.executive.ps.system_processes import SystemProcesses
@@ -101,5 +102,6 @@ class Executive:
         self.registry.new_security = self.security.new_key_security
         self.io.volume.guard = self.security
         self.io.volume.new_object_id = self.uuids.new
+        prepare_known_dlls(self)
         self.debugger = False  # a kernel debugger is attached
         cpu.timestamp = self.clock.timestamp

@@ -6,18 +6,25 @@ was found last heads its bucket.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ntgate.errors import NtError
 from ntgate.executive.ob.attributes import UNNAMED, ObjectAttributes
 from ntgate.executive.ob.names import bucket_of, upcase
 from ntgate.executive.ob.objects import OB_FLAG_PERMANENT_OBJECT, Objects
+from ntgate.executive.pool import Pool
 from ntgate.layout import ntstatus
 from ntgate.layout.ob import NUMBER_HASH_BUCKETS, OBJECT_DIRECTORY, OBJECT_DIRECTORY_ENTRY
+from ntgate.memory.kernel import KernelMemory
 
 
 class Directories(Objects):
     """Objects, and the directories that hold them by name."""
+
+    def __init__(self, memory: KernelMemory, pool: Pool, symbols: dict[str, int]) -> None:
+        super().__init__(memory, pool, symbols)
+        self._unfilled: dict[int, Callable[[], None]] = {}
+        self.types["Directory"].delete = self._forget_filler
 
     def create_directory(
         self, attributes: ObjectAttributes = UNNAMED, *, kernel: bool = False
@@ -26,8 +33,15 @@ class Directories(Objects):
         kind = self.types["Directory"]
         return self.create(kind, OBJECT_DIRECTORY.SIZE, attributes, kernel=kernel)
 
+    def fill_at_first_look(self, directory: int, fill: Callable[[], None]) -> None:
+        """`fill` enters what the directory begins with, when a name is first looked for in it or
+        its names are first asked for."""
+        self._unfilled[directory] = fill
+
     def find_entry(self, directory: int, name: str, *, case_insensitive: bool = False) -> int:
         """The body of the object of that name, without a reference; 0 for none."""
+        if directory in self._unfilled:
+            self._fill(directory)
         found = self._search(directory, name, case_insensitive=case_insensitive)
         if not found:
             return 0
@@ -84,6 +98,8 @@ class Directories(Objects):
 
     def entries(self, directory: int) -> Iterator[tuple[str, int]]:
         """Name and body of everything in a directory, bucket by bucket."""
+        if directory in self._unfilled:
+            self._fill(directory)
         for bucket in range(directory, directory + 4 * NUMBER_HASH_BUCKETS, 4):
             entry = self.memory.u32(bucket)
             while entry:
@@ -109,6 +125,13 @@ class Directories(Objects):
         header = self.header(body)
         if not header.HandleCount and not header.Flags & OB_FLAG_PERMANENT_OBJECT:
             self.remove_entry(body)
+
+    def _fill(self, directory: int) -> None:
+        fill = self._unfilled.pop(directory)  # first: it looks into the directory itself
+        fill()
+
+    def _forget_filler(self, directory: int) -> None:
+        self._unfilled.pop(directory, None)
 
     def _search(
         self, directory: int, name: str, *, case_insensitive: bool = False, body: int = 0

@@ -59,12 +59,12 @@ class ObjectManager(ClientIds):
         super().__init__(memory, pool, symbols)
         for path in DIRECTORIES:
             attributes = ObjectAttributes(path, 0, a.OBJ_PERMANENT)
-            self._keep(self.create_directory(attributes, kernel=True), attributes)
+            self.keep(self.create_directory(attributes, kernel=True), attributes)
         self.dos_devices, _ = self.lookup(r"\GLOBAL??")
         self.device_map = self.create_device_map(self.dos_devices)
         for path, target in LINKS.items():
             attributes = ObjectAttributes(path, 0, a.OBJ_PERMANENT)
-            self._keep(self.create_symbolic_link(target, attributes, kernel=True), attributes)
+            self.keep(self.create_symbolic_link(target, attributes, kernel=True), attributes)
         types_directory, _ = self.lookup(r"\ObjectTypes")
         for kind in self.types.values():
             self.insert_entry(types_directory, kind.name, kind.address)
@@ -79,7 +79,7 @@ class ObjectManager(ClientIds):
                     return f"{letter}:{name[len(target) :]}"
         return ""
 
-    def _keep(self, body: int, attributes: ObjectAttributes) -> None:
+    def keep(self, body: int, attributes: ObjectAttributes) -> None:
         """Insert a permanent object, which its directory keeps from now on."""
         self.insert(0, body, 0, attributes)
         self.dereference(body)

@@ -12,6 +12,7 @@ from dataclasses import field
 from ntgate.errors import NtError
 from ntgate.layout.machine import NTDLL_BASE
 from ntgate.layout.ntstatus import STATUS_INVALID_PARAMETER
+from ntgate.layout.paths import DRIVE, WINDOWS
 from ntgate.memory.user import UserMemory
 from ntgate.records import dataclass
 
@@ -25,6 +26,14 @@ PEB_SIZE, TEB_SIZE = 0x2000, 0x2000
 LOADER_BASE = 0x460  # in the PEB: of Wine's loader; its dbghelp takes 0 for a process not alive
 OS_VERSION = (5, 1, 2600, 0x300)  # major, minor, build, CSD version: service pack 3
 VER_PLATFORM_WIN32_NT = 2
+SYSTEM_VARIABLES = {"SystemDrive": DRIVE, "SystemRoot": WINDOWS}  # those that no hive has
+
+
+def expand(text: str) -> str:
+    """A text of the registry with the SYSTEM_VARIABLES put in for %NAME%."""
+    for name, meant in SYSTEM_VARIABLES.items():
+        text = text.replace(f"%{name}%", meant)
+    return text
 
 
 @dataclass

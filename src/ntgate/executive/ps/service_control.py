@@ -14,7 +14,7 @@ from ntgate.executive.cm.node import from_utf16
 from ntgate.executive.ke.kernel_event import make_event
 from ntgate.executive.ke.wait import WAIT_ANY
 from ntgate.executive.ob.names import upcase
-from ntgate.executive.ps.environment import ProcessParameters
+from ntgate.executive.ps.environment import SYSTEM_VARIABLES, ProcessParameters, expand
 from ntgate.executive.ps.start import (
     create_first_thread,
     create_image_process,
@@ -32,7 +32,6 @@ PIPE = "\\SVCCTL"
 PROGRAM = "C:\\WINDOWS\\system32\\services.exe"
 STARTED = "\\BaseNamedObjects\\__wine_SvcctlStarted"  # what Wine's services.exe signals
 ENVIRONMENT = r"\REGISTRY\MACHINE\SYSTEM\CurrentControlSet\Control\Session Manager\Environment"
-FIXED = {"SystemDrive": "C:", "SystemRoot": "C:\\WINDOWS"}
 
 
 class ServiceControl:
@@ -88,15 +87,12 @@ class ServiceControl:
     def _environment(self) -> dict[str, str]:
         """The system's variables, as the registry has them."""
         tree = self._executive.registry.tree
-        found = dict(FIXED)
+        found = dict(SYSTEM_VARIABLES)
         try:
             values = tree.find(ENVIRONMENT).values
         except NtError:
             return found
         for value in values:
             if value.type in (REG_SZ, REG_EXPAND_SZ):
-                text = from_utf16(value.data).rstrip("\0")
-                for name, meant in FIXED.items():
-                    text = text.replace(f"%{name}%", meant)
-                found[value.name] = text
+                found[value.name] = expand(from_utf16(value.data).rstrip("\0"))
         return found

@@ -15,7 +15,7 @@ from ntgate.executive.mm.relocate import relocate
 from ntgate.executive.mm.section import SECTION_BODY_SIZE, Section, delete_section
 from ntgate.executive.mm.view import VIEW_SHARE, map_view
 from ntgate.executive.ob import ObjectAttributes
-from ntgate.executive.ob.attributes import OBJ_CASE_INSENSITIVE
+from ntgate.executive.ob.attributes import OBJ_CASE_INSENSITIVE, UNNAMED
 from ntgate.executive.ps.environment import PEB_SIZE, ProcessParameters, peb
 from ntgate.executive.ps.thread import Process, Thread, UserImages
 from ntgate.executive.ps.user_thread import create_user_thread
@@ -31,6 +31,20 @@ if TYPE_CHECKING:
 
 def open_image(executive: Executive, path: str) -> int:
     """The body of a new image section of the program at an NT path; raises NtError."""
+    section = image_section(executive, path)
+    try:
+        image = section.segment.image
+        assert image is not None
+        if image.characteristics & IMAGE_FILE_DLL:
+            raise NtError(ntstatus.STATUS_INVALID_IMAGE_FORMAT)
+    except NtError:
+        delete_section(section)
+        raise
+    return section_object(executive, section)
+
+
+def image_section(executive: Executive, path: str) -> Section:
+    """An image section, which has no object yet, of the file at an NT path; raises NtError."""
     create = Create(
         "", c.FILE_READ_DATA | c.FILE_EXECUTE | SYNCHRONIZE,
         share=c.FILE_SHARE_READ | c.FILE_SHARE_DELETE,
@@ -38,20 +52,29 @@ def open_image(executive: Executive, path: str) -> int:
     )  # fmt: skip
     file = executive.io.open_object(ObjectAttributes(path, 0, OBJ_CASE_INSENSITIVE), create)
     try:
-        section = executive.io.create_section(file, PAGE_EXECUTE, SEC_IMAGE, 0)
+        return executive.io.create_section(file, PAGE_EXECUTE, SEC_IMAGE, 0)
     finally:
         executive.io.close_object(file)
+
+
+def section_object(
+    executive: Executive,
+    section: Section,
+    attributes: ObjectAttributes = UNNAMED,
+    *,
+    kernel: bool = False,
+) -> int:
+    """The body of a section's new object, which isn't inserted yet; raises NtError."""
+    objects = executive.objects
     try:
-        image = section.segment.image
-        assert image is not None
-        if image.characteristics & IMAGE_FILE_DLL:
-            raise NtError(ntstatus.STATUS_INVALID_IMAGE_FORMAT)
-        body = executive.objects.create(executive.objects.types["Section"], SECTION_BODY_SIZE)
+        body = objects.create(
+            objects.types["Section"], SECTION_BODY_SIZE, attributes, kernel=kernel
+        )
     except NtError:
         delete_section(section)
         raise
     section.write_body(body)
-    executive.objects.set_companion(body, section)
+    objects.set_companion(body, section)
     return body
 
 

@@ -1,6 +1,6 @@
 """The prepared userland as it lies in the user's cache, and how it is found again.
 
-    <cache>/ntgate/userland-12/      12 is LAYOUT: raised whenever a preparation's output changes
+    <cache>/ntgate/userland-13/      13 is LAYOUT: raised whenever a preparation's output changes
         current                      the name of the folder in use
         lock                         held while a preparation runs
         <version>-<hash>/
@@ -31,7 +31,7 @@ from ntgate.loader.userland.strip import Symbol, decode_symbols
 from ntgate.loader.userland.tables import ServiceRow
 from ntgate.records import dataclass
 
-LAYOUT = 12
+LAYOUT = 13
 MANIFEST = "manifest.json"
 CURRENT = "current"
 PE_FOLDER = "system32"
