@@ -22,7 +22,7 @@ BASE = 0x7C920000
 # What LAYOUT stands for. Another hash means another output: raise LAYOUT, so that caches that
 # earlier versions prepared are not taken for this one's.
 PREPARED = {
-    12: {
+    13: {
         "system32/ntdll.dll":
             "fa741bfd157ebba093c2c4b2f1b401710ececf7f5a629b7205028b159cc1b069",
         "system32/kernelbase.dll":
@@ -40,7 +40,7 @@ PREPARED = {
         "hives/software":
             "ceeefae0268d14260587a6a157ef849476ac8c46f2010c94e1410ffb212a0263",
         "hives/system":
-            "d8d39b0e7bf2287e83ec3e937e64a01da8f74d0bbef640d243f1accddd457d5b",
+            "659c9930c9ef7c6930b8871479802be600aa48e41e0b107c3719d29101b11025",
         "hives/ntuser.dat":
             "69c42f17f46c0447b8719b1131cad71ff231b3009d16f2ea2284aeb86c7f0108",
     }
