@@ -64,6 +64,7 @@ def test_children_are_told_of_as_their_parent_is(guest: Guest) -> None:
     started = [event for event in run.events if isinstance(event, ProcessStart)]
     parent, child = started[0].pid, started[1]
     assert (child.image, child.parent) == ("process_native.exe", parent)
+    assert (started[0].command_line, child.command_line) == ("process_native.exe", "")
     of_child = [event for event in run.events if event.pid == child.pid]
     kinds = [type(event) for event in of_child]
     assert kinds == [

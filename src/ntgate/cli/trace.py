@@ -173,7 +173,7 @@ def trace_program(
         dumped=options.dumped,
     )
     machine.observe(tracer, tracer.sysenter)
-    machine.events.listen(lambda event: pass_on(tracer, event))
+    machine.events.listen(lambda event: pass_on(tracer, event, options.string_limit))
     try:
         session.start(program, arguments)
         try:

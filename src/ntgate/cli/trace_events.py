@@ -28,7 +28,7 @@ from ntgate.layout.ntstatus import STATUS_ACCESS_VIOLATION, STATUS_IN_PAGE_ERROR
 from ntgate.trace.places import ProcessPlaces
 from ntgate.trace.scalars import exit_status, flags, hexadecimal, status
 from ntgate.trace.tracer import Tracer
-from ntgate.trace.values import Word
+from ntgate.trace.values import Clipped, Word
 
 ACCESSES = {0: "read", 1: "write", 8: "execute"}  # of EXCEPTION_RECORD's first parameter
 
@@ -41,23 +41,28 @@ OWN_CODES = {
 }  # fmt: skip
 
 
-def pass_on(tracer: Tracer, event: Event) -> None:
+def pass_on(tracer: Tracer, event: Event, string_limit: int) -> None:
     """Tell a tracer what has happened; its places follow the modules."""
     places, pid = tracer.places.process(event.pid), event.pid
     if isinstance(event, ModuleLoad):
         places.load(event.base, event.size, event.name, event.image)
-    told = describe(event, places)
+    told = describe(event, places, string_limit)
     if told is not None:
         tracer.event(pid, event.tid, *told)
     if isinstance(event, ModuleUnload):
         places.unload(event.base)
 
 
-def describe(event: Event, places: ProcessPlaces) -> tuple[str, dict[str, Any]] | None:
-    """None for what is no line of a trace."""
+def describe(
+    event: Event, places: ProcessPlaces, string_limit: int
+) -> tuple[str, dict[str, Any]] | None:
+    """None for what is no line of a trace; string_limit: characters of a command line to show."""
     match event:
         case ProcessStart():
-            return "process start", {"image": event.image, "parent": event.parent}
+            return "process start", {
+                "image": event.image, "parent": event.parent,
+                **_command_line(event.command_line, string_limit),
+            }  # fmt: skip
         case ProcessExit():
             return "process exit", {"status": exit_status(event.status)}
         case ThreadStart():
@@ -107,6 +112,12 @@ def describe(event: Event, places: ProcessPlaces) -> tuple[str, dict[str, Any]] 
         case Unimplemented():
             return "unimplemented service", {"name": event.service, "number": event.number}
     return None
+
+
+def _command_line(text: str, limit: int) -> dict[str, Any]:
+    if not text:
+        return {}
+    return {"command_line": text if len(text) <= limit else Clipped(text[:limit])}
 
 
 def _place(key: str, address: int, places: ProcessPlaces) -> dict[str, Any]:

@@ -18,8 +18,11 @@ class Event:
 
 @dataclass(frozen=True)
 class ProcessStart(Event):
+    """`command_line`: empty where it is written later, behind NtCreateProcess."""
+
     image: str
     parent: int
+    command_line: str
 
 
 @dataclass(frozen=True)

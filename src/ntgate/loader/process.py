@@ -63,8 +63,9 @@ class ProgramLoader:
         section = self._section(program, parameters.image_path)
         try:
             process = create_image_process(
-                self.executive, None, section, SystemImages(self.images, ntdll)
-            )
+                self.executive, None, section, SystemImages(self.images, ntdll),
+                command_line=parameters.command_line,
+            )  # fmt: skip
         finally:
             objects.dereference(section)
         process.image_path = VOLUME + parameters.image_path[2:]

@@ -29,8 +29,9 @@ def create_clone(parent: Process, *, inherit_handles: bool) -> Process:
     if parent.exited or of.VmDeleted:
         raise NtError(ntstatus.STATUS_PROCESS_IS_TERMINATING)
     process = executive.processes.create_process(
-        parent.image_name, parent, inherit_handles=inherit_handles
-    )
+        parent.image_name, parent, inherit_handles=inherit_handles,
+        command_line=parent.command_line,
+    )  # fmt: skip
     try:
         if of.Peb:
             _copy_program(process, parent)
@@ -54,7 +55,7 @@ def _copy_program(process: Process, parent: Process) -> None:
     child.SubSystemMinorVersion = of.SubSystemMinorVersion
     child.Pcb.ExecuteOptions = of.Pcb.ExecuteOptions
     for name in (
-        "images", "image", "image_path", "command_line", "user_entry", "thread_entry",
+        "images", "image", "image_path", "user_entry", "thread_entry",
         "exception_entry", "apc_entry", "callback_entry", "wine_priorities", "wine_writes",
         "wine_opens",
     ):  # fmt: skip

@@ -114,6 +114,7 @@ class ProcessManager(Rundown):
         *,
         inherit_handles: bool = False,
         only: Collection[int] | None = None,
+        command_line: str = "",
     ) -> Process:
         """An empty address space with its process object, without a thread.
 
@@ -138,8 +139,11 @@ class ProcessManager(Rundown):
         except NtError:
             objects.dereference(body)
             raise
+        process.command_line = command_line
         self.executive.events.emit(
-            ProcessStart(process.pid, 0, name, eprocess.InheritedFromUniqueProcessId)
+            ProcessStart(
+                process.pid, 0, name, eprocess.InheritedFromUniqueProcessId, command_line
+            )
         )
         return process
 

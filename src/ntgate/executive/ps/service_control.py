@@ -67,7 +67,9 @@ class ServiceControl:
         except NtError:
             return False
         try:
-            process = create_image_process(executive, None, section, images)
+            process = create_image_process(
+                executive, None, section, images, command_line=PROGRAM
+            )
         finally:
             executive.objects.dereference(section)
         set_parameters(

@@ -84,6 +84,7 @@ def create_image_process(
     section_body: int,
     images: UserImages,
     *,
+    command_line: str = "",
     inherit_handles: bool = False,
     only: Collection[int] | None = None,
 ) -> Process:
@@ -97,7 +98,7 @@ def create_image_process(
         raise NtError(ntstatus.STATUS_SECTION_NOT_IMAGE)
     name = file.name.rpartition("\\")[2]
     process = executive.processes.create_process(
-        name, parent, inherit_handles=inherit_handles, only=only
+        name, parent, inherit_handles=inherit_handles, only=only, command_line=command_line
     )
     try:
         process.image_path = file.name
@@ -159,7 +160,6 @@ def set_parameters(process: Process, parameters: ProcessParameters) -> None:
     at = _allocate(process, len(parameters.pack(0, 0)))
     process.memory.write(at, parameters.pack(at, environment_at))
     process.memory.set_u32(process.eprocess.Peb + PEB.ProcessParameters.offset, at)
-    process.command_line = parameters.command_line
 
 
 def create_first_thread(process: Process, *, suspended: bool = False) -> Thread:

@@ -92,8 +92,9 @@ def NtCreateUserProcess(
         parent, breakaway=bool(ProcessFlags & PROCESS_CREATE_FLAGS_BREAKAWAY)
     )
     process = _create(
-        caller, parent, path, inherit=inherit, only=_only(parent, listed, parameters)
-    )
+        caller, parent, path, command_line=parameters.command_line, inherit=inherit,
+        only=_only(parent, listed, parameters),
+    )  # fmt: skip
     try:
         _debug(process, parent, debug_port, ProcessFlags)
         if ps.PS_ATTRIBUTE_TOKEN in listed:
@@ -176,8 +177,9 @@ def _debug(process: Process, parent: Process, port: int, flags: int) -> None:
 
 
 def _create(
-    caller: Thread, parent: Process, path: str, *, inherit: bool, only: Collection[int] | None
-) -> Process:
+    caller: Thread, parent: Process, path: str, *, command_line: str, inherit: bool,
+    only: Collection[int] | None,
+) -> Process:  # fmt: skip
     images = parent.images or caller.process.images
     if images is None:
         raise NtError(ntstatus.STATUS_INVALID_PARAMETER)
@@ -185,8 +187,9 @@ def _create(
     section = start.open_image(executive, path)
     try:
         return start.create_image_process(
-            executive, parent, section, images, inherit_handles=inherit, only=only
-        )
+            executive, parent, section, images, command_line=command_line,
+            inherit_handles=inherit, only=only,
+        )  # fmt: skip
     finally:
         executive.objects.dereference(section)
 
