@@ -172,6 +172,8 @@ def test_what_the_guest_does_not_see_is_left_alone(
         monkeypatch.setattr(os, "supports_dir_fd", set())
     (lent / "in").mkdir()
     (lent / "in" / "kept.txt").write_text("kept")
+    (lent / "TWIN.txt").write_text("seen")
+    (lent / "twin.txt").write_text("hidden")
     other = lent.parent / "other"
     other.mkdir()
     machine, console = Machine(), MemoryDevice()
@@ -188,12 +190,15 @@ def test_what_the_guest_does_not_see_is_left_alone(
     assert rest == {
         "rename over link": COLLISION, "rename over fifo": COLLISION,
         "link over link": COLLISION, "link over fifo": COLLISION,
+        "rename over twin": COLLISION, "link over twin": COLLISION,
         "rename mount": DENIED, "rename over mount": DENIED,
         "rename into mount": NOT_SAME_DEVICE, "link into mount": NOT_SAME_DEVICE,
         "delete mount": CANNOT_DELETE, "delete mount on close": CANNOT_DELETE,
         "ids some, nameless": "0",
     }  # fmt: skip
     assert (lent / "own.txt").read_text() == "own"
+    assert (lent / "TWIN.txt").read_text() == "seen"
+    assert (lent / "twin.txt").read_text() == "hidden"
     assert (lent / "absolute").is_symlink() and (lent / "fifo").is_fifo()
     assert (lent / "in" / "kept.txt").read_text() == "kept" and not list(other.iterdir())
 

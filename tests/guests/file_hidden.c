@@ -36,13 +36,17 @@ static void names_of_no_host(void)
     }
 }
 
-/* A link that leads out and a FIFO are not seen; what takes their names would replace them. */
+/* A link that leads out, a FIFO, and the second of two names that differ in case alone are not
+ * seen; what takes their names would replace them.
+ */
 static void taken_names(void)
 {
     tell("rename over link", try_name(W L"own.txt", L"absolute", FileRenameInformation));
     tell("rename over fifo", try_name(W L"own.txt", L"fifo", FileRenameInformation));
     tell("link over link", try_name(W L"own.txt", L"absolute", FileLinkInformation));
     tell("link over fifo", try_name(W L"own.txt", L"fifo", FileLinkInformation));
+    tell("rename over twin", try_name(W L"own.txt", L"twin.txt", FileRenameInformation));
+    tell("link over twin", try_name(W L"own.txt", L"twin.txt", FileLinkInformation));
 }
 
 static void borders(void)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
@@ -216,7 +219,7 @@ def _rename(file: DiskFile, data: bytes, other: OpenFile | None) -> None:
     _check_same_mount(entry.directory, directory)
     file.node.check_writable()
     if there is not None:
-        _replace(file, there, replace=replace)
+        _check_replaceable(file, there, replace=replace)
     volume = file.volume
     is_directory = file.node.is_directory
     changed = (
@@ -227,7 +230,8 @@ def _rename(file: DiskFile, data: bytes, other: OpenFile | None) -> None:
     came = notify.FILE_ACTION_RENAMED_NEW_NAME if same else notify.FILE_ACTION_ADDED
     volume.notifier.report(entry, changed, gone)
     before = entry.path
-    volume.tree.move(entry, directory, name)
+    with _given_way(file, there):
+        volume.tree.move(entry, directory, name)
     volume.tell.changed(
         "renamed", entry.path, before, host=directory.policy is Policy.WRITE_THROUGH
     )
@@ -283,15 +287,16 @@ def _link(file: DiskFile, data: bytes, other: OpenFile | None) -> None:
         if there.node is file.node and replace:
             there.name = name
             return
-        _replace(file, there, replace=replace)
-    entry = file.volume.tree.add_link(directory, name, file.node)
+        _check_replaceable(file, there, replace=replace)
+    with _given_way(file, there):
+        entry = file.volume.tree.add_link(directory, name, file.node)
     file.volume.notifier.report(
         entry, notify.FILE_NOTIFY_CHANGE_FILE_NAME, notify.FILE_ACTION_ADDED
     )
 
 
-def _replace(file: DiskFile, there: Entry, *, replace: bool) -> None:
-    """Delete what has the new name; it must be a file that nobody uses."""
+def _check_replaceable(file: DiskFile, there: Entry, *, replace: bool) -> None:
+    """What has the new name must be a file that nobody uses."""
     if not replace:
         raise NtError(s.STATUS_OBJECT_NAME_COLLISION)
     if there.node.is_directory or there.node.opens or there.node is file.node:
@@ -299,10 +304,30 @@ def _replace(file: DiskFile, there: Entry, *, replace: bool) -> None:
     if there.node.metadata.attributes & c.FILE_ATTRIBUTE_READONLY:
         raise NtError(s.STATUS_ACCESS_DENIED)
     _check_deletable(file, there.node)
+
+
+@contextmanager
+def _given_way(file: DiskFile, there: Entry | None) -> Iterator[None]:
+    """Delete what has the new name when that is done: what the host refuses loses nothing."""
+    if there is None:
+        yield
+        return
+    tree, directory, name = file.volume.tree, there.directory, there.name
+    assert directory is not None
     file.volume.notifier.report(
         there, notify.FILE_NOTIFY_CHANGE_FILE_NAME, notify.FILE_ACTION_REMOVED
     )
-    file.volume.tree.remove(there)
+    tree.move(there, directory, _free_name(directory))
+    try:
+        yield
+    except NtError:
+        tree.move(there, directory, name)
+        raise
+    tree.remove(there)
+
+
+def _free_name(directory: Directory) -> str:
+    return next(name for n in count() if directory.find(name := f"~{n}.replaced") is None)
 
 
 def _is_below(directory: Directory, node: Node) -> bool:
