@@ -10,6 +10,7 @@ from ntgate.cpu.mmu import PageFault
 from ntgate.errors import NtError
 from ntgate.layout.mm import CONTROL_AREA, SECTION_OBJECT, SEGMENT
 from ntgate.layout.ps import EPROCESS, ETHREAD
+from ntgate.trace.values import Memo
 
 DRIVES = "\\GLOBAL??"
 OF_CALLER = (0xFFFFFFFF, 0xFFFFFFFE)  # NtCurrentProcess, NtCurrentThread
@@ -20,12 +21,13 @@ class HandleNames:
 
     A process is `Process 20 find.exe`, a thread `Thread 20.24`, a section without a name
     `Section` and its file.  Every question looks into the guest's tables and objects, which the
-    guest may change: nothing is kept, and nothing there can break the answer.
+    guest may change: nothing of them is kept, and nothing there can break the answer.
     """
 
     def __init__(self, objects: Any) -> None:
         self._objects = objects
         self._files = objects.types["File"]
+        self._letters = Memo(self._with_drive)
 
     def __call__(self, caller: Any, handle: int) -> str:
         """Empty for what is no handle of the caller's."""
@@ -38,7 +40,7 @@ class HandleNames:
             except NtError:
                 body = objects.query_handle(table, handle).body
             name = str(objects.name_of(body))
-            return self._with_drive(name) if name else self._unnamed(body)
+            return self._letters[name] if name else self._unnamed(body)
         except (NtError, PageFault):
             return ""
 
@@ -70,7 +72,7 @@ class HandleNames:
             segment = SEGMENT(memory, SECTION_OBJECT(memory, body).Segment)
             file = CONTROL_AREA(memory, segment.ControlArea).FilePointer
             if file:
-                return f"Section {self._with_drive(str(self._objects.name_of(file)))}"
+                return f"Section {self._letters[str(self._objects.name_of(file))]}"
         return kind
 
     def _with_drive(self, name: str) -> str:

@@ -12,6 +12,17 @@ from ntgate.trace.returned import NTSTATUS
 from ntgate.trace.values import Memo, to_json
 
 
+class _Service:
+    """What the lines of one service have in common, and how its arguments are written."""
+
+    def __init__(self, record: CallRecord) -> None:
+        plan = record.plan
+        self.head = f'"service": "{record.service}", "number": {record.number}, '
+        self.columns = [_column(each) for each in plan.inputs]
+        self.keys = [f"{to_json(each.name)}: " for each in plan.inputs]
+        self.statuses: dict[int | None, str] = {}
+
+
 class JsonLinesWriter:
     """One object a line.  spent: with the virtual time that each call took."""
 
@@ -19,22 +30,17 @@ class JsonLinesWriter:
         self._out = out
         self._write = out.write
         self._spent = spent
-        self._columns: dict[str, list[Callable[[Any], str]]] = {}
-        self._heads: dict[str, str] = {}
-        self._statuses: dict[tuple[str, int | None], str] = {}
+        self._services: dict[int, _Service] = {}
 
     def call(self, record: CallRecord) -> None:
-        columns = self._columns.get(record.service)
-        if columns is None:
-            columns = self._prepare(record)
+        service = self._services.get(record.number) or self._prepare(record)
         status = record.status
-        told = self._statuses.get((record.service, status)) or self._status(record)
-        args = ", ".join([text(value) for text, value in zip(columns, record.values, strict=True)])
+        told = service.statuses.get(status) or self._status(service, record)
+        args = [text(value) for text, value in zip(service.columns, record.values, strict=True)]
         out = ""
         if record.out:
-            inputs = record.plan.inputs
-            out = ", ".join([f'"{inputs[index].name}": {to_json(value)}'
-                             for index, value in record.out.items()])  # fmt: skip
+            keys = service.keys
+            out = ", ".join([keys[index] + to_json(value) for index, value in record.out.items()])
         site = record.site
         more = ""
         extra = (
@@ -44,7 +50,7 @@ class JsonLinesWriter:
             more = self._more(record)
         self._write(
             f'{{"seq": {record.seq}, "pid": {record.pid}, "tid": {record.tid}, '
-            f'{self._heads[record.service]}{site.json}, "args": {{{args}}}, "out": {{{out}}}, '
+            f'{service.head}{site.json}, "args": {{{", ".join(args)}}}, "out": {{{out}}}, '
             f'{told}, "clock": {record.clock}{more}}}\n'
         )
 
@@ -59,20 +65,19 @@ class JsonLinesWriter:
     def close(self) -> None:
         self._out.flush()
 
-    def _prepare(self, record: CallRecord) -> list[Callable[[Any], str]]:
-        name = record.service
-        self._heads[name] = f'"service": "{name}", "number": {record.number}, '
-        self._columns[name] = columns = [_column(each) for each in record.plan.inputs]
-        return columns
+    def _prepare(self, record: CallRecord) -> _Service:
+        found = self._services[record.number] = _Service(record)
+        return found
 
-    def _status(self, record: CallRecord) -> str:
+    @staticmethod
+    def _status(service: _Service, record: CallRecord) -> str:
         status = record.status
         if status is None:
             return '"status": null, "status_name": null'
         name = to_json(record.plan.returns.text(status))
         told = f'"status": {status}, "status_name": {name}'
         if record.plan.returns is NTSTATUS:
-            self._statuses[record.service, status] = told
+            service.statuses[status] = told
         return told
 
     def _more(self, record: CallRecord) -> str:

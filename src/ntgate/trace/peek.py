@@ -31,7 +31,7 @@ class Peek:
         if offset + size > PAGE_SIZE:
             return self._read_pages(address, size)
         start = self.page(address - offset) + offset
-        return bytes(self._bytes[start : start + size])
+        return self._bytes[start : start + size].tobytes()
 
     def available(self, address: int, size: int) -> bytes:
         """As much of the range as is there from its beginning."""

@@ -18,13 +18,13 @@ from ntgate.trace.sockets import (
     received,
     socket_address,
 )
-from ntgate.trace.values import Bytes, Clipped, Word
+from ntgate.trace.values import Bytes, Clipped, Fixed, Memo, Word
 
 CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 MOST_LOOKED_AT = 0x10000  # bytes of a buffer of structures
 POINTERS = {"STRING": (8, "unicode_string"), "SID": (4, "sid")}
 
-FixedDecoder = Callable[[Peek, int], dict[str, Any]]
+FixedDecoder = Callable[[Peek, int], Fixed]
 
 
 class Ended(Exception):
@@ -48,13 +48,14 @@ def fixed_decoder(structure: Structure) -> FixedDecoder | None:
     compiled = struct.Struct(layout)
     size, unpack = compiled.size, compiled.unpack
 
-    def decode(peek: Peek, address: int) -> dict[str, Any]:
-        return {
+    def members(data: bytes) -> Fixed:
+        return Fixed({
             name: value if show is None else show(value)
-            for (name, show), value in zip(shows, unpack(peek.read(address, size)), strict=True)
-        }
+            for (name, show), value in zip(shows, unpack(data), strict=True)
+        })  # fmt: skip
 
-    return decode
+    made = Memo(members)
+    return lambda peek, address: made[peek.read(address, size)]
 
 
 class StructureDecoder:

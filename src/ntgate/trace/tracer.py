@@ -184,6 +184,7 @@ class Tracer:
         self.with_ends = with_ends
         self.with_stack = with_stack
         self.dumped = dumped
+        self._is_filtered = shown.names is not None or bool(shown.gates)
         self.places = Places()
         self._seq = 0
         self._gates: dict[int, tuple[int, int]] = {}  # each thread's last sysenter: where, when
@@ -224,7 +225,8 @@ class Tracer:
             answer = self._injected(caller, number, record, service)
         record.missing = service.missing and not record.injected
         record.site = site = thread.find_site(at, number.number)
-        record.shown = self.shown.shows(record.service, site)
+        if self._is_filtered:
+            record.shown = self.shown.shows(record.service, site)
         if record.shown:
             if self.with_arguments and service.plan.decoded:
                 self._decode_inputs(thread, record)
@@ -414,10 +416,11 @@ class Tracer:
         """
         plan, raw, view = record.plan, record.raw, thread.view
         decoders: Sequence[tuple[int, Decode]] = plan.outputs
-        if plan.returns.failed(answer):
-            decoders = plan.lengths if answer in TOO_SHORT else ()
-        elif answer == STATUS_PENDING and plan.returns is NTSTATUS:
-            decoders = ()
+        if answer or plan.returns is not NTSTATUS:
+            if plan.returns.failed(answer):
+                decoders = plan.lengths if answer in TOO_SHORT else ()
+            elif answer == STATUS_PENDING and plan.returns is NTSTATUS:
+                decoders = ()
         view.raw = raw
         for index, decode in decoders:
             if raw[index] or index in plan.elsewhere:
