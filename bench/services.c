@@ -270,7 +270,8 @@ static void many_threads(void)
     ping = CreateEventA(0, 1, 0, 0);
     begin();
     for (int i = 0; i < THREADS; i++)
-        handles[i] = CreateThread(0, 0, contend, (void *)ROUNDS, 0, 0);
+        CHECK(handles[i] = CreateThread(0, 0x10000, contend, (void *)ROUNDS,
+                                        STACK_SIZE_PARAM_IS_A_RESERVATION, 0));
     SetEvent(ping);
     for (int i = 0; i < THREADS; i++)
         WaitForSingleObject(handles[i], INFINITE);
