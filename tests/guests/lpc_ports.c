@@ -202,6 +202,29 @@ static void serve(HANDLE listening)
     CHECK_EQUAL(NtClose(port), 0);
 }
 
+static volatile BOOLEAN is_back;
+
+/* Waits at the port that is told of the thread's own end. */
+static DWORD WINAPI own_mourner(PVOID listening)
+{
+    MESSAGE received;
+    CHECK_EQUAL(NtRegisterThreadTerminatePort(listening), 0);
+    NtReplyWaitReceivePort(listening, NULL, NULL, &received);
+    is_back = TRUE;
+    return 0;
+}
+
+static void end_a_mourner(HANDLE listening)
+{
+    HANDLE thread = CreateThread(NULL, 0, own_mourner, listening, 0, NULL);
+    Sleep(50);
+    CHECK_EQUAL(TerminateThread(thread, 5), TRUE);
+    CHECK_EQUAL(WaitForSingleObject(thread, INFINITE), WAIT_OBJECT_0);
+    Sleep(50);
+    CHECK_EQUAL(is_back, FALSE);
+    CHECK_EQUAL(NtClose(thread), 0);
+}
+
 void start(void)
 {
     OBJECT_ATTRIBUTES attributes = named(&name);
@@ -214,6 +237,7 @@ void start(void)
     thread = CreateThread(NULL, 0, client, NULL, 0, NULL);
     serve(listening);
     CHECK_EQUAL(WaitForSingleObject(thread, INFINITE), WAIT_OBJECT_0);
+    end_a_mourner(listening);
     CHECK_EQUAL(NtClose(listening), 0);
     CHECK_EQUAL(NtCreatePort(&listening, &attributes, 4, 10000, 0), (int)0xc00000f2);
     finish();

@@ -344,7 +344,7 @@ class ProcessManager(Rundown):
     def unwait(self, thread: Thread, status: int) -> None:
         """Make a waiting thread ready; its service resumes with `status`."""
         tcb: KTHREAD = thread.ethread.Tcb
-        if tcb.State != WAITING or suspend.is_frozen(tcb):
+        if tcb.State != WAITING or suspend.is_frozen(tcb) or thread.ethread.Terminated:
             return
         if thread.timer is not None:
             self.executive.clock.cancel(thread.timer)

@@ -81,15 +81,15 @@ class Rundown:
             executive.clock.cancel(thread.timer)
             thread.timer = None
         thread.pending = None
+        thread.ethread.Terminated = 1  # what its end signals, below, is not to wake it
+        executive.waits.unlink(thread)
+        executive.waits.release(thread)
         executive.keyed_events.leave(thread)
         executive.timers.thread_ended(thread)
         executive.ports.thread_ended(thread)
         executive.windows.thread_ended(thread)
-        executive.waits.unlink(thread)
-        executive.waits.release(thread)
         executive.waits.abandon_mutants(thread)
         apc.discard(thread)
-        thread.ethread.Terminated = 1
         executive.io.cancel(thread)
         tcb.State, tcb.WaitReason = WAITING, 0
         tcb.SuspendCount = tcb.FreezeCount = 0
