@@ -210,6 +210,8 @@ static void physical_pages(void)
     CHECK_EQUAL(NtFreeUserPhysicalPages(NtCurrentProcess(), &count, some),
                 STATUS_CONFLICTING_ADDRESSES);
     CHECK_EQUAL(count, 1);
+    count = 0x3fffffff;
+    CHECK_EQUAL(NtFreeUserPhysicalPages(NtCurrentProcess(), &count, NULL), STATUS_ACCESS_VIOLATION);
     base = window, size = 0;
     CHECK_EQUAL(NtFreeVirtualMemory(NtCurrentProcess(), &base, &size, MEM_RELEASE), STATUS_SUCCESS);
     CHECK_EQUAL(allocate(NULL, PAGE, MEM_RESERVE | MEM_PHYSICAL, PAGE_READWRITE), 0);

@@ -53,7 +53,7 @@ def NtFreeUserPhysicalPages(
     NumberOfPages.probe()
     if count > MOST_PAGES:
         return ntstatus.STATUS_INVALID_PARAMETER_2
-    frames = _frames(caller, UserPfnArray, count)
+    frames = _read_frames(caller, UserPfnArray, count)
     process = process_of(caller, ProcessHandle, PROCESS_VM_OPERATION)
     process.space.require_alive()
     done = physical.free_pages(process.space, frames)
@@ -93,6 +93,8 @@ def NtMapUserPhysicalPagesScatter(
 
 def _frames(caller: Thread, address: int, count: int) -> tuple[int, ...]:
     """Page frame numbers; zeros without an array."""
-    if not address:
-        return (0,) * count
+    return _read_frames(caller, address, count) if address else (0,) * count
+
+
+def _read_frames(caller: Thread, address: int, count: int) -> tuple[int, ...]:
     return struct.unpack(f"<{count}I", caller.memory.read(address, 4 * count))
