@@ -203,6 +203,22 @@ def test_a_line_is_broken_between_arguments() -> None:
     assert text(record("NtClose", CLOSE), width=70).count("\n") == 1
 
 
+def test_what_is_too_long_for_a_line_is_broken_without_blanks_of_its_own() -> None:
+    name = "\\??\\C:\\" + "folder\\" * 5
+    attributes = {"ObjectName": name, "Attributes": Word("OBJ_CASE_INSENSITIVE")}
+    asked = record("NtDeleteFile", {"ObjectAttributes": attributes}, status=0xC0000034)
+    whole = text(asked)
+    assert text(asked, width=60).splitlines() == [
+        "NtDeleteFile(",
+        f"    ObjectAttributes={{ObjectName=\"{name}\",",
+        "    Attributes=OBJ_CASE_INSENSITIVE})",
+        "    = STATUS_OBJECT_NAME_NOT_FOUND <sysenter prog!main+0x10>",
+    ]
+    for width in range(70, len(whole)):
+        line = text(asked, width=width)
+        assert line.replace("(\n    ", "(").replace("\n    ", " ") == whole
+
+
 def test_what_failed_in_win32k_tells_the_last_error() -> None:
     made = record("NtUserDestroyWindow", {"hwnd": 5}, status=0)
     made.last_error = 1400

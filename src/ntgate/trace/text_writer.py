@@ -20,6 +20,7 @@ from ntgate.trace.values import MOST_KEPT, Memo, show
 RED, YELLOW, CYAN, DIM, PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[36m", "\x1b[2m", "\x1b[0m"
 _ESCAPE = re.compile(r"\x1b\[\d*m")
 _PARTS = re.compile(r"(?<=,) (?=\w+=)")  # where a member of a structure begins
+_ANSWER = re.compile(r"(?<=\)) (?== )")
 INDENT = "    "
 # In JSON lines alone: the text has these at the call's own line.
 ON_THE_CALL = ("fault", "unimplemented")
@@ -242,25 +243,19 @@ def _input(
 
 def _broken(start: str, parts: list[str], end: str, width: int) -> str:
     """Lines of `width` columns where the arguments allow it, all but the first indented."""
-    words = [f"{part}," for part in parts[:-1]] + parts[-1:]
     # The answer stays with its parenthesis, the place may go to the next line.
     answer, blank, place = end.partition(" <") if not end.startswith(" <") else (end, "", "")
-    last = words.pop() if words else ""
-    if len(INDENT) + len(_plain(last)) + len(_plain(answer)) <= width:
-        words.append(last + answer)
-    else:
-        words += [last, answer.lstrip()]
+    words = [f"{part}," for part in parts[:-1]] + [(parts[-1] if parts else "") + answer]
     if blank:
         words.append(blank.lstrip() + place)
-    lines, line = [], start
-    if words and len(_plain(start)) + len(_plain(words[0])) <= width:
-        line += words.pop(0)
+    lines, line, joint = [], start, ""
     for word in _short_enough(words, width):
-        if len(_plain(line)) + 1 + len(_plain(word)) > width:
+        if len(_plain(line)) + len(joint) + len(_plain(word)) > width:
             lines.append(line)
             line = INDENT + word
         else:
-            line += f" {word}"
+            line += joint + word
+        joint = " "
     return "\n".join([*lines, line])
 
 
@@ -269,8 +264,13 @@ def _short_enough(words: list[str], width: int) -> Iterator[str]:
     for word in words:
         if len(_plain(word)) + len(INDENT) <= width:
             yield word
+            continue
+        *members, last = _PARTS.split(word)
+        yield from members
+        if len(_plain(last)) + len(INDENT) <= width:
+            yield last
         else:
-            yield from _PARTS.split(word)
+            yield from _ANSWER.split(last, maxsplit=1)
 
 
 def _plain(text: str) -> str:
