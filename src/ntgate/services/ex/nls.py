@@ -7,7 +7,7 @@ from ntgate.dispatch.service import service
 from ntgate.dispatch.types import LARGE_INTEGER, PVOID, ULONG, Out, OutOpt
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
-from ntgate.executive.io.open_file import Create
+from ntgate.executive.io.open_file import Create, OpenFile
 from ntgate.executive.locale import ENGLISH_US
 from ntgate.executive.mm.section import delete_section
 from ntgate.executive.mm.view import VIEW_UNMAP, map_view
@@ -18,6 +18,7 @@ from ntgate.layout.access import SYNCHRONIZE
 from ntgate.layout.mm import PAGE_READONLY, SEC_COMMIT
 
 NLS_SORTKEYS, NLS_CASEMAP, NLS_CODEPAGE, NLS_NORMALIZE = 9, 10, 11, 12
+CASINGS = "l_intl.nls"
 NORMALIZATION_FORMS = {1: "nfc", 2: "nfd", 5: "nfkc", 6: "nfkd", 13: "idna"}
 
 
@@ -26,7 +27,7 @@ def _table_name(kind: int, data: int) -> str:
     if kind == NLS_SORTKEYS:
         return "sortdefault.nls"
     if kind == NLS_CASEMAP:
-        return "l_intl.nls"
+        return CASINGS
     if kind == NLS_CODEPAGE:
         return f"c_{data:03}.nls"
     if kind == NLS_NORMALIZE:
@@ -36,12 +37,26 @@ def _table_name(kind: int, data: int) -> str:
     raise NtError(ntstatus.STATUS_INVALID_PARAMETER_1)
 
 
+def _open_table(caller: Thread, name: str) -> OpenFile:
+    attributes = ObjectAttributes(f"\\SystemRoot\\system32\\{name}")
+    access = c.FILE_READ_DATA | SYNCHRONIZE
+    return caller.executive.io.open_object(
+        attributes, Create("", access, options=c.FILE_NON_DIRECTORY_FILE)
+    )
+
+
+def _size_of_table(caller: Thread, name: str) -> int:
+    file = _open_table(caller, name)
+    try:
+        return file.size
+    finally:
+        caller.executive.io.close_object(file)
+
+
 def _map_table(caller: Thread, name: str) -> tuple[int, int]:
     """Address and size in bytes of a read-only view of a file of system32; raises NtError."""
     io = caller.executive.io
-    attributes = ObjectAttributes(f"\\SystemRoot\\system32\\{name}")
-    access = c.FILE_READ_DATA | SYNCHRONIZE
-    file = io.open_object(attributes, Create("", access, options=c.FILE_NON_DIRECTORY_FILE))
+    file = _open_table(caller, name)
     try:
         size = file.size
         section = io.create_section(file, PAGE_READONLY, SEC_COMMIT, 0)
@@ -61,13 +76,15 @@ def NtInitializeNlsFiles(
     DefaultLocaleId: Out[ULONG],
     DefaultCasingTableSize: OutOpt[LARGE_INTEGER],
 ) -> Outcome:
-    """Map locale.nls and tell the default locale."""
+    """Map locale.nls; tell the default locale, and the size of its table of casings."""
     BaseAddress.probe()
     DefaultLocaleId.probe()
     DefaultCasingTableSize.probe()
+    casings = _size_of_table(caller, CASINGS)
     base, _size = _map_table(caller, "locale.nls")
     BaseAddress.write(base)
     DefaultLocaleId.write(ENGLISH_US)
+    DefaultCasingTableSize.write(casings)
     return ntstatus.STATUS_SUCCESS
 
 
