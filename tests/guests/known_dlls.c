@@ -4,11 +4,12 @@
 enum {
     STATUS_IMAGE_NOT_AT_BASE = 0x40000003, SECTION_QUERY = 1,
     SECTION_MAP_READ = 4, SECTION_MAP_EXECUTE = 8, DIRECTORY_QUERY = 1, SYMBOLIC_LINK_QUERY = 1,
-    STUB = 15,
+    MemoryMappedFilename = 2, STUB = 15,
 };
 
 typedef struct { UNICODE_STRING Name, TypeName; } OBJECT_DIRECTORY_INFORMATION;
 
+NTSYSAPI NTSTATUS NTAPI NtAreMappedFilesTheSame(PVOID, PVOID);
 NTSYSAPI NTSTATUS NTAPI NtOpenSection(PHANDLE, ACCESS_MASK, POBJECT_ATTRIBUTES);
 NTSYSAPI NTSTATUS NTAPI NtOpenDirectoryObject(PHANDLE, ACCESS_MASK, POBJECT_ATTRIBUTES);
 NTSYSAPI NTSTATUS NTAPI NtQueryDirectoryObject(HANDLE, PVOID, ULONG, BOOLEAN, BOOLEAN, PULONG,
@@ -46,6 +47,13 @@ static PVOID map(HANDLE section)
     return base;
 }
 
+static BOOLEAN file_is(PVOID view, const WCHAR *path)
+{
+    CHECK_EQUAL(NtQueryVirtualMemory(NtCurrentProcess(), view, MemoryMappedFilename, listing,
+        sizeof listing, NULL), STATUS_SUCCESS);
+    return text_is((UNICODE_STRING *)listing, path);
+}
+
 static void second_ntdll(void)
 {
     static const CHAR *const stubs[] = {"NtClose", "NtOpenSection", "NtProtectVirtualMemory"};
@@ -71,6 +79,8 @@ static void second_ntdll(void)
         UCHAR *stub = GetProcAddress(loaded, stubs[at]);
         CHECK(same(fresh + (stub - loaded), stub, STUB));
     }
+    CHECK_EQUAL(NtAreMappedFilesTheSame(loaded, fresh), STATUS_SUCCESS);
+    CHECK(file_is(loaded, L"\\Device\\HarddiskVolume1\\WINDOWS\\system32\\ntdll.dll"));
     hooked = GetProcAddress(loaded, "NtYieldExecution");
     page = hooked;
     CHECK_EQUAL(NtProtectVirtualMemory(NtCurrentProcess(), &page, &size, PAGE_EXECUTE_READWRITE,

@@ -18,6 +18,7 @@ from ntgate.loader.programs import Program, load_program
 from ntgate.loader.userland import Userland
 from ntgate.records import dataclass
 
+PATH = r"\SystemRoot\system32\ntdll.dll"  # the built-in one is no file of the disk
 # Where XP maps csrss's shared section, which there is none of here.
 API_SETS = 0x7F6F0000
 
@@ -68,7 +69,7 @@ class SystemImages:
 
     def map(self, process: Process) -> int:
         ntdll = self._ntdll
-        self._images.map(process, "ntdll.dll", ntdll.file)
+        self._images.map(process, PATH, ntdll.file)
         ntdll.prepare(process)
         if ntdll.api_sets is None:
             return 0

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 ARBITRARY_USER_POINTER = 0x14  # in a TEB: the name of the image that the loader maps
 LOAD_ORDER, DLL_BASE = 0x0C, 0x18  # in PEB_LDR_DATA, in LDR_DATA_TABLE_ENTRY
 MOST_MODULES = 500
-SYSTEM_FOLDER = "\\SystemRoot\\system32\\"
 FILE_GENERIC_READ = 0x120089
 SYMBOL_TABLE = 0x0C  # in IMAGE_NT_HEADERS: PointerToSymbolTable, then NumberOfSymbols
 
@@ -167,10 +166,8 @@ class Reports(Debugging):
         if vad is None or not vad.is_image:
             return 0
         file = executive.mm.segments[vad.control_area].file
-        if file is None:
-            return 0
-        # What the machine has mapped by itself has no path: ntdll, of which the disk has a copy.
-        path = file.name if file.name.startswith("\\") else SYSTEM_FOLDER + file.name
+        if file is None or not file.name.startswith("\\"):
+            return 0  # the built-in ntdll, and programs, are no files
         create = Create(
             "", FILE_GENERIC_READ | SYNCHRONIZE,
             share=c.FILE_SHARE_READ | c.FILE_SHARE_WRITE | c.FILE_SHARE_DELETE,
@@ -178,7 +175,7 @@ class Reports(Debugging):
         )  # fmt: skip
         try:
             opened = executive.io.open_object(
-                ObjectAttributes(path, 0, OBJ_CASE_INSENSITIVE), create
+                ObjectAttributes(file.name, 0, OBJ_CASE_INSENSITIVE), create
             )
         except NtError:
             return 0
