@@ -182,6 +182,33 @@ def test_a_count_that_lies_ends_with_the_buffer() -> None:
         assert len(decode("TOKEN_INFORMATION_CLASS", 3, data + rest)["Privileges"]) == 1
 
 
+def test_an_array_that_fills_the_buffer() -> None:
+    data = struct.pack("<II16x", 1, 0) + struct.pack("<II16x", 3, 3)
+    assert show(decode("SYSTEM_INFORMATION_CLASS", 73, data)) == (
+        "[{ProcessorMask=0x1, Relationship=RelationProcessorCore}, "
+        "{ProcessorMask=0x3, Relationship=RelationProcessorPackage}]"
+    )
+
+
+def test_texts_with_room_of_their_own_end_at_a_zero() -> None:
+    at = struct.pack("<8H", 0, 10, 5, 3, 0, 0, 0, 0)
+    zone = struct.pack("<i64s", -60, wide("CET")) + at + struct.pack("<i64s", 0, wide("CEST"))
+    data = zone + at + struct.pack("<i256sB", -60, wide("Europe\0left behind"), 1)
+    told = decode("SYSTEM_INFORMATION_CLASS", 102, data)
+    standard = told["Standard"]
+    assert (standard["StandardName"], standard["DaylightName"]) == ("CET", "CEST")
+    assert (standard["StandardStart"]["Month"], standard["DaylightBias"]) == (10, -60)
+    assert (told["TimeZoneKeyName"], told["DynamicDaylightTimeDisabled"]) == ("Europe", True)
+
+
+def test_counts_of_the_machine_are_at_their_places() -> None:
+    words = range(70)
+    data = struct.pack("<4q70I", 1, 2, 3, 4, *words)
+    told = decode("SYSTEM_INFORMATION_CLASS", 2, data)
+    assert (told["IoOtherTransferCount"], told["PageFaultCount"]) == (4, 7)
+    assert (told["ContextSwitches"], told["SystemCalls"]) == (66, 69)
+
+
 def test_what_is_not_described_is_bytes() -> None:
     shown = decode("FILE_INFORMATION_CLASS", 33, bytes(40))
     assert isinstance(shown, Bytes) and shown.more and len(shown.data) == 32

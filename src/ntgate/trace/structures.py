@@ -234,6 +234,8 @@ class StructureDecoder:
         end = max(at, begin) + (kind.room or length)
         if kind.name == "TEXT":
             text = chunk[: len(chunk) & ~1].decode("utf-16-le", "surrogatepass")
+            if kind.count.isdigit():
+                text = text.partition("\0")[0]
             if kind.count == "*" and len(text) > self.string_limit:
                 return Clipped(text[: self.string_limit]), end
             return text, end
