@@ -128,6 +128,19 @@ def test_when_counts_as_strace_does(first: int, more: int | None, step: int | No
     assert answered(injection, 20) == list(range(first, last + 1, step or 1))
 
 
+def test_an_expression_of_an_injection_may_have_colons() -> None:
+    injection = parse_injection("/^Nt(?:Open|Create)Key$/,NtClose:status=STATUS_NO_MEMORY:when=2")
+    assert injection.names == {"NtOpenKey", "NtCreateKey", "NtClose"}
+    assert (injection.status, injection.first) == (ntstatus.STATUS_NO_MEMORY, 2)
+
+
+def test_gates_choose_what_is_shown_alone() -> None:
+    with pytest.raises(UsageError, match="no service family is %direct") as refused:
+        parse_injection("%direct:status=5")
+    assert ", %win32k" in str(refused.value)
+    assert ", %direct" not in str(refused.value)
+
+
 def test_an_injection_without_when_answers_always() -> None:
     injection = parse_injection("%registry,NtClose:retval=STATUS_NO_MEMORY")
     assert injection.names == family("registry") | {"NtClose"}

@@ -72,7 +72,7 @@ def parse_trace(text: str) -> tuple[frozenset[str] | None, frozenset[str]]:
     words = [word for word in words if word[1:] not in gates]
     if gates and not words:
         return None, gates
-    names = _names(words)
+    names = _names(words, GATES)
     if inverted:
         names = frozenset(services_by_name()) - names
     return names, gates
@@ -83,24 +83,38 @@ def parse_names(text: str) -> frozenset[str]:
     return _names(_split(text))
 
 
+def split_names(text: str) -> tuple[str, list[str]]:
+    """The names before the first colon, but for those within /regex/, and the words behind it."""
+    words = text.split(":")
+    names = words.pop(0)
+    while words and _split(names)[-1].startswith("/") and not _is_closed(_split(names)[-1]):
+        names += f":{words.pop(0)}"
+    return names, words
+
+
 def _split(text: str) -> list[str]:
     """At commas, but for those within /regex/."""
     words: list[str] = []
     for part in text.split(","):
-        if words and words[-1].startswith("/") and not words[-1][1:].endswith("/"):
+        if words and words[-1].startswith("/") and not _is_closed(words[-1]):
             words[-1] += f",{part}"
         else:
             words.append(part)
     return words
 
 
-def _names(words: list[str]) -> frozenset[str]:
+def _is_closed(word: str) -> bool:
+    return word[1:].endswith("/")
+
+
+def _names(words: list[str], gates: tuple[str, ...] = ()) -> frozenset[str]:
+    """gates: what may be there beside families."""
     names: set[str] = set()
     for word in words:
         if word == "all":
             names |= set(services_by_name())
         elif word.startswith("%"):
-            names |= _family(word[1:])
+            names |= _family(word[1:], gates)
         elif word.startswith("/"):
             names |= _matching(word.strip("/"))
         elif word != "none":
@@ -129,11 +143,11 @@ def parse_status(text: str) -> frozenset[str]:
     return frozenset(STATUSES).difference(words) if text.startswith("!") else frozenset(words)
 
 
-def _family(name: str) -> frozenset[str]:
+def _family(name: str, gates: tuple[str, ...]) -> frozenset[str]:
     try:
         return family(name)
     except KeyError:
-        known = ", ".join(f"%{each}" for each in [*family_names(), *GATES])
+        known = ", ".join(f"%{each}" for each in [*family_names(), *gates])
         raise UsageError(f"no service family is %{name}; there are {known}") from None
 
 

@@ -7,7 +7,7 @@ import re
 from ntgate.errors import UsageError
 from ntgate.layout import ntstatus
 from ntgate.records import dataclass
-from ntgate.trace.filters import parse_names
+from ntgate.trace.filters import parse_names, split_names
 
 USE = "use NAME,...:status=STATUS_ACCESS_DENIED:when=2, or delay_enter=MICROSECONDS"
 _WHEN = re.compile(r"(\d+)(?:\.\.(\d+))?(?:\+(\d+)?)?")
@@ -45,7 +45,7 @@ def parse_injection(text: str) -> Injection:
 
     Raises UsageError.  `retval` and `error` are other words for `status`.
     """
-    names, *words = text.split(":")
+    names, words = split_names(text)
     injection = Injection(parse_names(names))
     for word in words:
         key, _, value = word.partition("=")
