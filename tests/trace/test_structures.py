@@ -164,7 +164,10 @@ def test_strings_and_sids_are_followed() -> None:
     assert decode("PROCESSINFOCLASS", 27, data) == "\\Device\\x"
     sid = struct.pack("<BB6s2I", 1, 2, b"\0\0\0\0\0\5", 32, 544)
     data = struct.pack("<2I", BASE + 8, 7) + sid
-    assert show(decode("TOKEN_INFORMATION_CLASS", 1, data)) == "{Sid=S-1-5-32-544, Attributes=0x7}"
+    assert show(decode("TOKEN_INFORMATION_CLASS", 1, data)) == (
+        "{Sid=S-1-5-32-544, "
+        "Attributes=SE_GROUP_MANDATORY|SE_GROUP_ENABLED_BY_DEFAULT|SE_GROUP_ENABLED}"
+    )
     assert decode("PROCESSINFOCLASS", 27, struct.pack("<HHI", 4, 4, 0x666)) == "0x666"
 
 
