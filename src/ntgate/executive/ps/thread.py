@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ntgate.executive.cng.table import KeyTable
 from ntgate.executive.io.counters import OPERATIONS
 from ntgate.executive.mm.fault import access_fault, user_memory
 from ntgate.layout import machine as m
@@ -58,6 +59,7 @@ class Process:
         self.has_windows = False  # user32 has told its window procedures
         self.builtin_classes = False  # and has been called to make its own classes ready
         self.desktop = 0  # the handle of its threads' desktop, once one has asked
+        self.cng_keys = KeyTable()
         self.wine_priorities = False  # its kernelbase wants classes and distances, as set
         self.wine_writes = False  # its kernelbase leaves it to the kernel to write to code
         self.wine_opens = False  # its kernelbase opens with a quality of service left unset

@@ -15,6 +15,7 @@ from ntgate.dispatch.types import PVOID, ULONG
 from ntgate.errors import NtError
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
+from ntgate.services.wine import cng
 from ntgate.services.wine.host_names import (
     get_address_info,
     get_host_by_address,
@@ -59,9 +60,10 @@ _FUNCTIONS: dict[str, tuple[Function, ...]] = {
         get_address_info, get_host_by_address, get_host_by_name, get_host_name, get_name_info,
     ),
     "dnsapi.dll": (get_search_list, get_server_list, set_server_list, query_servers),
-    # attach and detach, four for PKCS 12 stores, the host's root certificates
     # a thread begins, the process ends; no function of OpenGL's own
     "opengl32.dll": (_nothing, _nothing),
+    "bcrypt.dll": (_nothing, _nothing, *cng.FUNCTIONS),
+    # attach and detach, four for PKCS 12 stores, the host's root certificates
     "crypt32.dll": (_nothing, _nothing, *(_not_supported,) * 4, _no_more),
 }
 
@@ -84,7 +86,7 @@ def unix_library_handle(caller: Thread, base: int) -> int:
     return base
 
 
-@service(partial="ntdll, ws2_32, dnsapi, crypt32 and opengl32 only; nothing is drawn")
+@service(partial="ntdll, ws2_32, dnsapi, bcrypt, crypt32, opengl32 only; nothing is drawn")
 def __wine_unix_call_dispatcher(
     caller: Thread, HandleLow: ULONG, HandleHigh: ULONG, Code: ULONG, Arguments: PVOID
 ) -> Outcome:
