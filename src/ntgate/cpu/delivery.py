@@ -2,7 +2,7 @@
 
 Written from the Intel SDM, volume 2 (SYSENTER, INT n) and volume 3 (6.12 to 6.15).  Everything
 works on a saved context (dwords, see calibration.py) and on RAM, so that it can be tested
-without an engine.  Known gaps: virtual-8086 mode, 16-bit gates (#GP here), segment limits,
+without an engine.  Known gaps: virtual-8086 mode (#GP), 16-bit gates (#GP here), segment limits,
 and accessed and dirty bits of the pages that the processor itself touches here.
 """
 
@@ -31,6 +31,7 @@ ARITHMETIC = 0x8D5  # CF PF AF ZF SF OF
 TF = 1 << 8
 IF = 1 << 9
 DF = 1 << 10
+IOPL = 3 << 12
 NT = 1 << 14
 RF = 1 << 16
 VM = 1 << 17
@@ -52,6 +53,7 @@ NO_EXCEPTION = 0xFFFFFFFF  # in the engine's record of the last contributory one
 
 GATE_KINDS = frozenset((TASK_GATE, INTERRUPT_GATE, TRAP_GATE))
 
+RING3 = 3  # of a selector
 HFLAG_CPL = 3
 HFLAG_INHIBIT_IRQ = 1 << 3  # the last instruction was sti, or loaded ss
 HFLAG_CS32 = 1 << 4
@@ -138,6 +140,9 @@ class Delivery:
         """
         layout = self.layout
         first = vector
+        if eflags & VM:
+            eflags = self._leave_virtual_8086(context, eflags)
+            vector, error, software, external = GENERAL_PROTECTION, 0, 0, False
         if software:
             eflags &= ~RF
         elif vector in FAULTS and not external:
@@ -166,6 +171,19 @@ class Delivery:
                 if fault.vector == PAGE_FAULT:
                     context[layout.cr2] = fault.address
                 software, external = 0, False
+
+    def _leave_virtual_8086(self, context: memoryview, eflags: int) -> int:
+        """EFLAGS of ring 3, to which the processor goes back.
+
+        The engine's iretd takes VM and IOPL from ring 3's stack, where a processor leaves them
+        alone: whatever first stops the program in that mode is its general-protection fault.
+        """
+        for index in self.layout.segments:
+            context[index : index + 6] = memoryview(bytes(24)).cast("I")
+        for index in self.layout.segments[1:3]:
+            context[index] = RING3
+        self.set_control_flags(context, eflags & ~(VM | IOPL | NT))
+        return eflags & ~(VM | IOPL | NT)
 
     def enter(
         self,
