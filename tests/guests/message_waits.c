@@ -1,4 +1,5 @@
-/* Waits for objects and messages together: any of them, or all at once. */
+/* Waits for objects and messages together, any of them or all at once, and for messages alone: a
+ * timer that is due ends only those that it has a message for. */
 #include "user32.h"
 
 enum { QS_POSTED = 8 };
@@ -30,6 +31,49 @@ static DWORD WINAPI later(PVOID unused)
     return (DWORD)unused;
 }
 
+static DWORD WINAPI owner(PVOID window)
+{
+    LARGE_INTEGER pause = {.QuadPart = -500000};
+    MSG message;
+    *(HANDLE *)window =
+        CreateWindowExW(0, L"STATIC", L"", 0, 0, 0, 0, 0, HWND_MESSAGE, NULL, NULL, NULL);
+    CHECK_EQUAL(NtSetEvent(events[0], NULL), 0);
+    NtDelayExecution(FALSE, &pause);
+    while (GetMessageW(&message, NULL, 0, 0))
+        DispatchMessageW(&message);
+    return 0;
+}
+
+/* With a timer of 10 ms that nobody takes a message of. */
+static void past_a_timer(void)
+{
+    MSG message;
+    HANDLE window, threads[2];
+    clear();
+    ULONG timer = SetTimer(NULL, 0, 10, NULL);
+    CHECK(timer);
+    CHECK_EQUAL(wait(0, FALSE, 50), WAIT_TIMEOUT);
+    CHECK_EQUAL(wait(2, TRUE, 50), WAIT_TIMEOUT);
+
+    threads[0] = CreateThread(NULL, 0, later, NULL, 0, NULL);
+    CHECK_EQUAL(GetMessageW(&message, NULL, WM_USER, WM_USER), 1);
+    CHECK_EQUAL(message.message, WM_USER);
+    CHECK_EQUAL(WaitForSingleObject(threads[0], INFINITE), WAIT_OBJECT_0);
+    CHECK_EQUAL(WaitForSingleObject(events[0], 0), WAIT_OBJECT_0);
+    CHECK_EQUAL(WaitForSingleObject(events[1], 0), WAIT_OBJECT_0);
+
+    threads[1] = CreateThread(NULL, 0, owner, &window, 0, NULL);
+    CHECK_EQUAL(WaitForSingleObject(events[0], INFINITE), WAIT_OBJECT_0);
+    CHECK_EQUAL(SendMessageW(window, WM_USER, 0, 0), 0);
+    CHECK(PostMessageW(window, WM_QUIT, 0, 0));
+    CHECK_EQUAL(WaitForSingleObject(threads[1], INFINITE), WAIT_OBJECT_0);
+
+    CHECK_EQUAL(GetMessageW(&message, NULL, 0, 0), 1);
+    CHECK_EQUAL(message.message, WM_TIMER);
+    CHECK(KillTimer(NULL, timer));
+    clear();
+}
+
 void start(void)
 {
     MSG message;
@@ -54,5 +98,7 @@ void start(void)
     HANDLE thread = CreateThread(NULL, 0, later, NULL, 0, NULL);
     CHECK_EQUAL(wait(2, TRUE, INFINITE), WAIT_OBJECT_0);
     CHECK_EQUAL(WaitForSingleObject(thread, INFINITE), WAIT_OBJECT_0);
+
+    past_a_timer();
     finish();
 }

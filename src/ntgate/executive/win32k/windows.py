@@ -167,13 +167,8 @@ class MessageQueue:
         self, window: int | None, first: int, last: int, now: int, time: int, *, remove: bool
     ) -> Message | None:
         """The next message of a window, of all when None, between two numbers; 0 and 0 is all."""
-
-        def fits(at: int, number: int) -> bool:
-            between = not (first or last) or first <= number <= last
-            return between and (window is None or at == window)
-
         for message in self.posted:
-            if fits(message.window, message.message):
+            if _fits(message.window, message.message, window, first, last):
                 if remove:
                     self.posted.remove(message)
                 return message
@@ -181,16 +176,26 @@ class MessageQueue:
             code, self.quit_code = self.quit_code, None if remove else self.quit_code
             return Message(0, WM_QUIT, code, 0, time)
         for timer in self.timers.values():
-            if timer.due <= now and fits(timer.window, WM_TIMER):
+            if timer.due <= now and _fits(timer.window, WM_TIMER, window, first, last):
                 if remove:
                     timer.due = now + timer.period
                 return Message(timer.window, WM_TIMER, timer.number, timer.procedure, time)
         return None
 
-    @property
-    def next_timer(self) -> int | None:
-        """The system time at which the next timer is due."""
-        return min((timer.due for timer in self.timers.values()), default=None)
+    def next_timer(self, window: int | None = None, first: int = 0, last: int = 0) -> int | None:
+        """The system time at which the next timer is due whose message `take` would give."""
+        times = (
+            timer.due
+            for timer in self.timers.values()
+            if _fits(timer.window, WM_TIMER, window, first, last)
+        )
+        return min(times, default=None)
+
+
+def _fits(at: int, number: int, window: int | None, first: int, last: int) -> bool:
+    """Whether a message to the window `at` is one of those that somebody wants."""
+    between = not (first or last) or first <= number <= last
+    return between and (window is None or at == window)
 
 
 class Windows:

@@ -221,7 +221,8 @@ def _get(caller: Thread, _status: int, state: Any) -> Outcome:
             more = int(message.message != WM_QUIT)
             return ask(caller, WH_GETMESSAGE, HC_ACTION, PM_REMOVE, address, _result_of, more)
         caller.executive.dialogs.waits(caller)
-        if wait_for_queue(caller, queue, None) is None:
+        due = queue.next_timer(_wanted(hwnd), first, last)
+        if wait_for_queue(caller, queue, due) is None:
             return Wait(_get, state)
 
 
@@ -229,13 +230,11 @@ def wait_for_queue(
     caller: Thread, queue: MessageQueue, due: int | None, others: Sequence[int] = (),
     *, alertable: bool = False,
 ) -> int | None:  # fmt: skip
-    """Wait for other dispatcher objects and the queue, until a timer of it or a system time."""
+    """Wait for other dispatcher objects and the queue, until a system time."""
     caller.executive.windows.empty(queue)
     caller.executive.input_idle.begin(caller.process)
-    times = [time for time in (due, queue.next_timer) if time is not None]
     headers = [*others, queue.header]
-    now = caller.executive.clock.system_time
-    timeout = min(0, now - min(times)) if times else None
+    timeout = None if due is None else min(0, caller.executive.clock.system_time - due)
     return caller.executive.waits.begin(caller, headers, WAIT_ANY, timeout, alertable=alertable)
 
 
@@ -249,14 +248,14 @@ def _wait_message(caller: Thread, _status: int, _state: Any) -> Outcome:
     queue = caller.executive.windows.queue(caller)
     while not queue_status(caller, queue):
         caller.executive.dialogs.waits(caller)
-        if wait_for_queue(caller, queue, None) is None:
+        if wait_for_queue(caller, queue, queue.next_timer()) is None:
             return Wait(_wait_message)
     return TRUE
 
 
 def queue_status(caller: Thread, queue: MessageQueue) -> int:
     """QS_ bits of what the queue holds."""
-    due = queue.next_timer
+    due = queue.next_timer()
     has_timer = due is not None and due <= caller.executive.clock.system_time
     posted = bool(queue.posted) or queue.quit_code is not None
     paints = caller.executive.windows.to_paint(caller) is not None

@@ -11,11 +11,12 @@ from ntgate.dispatch.types import PVOID, ULONG
 from ntgate.errors import NtError
 from ntgate.executive.ke.wait import WAIT_ALL, WAIT_ANY
 from ntgate.executive.ps.thread import Thread
+from ntgate.executive.win32k.windows import MessageQueue
 from ntgate.layout import ntstatus
 from ntgate.layout.access import SYNCHRONIZE
 from ntgate.layout.times import MILLISECOND
 from ntgate.layout.win32_errors import ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER
-from ntgate.services.win32k.message import MILLISECONDS, queue_status, wait_for_queue
+from ntgate.services.win32k.message import MILLISECONDS, QS_TIMER, queue_status, wait_for_queue
 from ntgate.services.win32k.user_call import fail
 
 MWMO_WAITALL, MWMO_ALERTABLE = 1, 2
@@ -66,10 +67,18 @@ def _msg_wait(caller: Thread, status: int | None, state: Any) -> Outcome:
         if due is not None and due <= executive.clock.system_time:
             return ntstatus.STATUS_TIMEOUT
         headers = [executive.objects.dispatcher_object(body) for body in bodies]
-        status = wait_for_queue(caller, queue, due, headers, alertable=alertable)
+        status = wait_for_queue(
+            caller, queue, _until(queue, due, mask), headers, alertable=alertable
+        )
         if status is None:
             executive.waits.keep(caller, bodies)
             return Wait(_msg_wait, state)
+
+
+def _until(queue: MessageQueue, due: int | None, mask: int) -> int | None:
+    """The system time at which there is something new: the end, or a timer that counts."""
+    timer = queue.next_timer() if mask & QS_TIMER else None
+    return min((time for time in (due, timer) if time is not None), default=None)
 
 
 def _msg_wait_all(caller: Thread, status: int | None, state: Any) -> Outcome:
@@ -95,7 +104,9 @@ def _msg_wait_all(caller: Thread, status: int | None, state: Any) -> Outcome:
         elif due is not None and due <= now:
             return ntstatus.STATUS_TIMEOUT
         else:
-            status = wait_for_queue(caller, queue, due, alertable=alertable)
+            status = wait_for_queue(
+                caller, queue, _until(queue, due, mask), alertable=alertable
+            )
         if status is None:
             executive.waits.keep(caller, bodies)
             return Wait(_msg_wait_all, (bodies, due, mask, alertable, for_objects))
