@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,6 +71,17 @@ def test_a_program_sees_its_words_and_the_current_folder(run: Ntgate) -> None:
         "of the host",
     ]
     assert (done.returncode, done.stderr) == (7, "")  # the low 8 bits of 107h
+
+
+def test_the_end_of_a_programs_name_may_be_left_out(folder: Path, program: str) -> None:
+    shutil.copy(program, folder / "session.exe")
+    (folder / "session").mkdir()  # which is no program
+    for word in ("session", "./session", str(folder / "session")):
+        done = subprocess.run(
+            [*ENTRY, "run", word], cwd=folder, env=ENVIRONMENT, input="", capture_output=True,
+            text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.stdout.splitlines()[1] == "session.exe", done.stderr
 
 
 def test_verbatim_words_are_the_command_line(run: Ntgate) -> None:

@@ -33,7 +33,7 @@ class FoundProgram:
 
 def find_program(name: str | Path, userland: Userland | None) -> FoundProgram:
     """@NAME is built in; a path or a file of the current folder is the host's; a bare name, or a
-    path that begins with C:\\WINDOWS\\system32, may be the userland's.
+    path that begins with C:\\WINDOWS\\system32, may be the userland's.  `.exe` may be left out.
 
     Raises UsageError for one that is not there or can't be started.
     """
@@ -43,6 +43,8 @@ def find_program(name: str | Path, userland: Userland | None) -> FoundProgram:
     if not word:
         raise UsageError("the program's name is empty")
     path = Path(word)
+    if not os.path.isfile(path) and os.path.isfile(word + EXECUTABLE):
+        path = Path(word + EXECUTABLE)
     is_there = os.path.isfile(path)
     listed_name = _listed_name(word)
     if userland is not None and not is_there and listed_name:
