@@ -53,7 +53,7 @@ NO_EXCEPTION = 0xFFFFFFFF  # in the engine's record of the last contributory one
 
 GATE_KINDS = frozenset((TASK_GATE, INTERRUPT_GATE, TRAP_GATE))
 
-RING3 = 3  # of a selector
+RING3 = 3
 HFLAG_CPL = 3
 HFLAG_INHIBIT_IRQ = 1 << 3  # the last instruction was sti, or loaded ss
 HFLAG_CS32 = 1 << 4

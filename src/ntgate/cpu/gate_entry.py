@@ -28,6 +28,7 @@ from ntgate.cpu.delivery import (
     NT,
     PAGE_FAULT,
     RF,
+    RING3,
     TF,
     VM,
     Delivery,
@@ -47,7 +48,6 @@ from ntgate.cpu.mmu import FAULT_FETCH
 from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.errors import CalibrationError
 
-RING3 = 3
 MODE = HFLAG_CPL | HFLAG_CS32 | HFLAG_SS32 | HFLAG_ADDSEG
 FLAT_RING3 = RING3 | HFLAG_CS32 | HFLAG_SS32
 FRAME = struct.Struct("<5I")

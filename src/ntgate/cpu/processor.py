@@ -35,11 +35,12 @@ from ntgate.cpu.registers import Registers
 from ntgate.cpu.stop_checks import StopChecks
 from ntgate.cpu.unicorn_abi import const, x86
 from ntgate.cpu.watchpoints import Watchpoints
-from ntgate.errors import InternalFault, MachineError, NtgateError
+from ntgate.errors import GuestBugCheck, InternalFault, MachineError, NtgateError
 
 # The engine keeps other threads out; between two of these it lets them in.
 CHUNK = 100_000  # instructions, or blocks where those are counted: 5 ms
 SLOT_US = 50_000
+PAGE_FAULT_IN_NONPAGED_AREA = 0x50  # of the host, at an address that guest memory holds
 BLOCK = 5  # instructions that a translation block counts for, where blocks are counted
 
 
@@ -63,7 +64,8 @@ class Processor:
     """One processor on `ram`; protocol.Cpu says what the rest of the machine uses of it.
 
     An exception that one of the owner's callbacks raises stops the run and leaves it as
-    InternalFault, or as itself when it is one of ntgate's own errors.
+    InternalFault, or as itself when it is one of ntgate's own errors.  A PageFault, of the
+    kernel's own access to its memory, is GuestBugCheck PAGE_FAULT_IN_NONPAGED_AREA.
     """
 
     def __init__(self, ram: PhysicalMemory, *, has_sep: bool = True) -> None:
@@ -205,6 +207,12 @@ class Processor:
             failure, self.failure = self.failure, None
             if isinstance(failure, NtgateError | KeyboardInterrupt):
                 raise failure
+            if isinstance(failure, PageFault):
+                is_write = failure.error >> 1 & 1
+                raise GuestBugCheck(
+                    PAGE_FAULT_IN_NONPAGED_AREA,
+                    (failure.address, is_write, self.registers.eip, 0),
+                ) from failure
             raise InternalFault(f"{type(failure).__name__}: {failure}") from failure
         if code:
             error = abi.UnicornError(code)

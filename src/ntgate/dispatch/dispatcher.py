@@ -27,16 +27,16 @@ from ntgate.entry.routines import (
     ROUTINES,
     WAIT,
 )
-from ntgate.errors import GuestBugCheck, NtError
+from ntgate.errors import NtError
 from ntgate.layout import machine as m
 from ntgate.layout import ntstatus
 from ntgate.layout.ke import KPCR, KPRCB
 from ntgate.layout.ps import TEB
 from ntgate.layout.win32_errors import ERROR_CALL_NOT_IMPLEMENTED
+from ntgate.memory.companions import Companions
 from ntgate.memory.user import MM_USER_PROBE_ADDRESS, AccessViolation, UserMemory
 from ntgate.records import dataclass
 
-CRITICAL_STRUCTURE_CORRUPTION = 0x109  # KPRCB.CurrentThread, the parameter, is no thread
 EAX, ECX, EDX, EBX, EBP = (
     GENERAL.index(name) for name in ("eax", "ecx", "edx", "ebx", "ebp")
 )
@@ -120,7 +120,7 @@ class Dispatcher:
     """
 
     def __init__(
-        self, cpu: Processor, callers: dict[int, Any], mm: Translations
+        self, cpu: Processor, callers: Companions[Any], mm: Translations
     ) -> None:
         self.cpu = cpu
         self.callers = callers
@@ -187,11 +187,8 @@ class Dispatcher:
             try:
                 invoke, size, unpack, number = routines[value]
                 caller = callers[dwords[current_cell]]
-            except KeyError as error:
-                if value not in routines:
-                    return False
-                thread = error.args[0]
-                raise GuestBugCheck(CRITICAL_STRUCTURE_CORRUPTION, (thread, 0, 0, 0)) from None
+            except KeyError:
+                return False
             outcome: Outcome
             observer = self.observer
             if caller.pending is not None:

@@ -28,6 +28,7 @@ from ntgate.layout.ntstatus import (
     STATUS_NO_MEMORY,
 )
 from ntgate.layout.ps import EPROCESS
+from ntgate.memory.companions import Companions
 from ntgate.memory.frames import FrameAllocator, OutOfFrames
 from ntgate.memory.kernel import KernelMemory
 from ntgate.memory.paging import DIRECTORIES, SYSTEM_DIRECTORY, AddressSpace, map_self
@@ -76,7 +77,7 @@ class MemoryManager:
         self.pfn = PfnDatabase(kernel, pool, frames)
         self.standby = StandbyList(frames, self.pfn)
         self.spaces: dict[int, ProcessSpace] = {}  # by the address of the EPROCESS
-        self.segments: dict[int, Segment] = {}  # by the address of the CONTROL_AREA
+        self.segments: Companions[Segment] = Companions()  # by the address of the CONTROL_AREA
         self.file_segments: dict[tuple[Hashable, bool], Segment] = {}  # (identity, image)
         self.stale_pages: list[int] = []
         # Hears of a region that is no image, an address, and the MM_ code of its page.

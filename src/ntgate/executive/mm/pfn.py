@@ -9,6 +9,7 @@ system space keep zeros.
 from __future__ import annotations
 
 from ntgate.cpu.ram import PAGE_SIZE
+from ntgate.errors import GuestBugCheck
 from ntgate.executive.mm.protection import WRITABLE_CODES
 from ntgate.executive.pool import Pool
 from ntgate.layout.mm import MMPFN, PTE_PROTOTYPE
@@ -19,6 +20,7 @@ MODIFIED = 1 << 0
 PROTOTYPE_PTE = 1 << 3
 STANDBY, ACTIVE_AND_VALID = 2 << 8, 6 << 8  # PageLocation
 _REFERENCED = 1 << 16      # ReferenceCount 1
+PFN_LIST_CORRUPT, SHARE_COUNT_IS_ZERO = 0x4E, 7
 _DWORDS = MMPFN.SIZE // 4
 _EMPTY = memoryview(bytes(MMPFN.SIZE)).cast("I")
 
@@ -52,10 +54,12 @@ class PfnDatabase:
         """One holder less; the last one's frame is free."""
         i = self._base + frame * _DWORDS
         holders = self._dwords[i + 2] - 1
-        if holders:
+        if holders > 0:
             self._dwords[i + 2] = holders
-        else:
+        elif not holders:
             self.forget(frame)
+        else:
+            raise GuestBugCheck(PFN_LIST_CORRUPT, (SHARE_COUNT_IS_ZERO, frame, 0, 0))
 
     def forget(self, frame: int) -> None:
         """Nobody holds it: the frame is free."""

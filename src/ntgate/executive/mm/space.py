@@ -121,7 +121,7 @@ class ProcessSpace:
 
     def count_virtual_size(self, pages: int) -> None:
         dwords = self._dwords
-        size = dwords[self._virtual_size] + (pages << 12)
+        size = dwords[self._virtual_size] + (pages << 12) & 0xFFFFFFFF
         dwords[self._virtual_size] = size
         if size > dwords[self._peak_virtual_size]:
             dwords[self._peak_virtual_size] = size
@@ -220,7 +220,8 @@ class ProcessSpace:
             dwords[self._peak_working_set] = size
 
     def count_invalid(self, pages: int = 1) -> None:
-        self._dwords[self._working_set] -= pages
+        held = self._dwords[self._working_set]
+        self._dwords[self._working_set] = held - pages & 0xFFFFFFFF
 
     def discard(self, first: int, last: int, fill: int = 0) -> None:
         """Give up what pages first..last hold and leave `fill` in their PTEs.
@@ -257,7 +258,8 @@ class ProcessSpace:
             private += not pfn.is_prototype(frame)
             pfn.release(frame)
         self.count_invalid(valid)
-        self._dwords[self._private_pages] -= private
+        held = self._dwords[self._private_pages]
+        self._dwords[self._private_pages] = held - private & 0xFFFFFFFF
 
     def _free_empty_table(self, vpn: int) -> None:
         """Without its table a page is as with an empty one: what the VAD says."""

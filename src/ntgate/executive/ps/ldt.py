@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ntgate.cpu.delivery import RING3
 from ntgate.cpu.descriptors import BIG, parse_segment, segment_descriptor
-from ntgate.cpu.gate_entry import RING3
 from ntgate.entry.context import EFLAGS_IOPL, TrapContext
 from ntgate.errors import NtError
 from ntgate.layout import machine as m

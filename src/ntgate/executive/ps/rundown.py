@@ -20,6 +20,7 @@ from ntgate.executive.ps.user_thread import delete_user_part
 from ntgate.layout import lists
 from ntgate.layout.ke import KTHREAD, READY, TERMINATED, WAITING
 from ntgate.layout.ps import EPROCESS, ETHREAD
+from ntgate.memory.companions import Companions
 
 if TYPE_CHECKING:
     from ntgate.executive.executive import Executive
@@ -35,8 +36,8 @@ class Rundown:
     def __init__(self, executive: Executive) -> None:
         self.executive = executive
         self.kernel = executive.kernel
-        self.processes: dict[int, Process] = {}
-        self.threads: dict[int, Thread] = {}
+        self.processes: Companions[Process] = Companions()
+        self.threads: Companions[Thread] = Companions()
         self._dead: list[Thread] = []  # ended, but perhaps still on their kernel stack
         self._ended: list[Process] = []  # ended, and still in memory
         executive.objects.types["Thread"].delete = self._delete_thread
