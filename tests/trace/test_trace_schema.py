@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from json_schema import problems
+from ntgate.dispatch.tables import services_by_name
 
 ENTRY = "from ntgate.cli import main; main()"
 SCHEMA = Path(__file__).parent.parent.parent / "docs/trace.schema.json"
@@ -47,6 +48,11 @@ def test_every_line_is_of_the_schema(
     delayed = [row for row in map(json.loads, lines) if row.get("delayed")]
     assert [(row["injected"], row["delayed"]) for row in delayed] == [(True, 20_000)]
     assert delayed[0]["time"] >= 200_000
+
+
+def test_every_service_has_a_name_of_the_schema(schema: dict[str, Any]) -> None:
+    name = schema["$defs"]["call"]["properties"]["service"]
+    assert [row for row in services_by_name() if problems(row, name, schema)] == []
 
 
 @pytest.mark.parametrize(
