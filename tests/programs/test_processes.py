@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from program_run import Runner
+from program_run import ENTRY, Runner, environment
 
 Guest = Callable[[str], Path]
 
@@ -47,3 +49,24 @@ def test_the_function_that_wine_lacks_is_named(run: Runner, guest: Guest) -> Non
 def test_a_program_by_its_path_in_the_guest(run: Runner) -> None:
     for place in ("C:\\WINDOWS\\system32\\cmd.exe", "c:/windows/System32/cmd"):
         assert run(Path(place), "/c", "echo here").output == "here\n"
+
+
+def test_threads_go_on_while_one_waits_for_the_host_s_input(guest: Guest, tmp_path: Path) -> None:
+    """Whoever drives a program through pipes sends only when it has heard something."""
+    words = ["run", "--time-limit", "60", str(guest("standard_input"))]
+    with subprocess.Popen(
+        [sys.executable, "-c", ENTRY, *words], cwd=tmp_path, env=environment(),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as running:  # fmt: skip
+        assert running.stdin is not None and running.stdout is not None
+        heard = []
+        for heard_first, sent in (("before", "one"), ("between", "two")):
+            while heard[-1:] != [heard_first]:
+                line = running.stdout.readline()
+                assert line, heard
+                heard.append(line.strip())
+            running.stdin.write(sent + "\n")
+            running.stdin.flush()
+        heard += running.stdout.read().split("\n")
+        assert heard == ["before", "first one", "between", "second two", "passed", ""]
+        assert running.wait() == 0

@@ -60,12 +60,8 @@ class StreamDevice:
         by_keys = self._key_mode.enter(signals=signals)
         if not by_keys and seconds is not None:
             return None  # a terminal that gives whole lines alone, and doesn't tell of them
-        self.is_waiting = seconds != 0
-        try:
-            if not wait_for_input(self._stream, seconds):
-                return None
-        finally:
-            self.is_waiting = False
+        if not self.wait(seconds):
+            return None
         try:
             return self._read(MOST_KEYS, read_keys if by_keys else read_some)
         except NtError:
@@ -121,6 +117,16 @@ class StreamDevice:
         """Whether a read would not wait."""
         return bool(self._rest) or has_input(self._stream)
 
+    def wait(self, seconds: float | None) -> bool:
+        """Wait that long for something to read, with None for ever; whether a read would not."""
+        if self._rest:
+            return True
+        self.is_waiting = seconds != 0
+        try:
+            return wait_for_input(self._stream, seconds)
+        finally:
+            self.is_waiting = False
+
 
 class MemoryDevice:
     """Input from bytes, output into bytes: for tests and for programs run by other programs."""
@@ -139,3 +145,6 @@ class MemoryDevice:
 
     def peek(self) -> bytes | None:
         return self._input or None
+
+    def wait(self, _seconds: float | None) -> bool:
+        return True

@@ -34,6 +34,7 @@ from ntgate.executive.io import constants as c
 from ntgate.executive.io.device import ByteDevice, open_stream
 from ntgate.executive.io.manager import Device, IoManager
 from ntgate.executive.io.open_file import Create, OpenFile
+from ntgate.executive.io.stream_reads import NS_OF_100NS
 from ntgate.executive.ob.attributes import OBJ_INHERIT
 from ntgate.executive.ob.names import upcase
 from ntgate.executive.ps.environment import ProcessParameters
@@ -54,7 +55,6 @@ LINKS = {
     "\\??\\CONIN$": "\\Device\\ConDrv\\CurrentIn",
     "\\??\\CONOUT$": "\\Device\\ConDrv\\CurrentOut",
 }
-NS_OF_100NS = 100
 NO_HANDLE, FIRST_PSEUDO_HANDLE = 0, 0x80000000
 CONSOLE_HANDLE_ALLOC_NO_WINDOW = 0xFFFFFFFE  # Wine's, of CREATE_NO_WINDOW
 STARTF_USESHOWWINDOW, STARTF_USECOUNTCHARS, STARTF_USEFILLATTRIBUTE = 0x01, 0x08, 0x10
@@ -291,6 +291,8 @@ class ConsoleDriver:
 
         True when something has come; meanwhile time has gone by for the machine, too.
         """
+        if self.io.stream_reads:
+            return self.io.stream_reads.wait(limit)
         console = self._reader() or (self._poller() if limit is not None else None)
         if console is None:
             return False
@@ -306,7 +308,9 @@ class ConsoleDriver:
         return came
 
     def look_outside(self) -> None:
-        """Take what has been typed for somebody who waits for it."""
+        """Take what has come for somebody who waits for it."""
+        if self.io.stream_reads:
+            self.io.stream_reads.look()
         console = self._reader()
         if console is not None and self._seat is not None and self._seat.has_keyboard:
             self._look(console, 0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io import information_class as i
-from ntgate.executive.io.manager import Device, IoManager
+from ntgate.executive.io.manager import IoManager
 from ntgate.executive.io.open_file import Create, OpenFile
 from ntgate.executive.io.pipe import (
     BYTE_STREAM,
@@ -46,6 +46,10 @@ class ByteDevice(Protocol):
         """What a read would give without waiting, left where it is; None at the end."""
         ...
 
+    def wait(self, seconds: float | None) -> bool:
+        """Wait that long for something to read, with None for ever; whether a read would not."""
+        ...
+
 
 class Consoles(Protocol):
     """The driver of consoles, as processes begin and end with it."""
@@ -66,37 +70,35 @@ class Consoles(Protocol):
 class StreamOpener:
     """Opens the one stream that it was made for."""
 
-    def __init__(self, device: Device, stream: ByteDevice) -> None:
-        self._device = device
+    def __init__(self, io: IoManager, stream: ByteDevice) -> None:
+        self._io = io
         self._stream = stream
 
     def open(self, create: Create, file: FILE_OBJECT) -> OpenFile:
-        return StreamFile(file, self._device, create.access, self._stream)
+        return StreamFile(file, self._io, create.access, self._stream)
 
 
 def open_stream(io: IoManager, stream: ByteDevice) -> int:
     """The body of a file object on a stream, as a program inherits it from its parent."""
     create = Create("", c.FILE_ALL_ACCESS, options=c.FILE_SYNCHRONOUS_IO_NONALERT)
-    return io.attach(io.pipes, StreamOpener(io.pipes, stream), create)
+    return io.attach(io.pipes, StreamOpener(io, stream), create)
 
 
 class StreamFile(OpenFile):
     """One open file on a host stream."""
 
     def __init__(
-        self, file: FILE_OBJECT, device: Device, access: int, stream: ByteDevice
+        self, file: FILE_OBJECT, io: IoManager, access: int, stream: ByteDevice
     ) -> None:
-        super().__init__(file, device, access)
+        super().__init__(file, io.pipes, access)
         self.stream = stream
+        self._reads = io.stream_reads
         self._completion_mode = QUEUE_OPERATION
 
     def read(self, request: Request, offset: int, size: int) -> bytes | None:
         if self._completion_mode == COMPLETE_OPERATION and self.stream.peek() == b"":
             raise NtError(s.STATUS_PIPE_EMPTY)
-        data = self.stream.read(size)
-        if not data and size:  # the other end of a pipe is closed
-            raise NtError(s.STATUS_PIPE_BROKEN)
-        return data
+        return self._reads.read(self.stream, size, request)
 
     def write(self, request: Request, offset: int, data: bytes) -> int | None:
         return self.stream.write(data)

@@ -18,6 +18,7 @@ from ntgate.executive.io.held import HeldBytes
 from ntgate.executive.io.open_file import MOST_REPARSES, Create, Opener, OpenFile
 from ntgate.executive.io.reparse import Reparse
 from ntgate.executive.io.request import Request
+from ntgate.executive.io.stream_reads import StreamReads
 from ntgate.executive.mm.section import Section, create_section, delete_section
 from ntgate.executive.ob import HandleClosing, ObjectAttributes
 from ntgate.executive.ob import attributes as a
@@ -82,6 +83,7 @@ class IoManager:
         self.pool = executive.pool
         self.objects = objects = executive.objects
         self.pending: dict[int, Request] = {}
+        self.stream_reads = StreamReads(self)
         self.last_serial = 0
         self.finished: dict[int, int] = {}  # statuses that threads wait for, by serial
         self.fast_files: dict[int, DiskFile] = {}  # by body: those with fast I/O
