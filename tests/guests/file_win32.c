@@ -5,7 +5,8 @@
 enum {
     ERROR_PATH_NOT_FOUND = 3, ERROR_FILE_EXISTS = 80, ERROR_INVALID_NAME = 123,
     ERROR_ALREADY_EXISTS = 183, ERROR_BAD_NETPATH = 53, ERROR_IO_PENDING = 997,
-    ERROR_FILE_INVALID = 1006, CREATE_NEW = 1, CREATE_ALWAYS = 2, OPEN_EXISTING = 3,
+    ERROR_FILE_INVALID = 1006, ERROR_NEGATIVE_SEEK = 131, FILE_BEGIN = 0, FILE_CURRENT = 1,
+    FILE_END = 2, CREATE_NEW = 1, CREATE_ALWAYS = 2, OPEN_EXISTING = 3,
     FILE_FLAG_OVERLAPPED = 0x40000000, FILE_FLAG_BACKUP_SEMANTICS = 0x2000000,
     PIPE_ACCESS_DUPLEX = 3, DRIVE_NO_ROOT_DIR = 1, DRIVE_FIXED = 3, MOVEFILE_REPLACE_EXISTING = 1,
     DDD_REMOVE_DEFINITION = 2,
@@ -43,6 +44,7 @@ K32 DWORD WINAPI QueryDosDeviceW(PWSTR device, PWSTR targets, DWORD length);
 K32 BOOL WINAPI GetVolumeInformationW(PWSTR, PWSTR, DWORD, DWORD *, DWORD *, DWORD *, PWSTR, DWORD);
 K32 BOOL WINAPI GetDiskFreeSpaceExW(PWSTR, PVOID, ULONGLONG *, ULONGLONG *);
 K32 DWORD WINAPI QueryDosDeviceW(PWSTR, PWSTR, DWORD);
+K32 DWORD WINAPI SetFilePointer(HANDLE, LONG low, LONG *high, DWORD from);
 K32 BOOL WINAPI LockFile(HANDLE, DWORD, DWORD, DWORD, DWORD);
 K32 BOOL WINAPI UnlockFile(HANDLE, DWORD, DWORD, DWORD, DWORD);
 K32 HANDLE WINAPI FindFirstChangeNotificationW(PWSTR, BOOL, DWORD);
@@ -167,6 +169,28 @@ static void requests(void)
     CloseHandle(file);
 }
 
+/* Where a position can't be set, the error tells why. */
+static void seeking(void)
+{
+    HANDLE event, file;
+    CHECK_EQUAL(NtCreateEvent(&event, EVENT_ALL_ACCESS, NULL, NotificationEvent, FALSE),
+        STATUS_SUCCESS);
+    CHECK_EQUAL(SetFilePointer((HANDLE)0x9998, 0, NULL, FILE_BEGIN), (DWORD)-1);
+    CHECK_EQUAL(GetLastError(), ERROR_INVALID_HANDLE);
+    CHECK_EQUAL(SetFilePointer(event, 0, NULL, FILE_CURRENT), (DWORD)-1);
+    CHECK_EQUAL(GetLastError(), ERROR_INVALID_HANDLE);
+    CloseHandle(event);
+    CHECK_EQUAL(SetFilePointer(event, 0, NULL, FILE_END), (DWORD)-1);
+    CHECK_EQUAL(GetLastError(), ERROR_INVALID_HANDLE);
+    make(L"C:\\win32\\seek", "0123");
+    file = open(L"C:\\win32\\seek", GENERIC_READ, OPEN_EXISTING, 0);
+    CHECK_EQUAL(SetFilePointer(file, -1, NULL, FILE_END), 3);
+    CHECK_EQUAL(SetFilePointer(file, -5, NULL, FILE_END), (DWORD)-1);
+    CHECK_EQUAL(GetLastError(), ERROR_NEGATIVE_SEEK);
+    CloseHandle(file);
+    CHECK(DeleteFileW(L"C:\\win32\\seek"));
+}
+
 /* A drive letter for a folder, as subst.exe makes it. */
 static void drives(void)
 {
@@ -193,5 +217,6 @@ void start(void)
     names();
     requests();
     drives();
+    seeking();
     finish();
 }

@@ -40,7 +40,8 @@ class SystemDll:
         process.apc_entry = self.entries["KiUserApcDispatcher"]
         process.callback_entry = self.entries.get("KiUserCallbackDispatcher", 0)
         is_wine = not self.binds
-        process.wine_priorities = process.wine_writes = process.wine_opens = is_wine
+        process.wine_priorities = process.wine_writes = is_wine
+        process.wine_opens = process.wine_seeks = is_wine
 
     def resolve(self, program: Program) -> dict[int, int]:
         """The IAT of a program for an ntdll that does not fill it: slots and addresses.

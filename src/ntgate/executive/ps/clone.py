@@ -57,7 +57,7 @@ def _copy_program(process: Process, parent: Process) -> None:
     for name in (
         "images", "image", "image_path", "user_entry", "thread_entry",
         "exception_entry", "apc_entry", "callback_entry", "wine_priorities", "wine_writes",
-        "wine_opens",
+        "wine_opens", "wine_seeks",
     ):  # fmt: skip
         setattr(process, name, getattr(parent, name))
 

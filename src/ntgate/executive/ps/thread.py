@@ -63,6 +63,7 @@ class Process:
         self.wine_priorities = False  # its kernelbase wants classes and distances, as set
         self.wine_writes = False  # its kernelbase leaves it to the kernel to write to code
         self.wine_opens = False  # its kernelbase opens with a quality of service left unset
+        self.wine_seeks = False  # its kernelbase reads how a seek failed from the status block
         self.image_path = ""  # NT path, \\Device\\...
         self.image_name = ""
         self.command_line = ""

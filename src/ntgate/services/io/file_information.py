@@ -25,6 +25,7 @@ from ntgate.layout.access import DELETE, IO_COMPLETION_MODIFY_STATE, SYNCHRONIZE
 from ntgate.services.io.file_request import FILE_INFORMATION_CLASS, answer, file_of
 
 RENAMES = (i.FileRenameInformation, i.FileRenameInformationEx, i.FileLinkInformation)
+SEEKS = (i.FilePositionInformation, i.FileStandardInformation)
 # XP wants a right for times and attributes.  Wine 8.0's SetFileAttributes opens with SYNCHRONIZE,
 # its MoveFile with DELETE and SYNCHRONIZE, and nothing more.
 BARE = DELETE | SYNCHRONIZE
@@ -59,17 +60,11 @@ def NtQueryInformationFile(
         return ntstatus.STATUS_INFO_LENGTH_MISMATCH
     IoStatusBlock.probe()
     caller.memory.probe_for_write(FileInformation, Length)
-    if FileInformationClass == i.FileBasicInformation and _is_bare(caller, FileHandle):
-        access = 0
-    file = file_of(caller, FileHandle, access)
-    count_operation(caller.process, OTHER)
-    if FileInformationClass == i.FileAccessInformation:
-        data = struct.pack("<I", _granted(caller, FileHandle))
-    elif FileInformationClass == i.FileAllInformation:
-        data = _all(caller, FileHandle, file)
-    else:
-        own = _own(file, FileInformationClass)
-        data = own if own is not None else _device_information(file, FileInformationClass)
+    try:
+        data = _query(caller, FileHandle, FileInformationClass, access)
+    except NtError as refused:
+        _tell(caller, IoStatusBlock, FileInformationClass, refused.status)
+        raise
     status = ntstatus.STATUS_SUCCESS
     if len(data) > Length:
         if FileInformationClass not in i.VARIABLE:
@@ -79,6 +74,27 @@ def NtQueryInformationFile(
         status, data = ntstatus.STATUS_BUFFER_OVERFLOW, data[:Length]
     caller.memory.write(FileInformation, data)
     return answer(IoStatusBlock, len(data), status)
+
+
+def _tell(
+    caller: Thread, block: Out[IO_STATUS_BLOCK], information_class: int, status: int
+) -> None:
+    """A failure leaves the status block alone, but where Wine's SetFilePointer reads it there."""
+    if caller.process.wine_seeks and information_class in SEEKS:
+        block.write(IO_STATUS_BLOCK(status, 0))
+
+
+def _query(caller: Thread, handle: int, information_class: int, access: int) -> bytes:
+    if information_class == i.FileBasicInformation and _is_bare(caller, handle):
+        access = 0
+    file = file_of(caller, handle, access)
+    count_operation(caller.process, OTHER)
+    if information_class == i.FileAccessInformation:
+        return struct.pack("<I", _granted(caller, handle))
+    if information_class == i.FileAllInformation:
+        return _all(caller, handle, file)
+    own = _own(file, information_class)
+    return own if own is not None else _device_information(file, information_class)
 
 
 def _granted(caller: Thread, handle: int) -> int:
@@ -158,27 +174,35 @@ def NtSetInformationFile(
         return ntstatus.STATUS_INFO_LENGTH_MISMATCH
     IoStatusBlock.probe()
     data = caller.memory.read(FileInformation, Length)
-    if FileInformationClass == i.FileBasicInformation and _is_bare(caller, FileHandle):
+    try:
+        _set(caller, FileHandle, FileInformationClass, access, data)
+    except NtError as refused:
+        _tell(caller, IoStatusBlock, FileInformationClass, refused.status)
+        raise
+    return answer(IoStatusBlock, 0)
+
+
+def _set(caller: Thread, handle: int, information_class: int, access: int, data: bytes) -> None:
+    if information_class == i.FileBasicInformation and _is_bare(caller, handle):
         access = 0
-    file = file_of(caller, FileHandle, access)
+    file = file_of(caller, handle, access)
     count_operation(caller.process, OTHER)
-    if FileInformationClass == i.FilePositionInformation:
+    if information_class == i.FilePositionInformation:
         _set_position(file, struct.unpack_from("<q", data)[0])
-    elif FileInformationClass == i.FileModeInformation:
+    elif information_class == i.FileModeInformation:
         _set_mode(file, struct.unpack_from("<I", data)[0])
-    elif FileInformationClass == i.FileCompletionInformation:
+    elif information_class == i.FileCompletionInformation:
         _set_completion(caller, file, *struct.unpack_from("<2I", data))
-    elif FileInformationClass == i.FileIoPriorityHintInformation:
+    elif information_class == i.FileIoPriorityHintInformation:
         _set_priority(file, struct.unpack_from("<I", data)[0])
-    elif FileInformationClass == i.FileIoCompletionNotificationInformation:
+    elif information_class == i.FileIoCompletionNotificationInformation:
         _set_notification(file, struct.unpack_from("<I", data)[0])
     else:
         other = None
-        if FileInformationClass in RENAMES:
+        if information_class in RENAMES:
             root = struct.unpack_from("<I", data, 4)[0]
             other = file_of(caller, root, 0) if root else None
-        file.set(FileInformationClass, data, other)
-    return answer(IoStatusBlock, 0)
+        file.set(information_class, data, other)
 
 
 def _set_position(file: OpenFile, position: int) -> None:
