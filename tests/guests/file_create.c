@@ -86,6 +86,66 @@ static void attributes(void)
         STATUS_ACCESS_DENIED); /* hidden files are not overwritten by the way */
 }
 
+static LONGLONG written(HANDLE file)
+{
+    FILE_BASIC_INFORMATION basic;
+    CHECK_EQUAL(NtQueryInformationFile(file, &io, &basic, sizeof basic, FileBasicInformation),
+        STATUS_SUCCESS);
+    return basic.LastWriteTime.QuadPart;
+}
+
+static void set_written(HANDLE file, LONGLONG time)
+{
+    FILE_BASIC_INFORMATION basic = {.LastWriteTime.QuadPart = time};
+    CHECK_EQUAL(NtSetInformationFile(file, &io, &basic, sizeof basic, FileBasicInformation),
+        STATUS_SUCCESS);
+}
+
+/* A time that was set stays, whatever is written by the same handle. */
+static void times(void)
+{
+    const LONGLONG set = 0x01c0000000000000;
+    LARGE_INTEGER end = {.QuadPart = 2};
+    HANDLE file = create(AT L"t.txt", READ | WRITE | DELETE, FILE_CREATE, FILE_SHARE_ALL,
+        FILE_DELETE_ON_CLOSE | SYNC), other;
+    set_written(file, set);
+    CHECK_EQUAL(put(file, "kept"), STATUS_SUCCESS);
+    CHECK(written(file) == set);
+    CHECK_EQUAL(NtSetInformationFile(file, &io, &end, sizeof end, FileEndOfFileInformation),
+        STATUS_SUCCESS);
+    CHECK(written(file) == set);
+    other = create(AT L"t.txt", WRITE | FILE_READ_ATTRIBUTES, FILE_OPEN, FILE_SHARE_ALL, SYNC);
+    CHECK_EQUAL(put(other, "new"), STATUS_SUCCESS);
+    CHECK(written(file) > set);
+    set_written(file, set);
+    set_written(other, -1); /* as it is, for this handle */
+    CHECK_EQUAL(put(other, "newer"), STATUS_SUCCESS);
+    CHECK(written(file) == set);
+    NtClose(other);
+    NtClose(file);
+}
+
+/* A name goes when nobody has the file open by it, whoever came by another one. */
+static void names(void)
+{
+    FILE_STANDARD_INFORMATION standard;
+    HANDLE file = create(AT L"n.txt", READ | WRITE | DELETE, FILE_CREATE, FILE_SHARE_ALL,
+        FILE_DELETE_ON_CLOSE | SYNC), second;
+    CHECK_EQUAL(name_it(file, AT L"second", FALSE, FileLinkInformation), STATUS_SUCCESS);
+    second = create(AT L"second", READ | DELETE, FILE_OPEN, FILE_SHARE_ALL, SYNC);
+    CHECK_EQUAL(mark_deleted(second, TRUE), STATUS_SUCCESS);
+    CHECK_EQUAL(try_open(AT L"second", READ, FILE_OPEN, FILE_SHARE_ALL, SYNC),
+        STATUS_DELETE_PENDING);
+    CHECK_EQUAL(try_open(AT L"n.txt", READ, FILE_OPEN, FILE_SHARE_ALL, SYNC), STATUS_SUCCESS);
+    NtClose(second);
+    CHECK_EQUAL(try_open(AT L"second", READ, FILE_OPEN, FILE_SHARE_ALL, SYNC),
+        STATUS_OBJECT_NAME_NOT_FOUND);
+    CHECK_EQUAL(NtQueryInformationFile(file, &io, &standard, sizeof standard,
+        FileStandardInformation), STATUS_SUCCESS);
+    CHECK_EQUAL(standard.NumberOfLinks, 1);
+    NtClose(file);
+}
+
 static void deleting(void)
 {
     HANDLE file = create(AT L"d.txt", READ | WRITE | DELETE, FILE_CREATE, FILE_SHARE_ALL, SYNC);
@@ -184,6 +244,8 @@ void start(void)
     dispositions();
     sharing();
     attributes();
+    times();
+    names();
     deleting();
     renaming();
     sizes();

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ntgate.errors import NtError
@@ -53,6 +55,7 @@ class DiskFile(OpenFile):
         self.scan: DirectoryScan | None = None
         self.watch: Watch | None = None
         self.manages_volume = False  # who opened it held SeManageVolumePrivilege
+        self.pinned: set[str] = set()  # times that it has set: its own changes leave them alone
         self.next_ea = 0  # where a scan of its extended attributes goes on
         self._is_directory = node.is_directory and not stream.stream_name
         self.fast = self.synchronous and not self._is_directory
@@ -112,7 +115,11 @@ class DiskFile(OpenFile):
         """Write, whatever is locked; the pages of the file's sections follow."""
         stream = self.stream
         before = stream.size
-        stream.write(offset, data)
+        if self.pinned:
+            with self.keeping_times():
+                stream.write(offset, data)
+        else:
+            stream.write(offset, data)
         segment = self.volume.mm.file_segments.get((stream, False))
         if segment is not None:
             write_through(segment, offset, data)
@@ -123,7 +130,8 @@ class DiskFile(OpenFile):
 
     def zero(self, start: int, end: int) -> None:
         """Zeros within the size, as `put` writes them."""
-        self.stream.zero(start, end)
+        with self.keeping_times():
+            self.stream.zero(start, end)
         segment = self.volume.mm.file_segments.get((self.stream, False))
         if segment is None:
             return
@@ -131,6 +139,17 @@ class DiskFile(OpenFile):
             part = min(end - start, ZERO_CHUNK)
             write_through(segment, start, bytes(part))
             start += part
+
+    @contextmanager
+    def keeping_times(self) -> Iterator[None]:
+        """What is changed within leaves the times that are pinned."""
+        metadata = self.node.metadata
+        held = {name: getattr(metadata, name) for name in self.pinned}
+        yield
+        for name, time in held.items():
+            setattr(metadata, name, time)
+        if held:
+            self.node.save_metadata()
 
     def flush(self, request: Request) -> int | None:
         self.stream.flush()
@@ -248,13 +267,14 @@ class DiskFile(OpenFile):
         stream.share.remove(file)
         stream.opens -= 1
         node.opens -= 1
+        entry.opens -= 1
         if file.Flags & FO_DELETE_ON_CLOSE:
             self._mark_for_deletion()
         if not stream.opens and stream.delete_pending:
             node.streams.pop(stream.stream_name.upper(), None)
             stream.release()
             self.volume.notifier.report_stream(entry, stream, FILE_ACTION_REMOVED_STREAM)
-        if entry.delete_pending and not self._entry_is_open():
+        if entry.delete_pending and not entry.opens:
             self._delete()
 
     def close(self) -> None:
@@ -284,10 +304,6 @@ class DiskFile(OpenFile):
     @property
     def _is_on_host(self) -> bool:
         return self.node.policy is Policy.WRITE_THROUGH
-
-    def _entry_is_open(self) -> bool:
-        """Whether another file object came by this name; with one name all of them did."""
-        return self.node.opens > 0
 
     def _mark_for_deletion(self) -> None:
         if self.stream.stream_name:

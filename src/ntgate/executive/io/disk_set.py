@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from ntgate.executive.io.disk_file import DiskFile
     from ntgate.executive.io.open_file import OpenFile
 
-UNCHANGED = (0, (1 << 64) - 1, (1 << 64) - 2)  # times that leave what there is
+KEEP, RESUME = (1 << 64) - 1, (1 << 64) - 2  # times: as it is whatever comes, and no longer so
+PINNED = ("write", "change")  # where set, or asked to stay, they do for the file object's changes
+UNCHANGED = (0, KEEP, RESUME)  # times that leave what there is
 LARGEST_TIME = (1 << 63) - 1
 FILE_DISPOSITION_DELETE = 1
 FILE_RENAME_REPLACE_IF_EXISTS = 1
@@ -71,6 +73,10 @@ def _set_basic(file: DiskFile, data: bytes) -> None:
     for member, time in zip(("creation", "access", "write", "change"), times, strict=True):
         if time not in UNCHANGED:
             setattr(metadata, member, time)
+        if time == RESUME:
+            file.pinned.discard(member)
+        elif time and member in PINNED:
+            file.pinned.add(member)
     if attributes:
         kept = metadata.attributes & c.FILE_ATTRIBUTE_OF_FILE
         metadata.attributes = attributes & c.FILE_ATTRIBUTE_SETTABLE | kept
@@ -85,7 +91,8 @@ def _set_basic(file: DiskFile, data: bytes) -> None:
 
 def _set_end(file: DiskFile, size: int) -> None:
     stream = _stream_to_resize(file, size)
-    stream.set_size(size)
+    with file.keeping_times():
+        stream.set_size(size)
     file.volume.notifier.report(
         file.entry, notify.FILE_NOTIFY_CHANGE_SIZE, notify.FILE_ACTION_MODIFIED
     )
@@ -95,7 +102,8 @@ def _set_allocation(file: DiskFile, size: int) -> None:
     """Less cuts the file; more is promised, and there must be room for it."""
     stream = _stream_to_resize(file, size)
     if size < stream.size:
-        stream.set_size(size)
+        with file.keeping_times():
+            stream.set_size(size)
     elif -(-(size - stream.size) // CLUSTER) > file.volume.tree.space.free:
         raise NtError(s.STATUS_DISK_FULL)
 

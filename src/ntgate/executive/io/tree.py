@@ -25,15 +25,19 @@ FIRST_FILE_ID = 0x0001_0000_0000_0005  # of the root on NTFS: sequence number an
 
 
 class Entry:
-    """A name in a directory; `directory` is None for the root, and for what was removed."""
+    """A name in a directory; `directory` is None for the root, and for what was removed.
 
-    __slots__ = ("delete_pending", "directory", "name", "node")
+    `opens` counts the file objects that came by it: of a file with several names, not all.
+    """
+
+    __slots__ = ("delete_pending", "directory", "name", "node", "opens")
 
     def __init__(self, name: str, directory: Directory | None, node: Node) -> None:
         self.name = name
         self.directory = directory
         self.node = node
         self.delete_pending = False
+        self.opens = 0
 
     @property
     def path(self) -> str:

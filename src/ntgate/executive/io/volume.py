@@ -117,6 +117,7 @@ class Volume:
         stream.share.add(file, create.access, create.share)
         stream.opens += 1
         node.opens += 1
+        entry.opens += 1
         return opened
 
     @staticmethod

@@ -44,7 +44,7 @@ def fast_write(
 ) -> int | None:
     """Write at the file object's position.  Raises STATUS_DISK_FULL."""
     file = _file(caller, handle, access)
-    if file is None or not 0 < length <= LARGEST:
+    if file is None or file.pinned or not 0 < length <= LARGEST:
         return None
     try:
         data = caller.memory.read(buffer, length)
