@@ -39,3 +39,27 @@ def test_the_bug_check_names_what_is_wrong(structure: str) -> None:
     printed = machine.kd("g")
     assert expected in printed
     assert "fault of ntgate's" not in printed
+
+
+@pytest.mark.parametrize("child", [0xC, 0x10])
+def test_a_circle_of_vads_is_a_bug_check(child: int) -> None:
+    machine = DebuggedMachine()
+    node = machine.value("poi(@$proc+11c)")
+    machine.kd(f"ed {node + child:x} {node:x}")
+    assert "*** STOP: 0x00000109 (" in machine.kd("g")
+
+
+def test_a_list_without_an_end_is_a_bug_check() -> None:
+    machine = DebuggedMachine()
+    first = machine.value("poi(@$proc+190)")  # ThreadListHead
+    machine.kd(f"ed {first:x} {first:x}")
+    assert "*** STOP: 0x00000109 (" in machine.kd("g")
+
+
+def test_commands_go_on_over_damaged_vads() -> None:
+    machine = DebuggedMachine()
+    node = machine.value("poi(@$proc+11c)")
+    machine.kd(f"ed {node + 0xC:x} {NOWHERE:x}", f"ed {node + 0x10:x} {NOWHERE:x}")
+    machine.kd("!process 0 7")
+    assert "????????" in machine.kd("dd 12000 L1")
+    assert machine.mistake("!vprot 12000") == "The process's VADs are damaged\n"

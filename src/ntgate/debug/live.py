@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from ntgate.cpu import mmu
 from ntgate.cpu.mmu import walk
@@ -42,6 +43,9 @@ from ntgate.layout import ntstatus
 from ntgate.layout.machine import SYSENTER_MSRS
 from ntgate.layout.mm import MEM_COMMIT, PAGE_GUARD, PAGE_NOACCESS
 from ntgate.machine import Cause, Machine
+
+# What the executive raises over structures that make no sense.
+DAMAGE = (mmu.PageFault, GuestBugCheck)
 
 
 class LiveMachine:
@@ -111,7 +115,8 @@ class LiveMachine:
         cr3 = self._directory
         mapping = walk(self.cpu.ram.qwords, cr3, address)
         if mapping is None or (write and mapping.entry & mmu.WRITABLE == 0):
-            mapping = self._bring_in(cr3, address, write=write) or mapping
+            with suppress(*DAMAGE):
+                mapping = self._bring_in(cr3, address, write=write) or mapping
         if mapping is None or mapping.physical >= self.cpu.ram.size:
             raise Unreadable(address)
         return mapping.physical
@@ -137,6 +142,8 @@ class LiveMachine:
                     return query(process.space, address)
                 except NtError:
                     break
+                except DAMAGE:
+                    raise KdError("The process's VADs are damaged") from None
         raise KdError(f"{address:08x} is in no process's user space")
 
     def read_physical(self, address: int, size: int) -> bytes:
@@ -348,7 +355,7 @@ def _is_ordinary(space: ProcessSpace, address: int) -> bool:
     """Whether a look at the page changes nothing that the guest could see."""
     try:
         found = query(space, address)
-    except NtError:
+    except (NtError, *DAMAGE):
         return False
     return found.State == MEM_COMMIT and not found.Protect & (PAGE_NOACCESS | PAGE_GUARD)
 

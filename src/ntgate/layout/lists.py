@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ntgate.errors import GuestBugCheck
+from ntgate.memory.companions import CRITICAL_STRUCTURE_CORRUPTION
 from ntgate.memory.kernel import KernelMemory
+
+MOST_ENTRIES = 1 << 20
 
 
 def initialize(memory: KernelMemory, head: int) -> None:
@@ -34,11 +38,13 @@ def remove(memory: KernelMemory, entry: int) -> None:
     memory.set_u32(following + 4, before)
 
 
-def entries(memory: KernelMemory, head: int, limit: int = 1 << 20) -> Iterator[int]:
-    """Addresses of the entries; ends at the head, or after `limit` of a list gone wrong."""
-    entry = memory.u32(head)
-    while entry != head and limit:
+def entries(memory: KernelMemory, head: int) -> Iterator[int]:
+    """Addresses of the entries; raises GuestBugCheck for a list that does not end at its head."""
+    entry, left = memory.u32(head), MOST_ENTRIES
+    while entry != head:
+        if not left:
+            raise GuestBugCheck(CRITICAL_STRUCTURE_CORRUPTION, (head, 0, 0, 0))
         following = memory.u32(entry)
         yield entry
         entry = following
-        limit -= 1
+        left -= 1

@@ -12,12 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ntgate.errors import GuestBugCheck
 from ntgate.layout.mm import EPROCESS_VM, MMVAD
+from ntgate.memory.companions import CRITICAL_STRUCTURE_CORRUPTION
 from ntgate.memory.kernel import DIRECT_BASE, KernelMemory
 
 LOWEST_VPN = 0x10      # MM_LOWEST_USER_ADDRESS
 HIGHEST_VPN = 0x7FFDF  # MM_HIGHEST_VAD_ADDRESS: SharedUserData's 64 KB follow
 GRANULARITY = 0x10     # pages in the 64 KB that a reservation is aligned to
+
+# No way through a tree is longer; one that has been damaged may lead in circles.
+DEPTH, NODES = range(1000), range(1 << 20)
 
 START, END, PARENT, LEFT, RIGHT, FLAGS = range(6)  # dwords of _MMVAD_SHORT
 
@@ -58,6 +63,10 @@ class VadTree:
         i = self.index(node)
         return int(self._dwords[i]), int(self._dwords[i + 1])
 
+    def _damage(self, node: int) -> GuestBugCheck:
+        """For a way through the tree that has no end."""
+        return GuestBugCheck(CRITICAL_STRUCTURE_CORRUPTION, (node, 0, 0, 0))
+
     # Lookup.
 
     def index_at(self, vpn: int) -> int:
@@ -81,7 +90,9 @@ class VadTree:
             if dwords[i] <= vpn <= dwords[i + END]:
                 return int(hint)
         node = dwords[self._root]
-        while node:
+        for _ in DEPTH:
+            if not node:
+                return 0
             i = index(node)
             if vpn < dwords[i]:
                 node = dwords[i + LEFT]
@@ -90,33 +101,37 @@ class VadTree:
             else:
                 dwords[self._hint] = node
                 return int(node)
-        return 0
+        raise self._damage(node)
 
     def at_or_above(self, vpn: int) -> int:
         """The lowest node that ends at `vpn` or above: the first that a range could meet."""
         dwords, best, node = self._dwords, 0, self._dwords[self._root]
-        while node:
+        for _ in DEPTH:
+            if not node:
+                return best
             i = self.index(node)
             if dwords[i + END] < vpn:
                 node = dwords[i + RIGHT]
             else:
                 best = int(node)
                 if dwords[i] <= vpn:
-                    break
+                    return best
                 node = dwords[i + LEFT]
-        return best
+        raise self._damage(node)
 
     def overlaps(self, first: int, last: int) -> bool:
         node = self.at_or_above(first)
         return bool(node) and self._dwords[self.index(node)] <= last
 
     def _edge(self, node: int, side: int) -> int:
-        while node:
+        if not node:
+            return 0
+        for _ in DEPTH:
             child = int(self._dwords[self.index(node) + side])
             if not child:
-                break
+                return node
             node = child
-        return node
+        raise self._damage(node)
 
     def _next(self, node: int, side: int) -> int:
         """The neighbour in address order: RIGHT is the successor, LEFT the predecessor."""
@@ -125,9 +140,11 @@ class VadTree:
         if child:
             return self._edge(child, LEFT + RIGHT - side)
         parent = int(dwords[self.index(node) + PARENT])
-        while parent and dwords[self.index(parent) + side] == node:
+        for _ in DEPTH:
+            if not parent or dwords[self.index(parent) + side] != node:
+                return parent
             node, parent = parent, int(dwords[self.index(parent) + PARENT])
-        return parent
+        raise self._damage(node)
 
     def successor(self, node: int) -> int:
         return self._next(node, RIGHT)
@@ -141,10 +158,13 @@ class VadTree:
     def __iter__(self) -> Iterator[int]:
         """Every node in address order; the loop may remove the node that it was given."""
         node = self.first()
-        while node:
+        for _ in NODES:
+            if not node:
+                return
             following = self.successor(node)
             yield node
             node = following
+        raise self._damage(node)
 
     # Free ranges.
 
@@ -163,7 +183,9 @@ class VadTree:
         else:
             start, node = LOWEST_VPN, self.first()
         start = _round_up(max(start, lowest), alignment)
-        while start + pages - 1 <= highest:
+        for _ in NODES:
+            if start + pages - 1 > highest:
+                return None
             if not node:
                 return start
             first, last = self.bounds(node)
@@ -172,7 +194,7 @@ class VadTree:
             if last >= start:
                 start = _round_up(last + 1, alignment)
             node = self.successor(node)
-        return None
+        raise self._damage(node)
 
     def find_free_down(
         self,
@@ -185,16 +207,15 @@ class VadTree:
         """The highest free range: its first page, or None."""
         end = highest  # the last page that is free, as far as is known
         node = self._edge(int(self._dwords[self._root]), RIGHT)
-        while True:
+        for _ in NODES:
             start = (end - pages + 1) & -alignment
             if start < lowest:
                 return None
-            while node and self.bounds(node)[0] > end:
-                node = self.predecessor(node)
             if not node or self.bounds(node)[1] < start:
                 return start
-            end = self.bounds(node)[0] - 1
+            end = min(end, self.bounds(node)[0] - 1)
             node = self.predecessor(node)
+        raise self._damage(node)
 
     # Change.
 
@@ -204,16 +225,26 @@ class VadTree:
         i = self.index(node)
         start = dwords[i]
         parent, place = 0, self._root
-        while child := dwords[place]:
+        for _ in DEPTH:
+            child = dwords[place]
+            if not child:
+                break
             parent = child
             j = self.index(child)
             place = j + (LEFT if start < dwords[j] else RIGHT)
+        else:
+            raise self._damage(parent)
         dwords[place] = node
         dwords[i + PARENT] = parent
         dwords[i + LEFT] = dwords[i + RIGHT] = 0
         priority = _priority(node)
-        while (parent := dwords[i + PARENT]) and _priority(parent) < priority:
+        for _ in DEPTH:
+            parent = dwords[i + PARENT]
+            if not parent or _priority(parent) >= priority:
+                break
             self._rotate_up(node)
+        else:
+            raise self._damage(node)
         dwords[self._count] += 1
         self._advance_free_hint()
 
@@ -225,10 +256,14 @@ class VadTree:
         hint = int(dwords[self._free_hint])
         if hint and dwords[i] <= self.bounds(hint)[0]:
             dwords[self._free_hint] = self.predecessor(node)
-        while dwords[i + LEFT] or dwords[i + RIGHT]:
+        for _ in DEPTH:
             left, right = dwords[i + LEFT], dwords[i + RIGHT]
+            if not left and not right:
+                break
             up = right if not left or (right and _priority(right) > _priority(left)) else left
             self._rotate_up(up)
+        else:
+            raise self._damage(node)
         self._replace_child(dwords[i + PARENT], node, 0)
         dwords[self._count] -= 1
 
@@ -245,9 +280,13 @@ class VadTree:
         end, node = (
             (self.bounds(hint)[1], self.successor(hint)) if hint else (LOWEST_VPN - 1, self.first())
         )
-        while node and dwords[self.index(node)] <= _round_up(end + 1, GRANULARITY):
+        for _ in NODES:
+            if not node or dwords[self.index(node)] > _round_up(end + 1, GRANULARITY):
+                break
             hint, end = node, max(end, int(dwords[self.index(node) + END]))
             node = self.successor(node)
+        else:
+            raise self._damage(node)
         dwords[self._free_hint] = hint
 
     def _replace_child(self, parent: int, old: int, new: int) -> None:
