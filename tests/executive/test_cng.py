@@ -69,6 +69,18 @@ def test_gcm() -> None:
         assert key.tag().hex() == "5bc94fbc3221a5db94fae95ae7121a47"
 
 
+@given(st.lists(st.tuples(st.integers(0, 3), st.binary(max_size=40)), max_size=8))
+def test_gcm_in_any_order(steps: list[tuple[int, bytes]]) -> None:
+    key = SymmetricKey("AES", ChainMode.GCM, SECRET, VECTOR)
+    for step, data in steps:
+        if step == 0:
+            key.authenticate(data)
+        elif step == 3:
+            assert len(key.tag()) == 16
+        else:
+            assert len(key.crypt(data, encrypts=step == 1)) == len(data)
+
+
 def test_3des_with_equal_parts_is_des() -> None:
     # FIPS 81's example of DES: "Now is t".
     part = bytes.fromhex("0123456789abcdef")

@@ -45,40 +45,46 @@ class SymmetricKey:
         if mode is not ChainMode.GCM and len(self._vector) != self._block:
             raise NtError(STATUS_INVALID_PARAMETER)
         self._engines: dict[bool, Any] = {}
-        # Of a message in GCM: what is only authenticated, and the text so far.
-        self._header = self._text = b""
+        self._has_text = False  # of GCM's message
 
     def authenticate(self, data: bytes) -> None:
-        """More of what GCM's tag covers and the message does not have."""
-        if self._text:
+        """More for GCM's tag, ahead of the message."""
+        if self._mode is not ChainMode.GCM:
+            raise NtError(STATUS_INVALID_PARAMETER)
+        if self._has_text:
             self._restart()
-        self._header += data
+        self._engine(True).update(data)
 
     def crypt(self, data: bytes, *, encrypts: bool) -> bytes:
         """Whole blocks; raises NtError STATUS_INVALID_BUFFER_SIZE for anything else."""
         if self._mode in (ChainMode.CBC, ChainMode.ECB) and len(data) % self._block:
             raise NtError(STATUS_INVALID_BUFFER_SIZE)
-        engine = self._engines.get(encrypts)
-        if engine is None:
-            engine = self._engines[encrypts] = self._new_engine()
-        done = bytes(engine.encrypt(data) if encrypts else engine.decrypt(data))
+        engine = self._engine(encrypts)
+        self._has_text = True
+        if encrypts:
+            return bytes(engine.encrypt(data))
+        done = bytes(engine.decrypt(data))
         if self._mode is ChainMode.GCM:
-            self._text += data if encrypts else done
+            self._engine(True).encrypt(done)  # which makes the tag
         return done
 
     def tag(self) -> bytes:
         """GCM's, which ends the message."""
         if self._mode is not ChainMode.GCM:
             raise NtError(STATUS_INVALID_PARAMETER)
-        engine = self._new_engine()
-        engine.update(self._header)
-        engine.encrypt(self._text)
+        engine = self._engine(True)
         self._restart()
         return bytes(engine.digest())
 
     def _restart(self) -> None:
-        self._header = self._text = b""
+        self._has_text = False
         self._engines.clear()
+
+    def _engine(self, encrypts: bool) -> Any:
+        found = self._engines.get(encrypts)
+        if found is None:
+            found = self._engines[encrypts] = self._new_engine()
+        return found
 
     def _new_engine(self) -> Any:
         module, mode = self._module, getattr(self._module, f"MODE_{self._mode.value}")
