@@ -130,6 +130,15 @@ def test_attributes_of_a_process() -> None:
     )
 
 
+def test_a_class_by_its_atom() -> None:
+    raw = [0, BASE, *[0] * 15]
+    name = struct.pack("<HHI", 6, 8, BASE + 8) + "Box".encode("utf-16-le")
+    assert decoded("NtUserCreateWindowEx", "class_name", raw, name) == '"Box"'
+    atom = struct.pack("<HHI", 0, 0, 0x8002)
+    assert decoded("NtUserCreateWindowEx", "class_name", raw, atom) == "0x8002"
+    assert decoded("NtUserCreateWindowEx", "class_name", raw, bytes(8)) == '""'
+
+
 @pytest.mark.parametrize(
     ("service", "word", "text", "failed"),
     [

@@ -32,6 +32,7 @@ class View:
         self.place: Callable[[int, int], str] = lambda _address, _handle: ""
 
 
+LAST_ATOM = 0xFFFF  # below any buffer's address
 Decode = Callable[[View, int], Any]  # raises peek.Unreadable
 Size = Callable[[View], int]
 
@@ -89,7 +90,12 @@ def array_decoder(element: Decode, count: int) -> Decode:
 
 
 def unicode_string_decoder(view: View, word: int) -> Any:
-    return view.peek.unicode_string(word) if word else None
+    """Its text; the number of an atom, which win32k takes in the place of the buffer."""
+    if not word:
+        return None
+    text = view.peek.unicode_string(word)
+    atom = view.peek.u32(word + 4) if not text else 0
+    return Word(f"{atom:#x}") if 0 < atom <= LAST_ATOM else text
 
 
 def sized_buffer(decoder: StructureDecoder, size: Size) -> Decode:
