@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 from gate.consistency import check_machine
 from gate.guest_run import GuestRun
 from ntgate.executive.events import ModuleLoad, ProcessExit, ProcessStart, ThreadExit, ThreadStart
+from ntgate.layout.ob import UNICODE_STRING
 from ntgate.layout.ps import EPROCESS
 from ntgate.machine import Machine
+from ntgate.services.ex.system_processes import process_information
 
 CHILD_STATUS = 41
 CHILDREN = 200
@@ -95,6 +98,30 @@ def test_a_process_hidden_from_the_list_runs_on(guest: Guest) -> None:
     machine.kernel.set_u32(entry + 4, entry)
     assert run.process not in machine.executive.processes.active()
     assert run.finish() == "passed\n"
+
+
+def listed_names(machine: Machine) -> list[str]:
+    """As NtQuerySystemInformation tells them for a buffer at 10000h."""
+    base, at, names = 0x10000, 0, []
+    told = process_information(machine.executive, base, extended=False)
+    while True:
+        following, length, buffer = struct.unpack_from("<I52xH2xI", told, at)
+        names.append(told[buffer - base :][:length].decode("utf-16-le") if buffer else "")
+        if not following:
+            return names
+        at += following
+
+
+def test_a_process_has_the_name_that_its_eprocess_leads_to(guest: Guest) -> None:
+    run = GuestRun(guest("process_native"))
+    machine, path = run.machine, run.process.image_path
+    assert path.startswith("\\Device\\HarddiskVolume1\\")
+    assert listed_names(machine) == ["", "System", "process_native.exe"]
+    name = UNICODE_STRING(machine.kernel, run.process.eprocess.SeAuditProcessCreationInfo)
+    assert (name.text, name.MaximumLength) == (path, name.Length + 2)
+    name.Length -= len(".exe") * 2
+    assert listed_names(machine)[-1] == "process_native"
+    assert run.process.image_path == path.removesuffix(".exe")
 
 
 def test_two_runs_with_children_are_the_same(guest: Guest) -> None:

@@ -43,6 +43,7 @@ class EPROCESS(Struct, size=0x260):
     LastThreadExitStatus         = u32(0x1AC)
     Peb                          = u32(0x1B0)
     AweInfo                      = u32(0x1F0)
+    SeAuditProcessCreationInfo   = u32(0x1F4)
     NumberOfVads                 = u32(0x240)
     Flags                        = u32(0x248)
     CreateReported               = bits(0x248, 0)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ntgate.executive.events import ProcessExit, ThreadExit
 from ntgate.executive.mm.view import delete_all
 from ntgate.executive.ps import apc, ldt
+from ntgate.executive.ps.image_path import release_image_path
 from ntgate.executive.ps.job import process_ended, release_process
 from ntgate.executive.ps.user_thread import delete_user_part
 from ntgate.layout import lists
@@ -208,6 +209,7 @@ class Rundown:
         self._close_handles(eprocess)
         self.executive.debugging.release(eprocess)
         ldt.release(self.executive, eprocess)
+        release_image_path(self.executive, eprocess)
         objects = self.executive.objects
         if eprocess.ExceptionPort:
             objects.dereference(eprocess.ExceptionPort)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ntgate.executive.cng.table import KeyTable
 from ntgate.executive.io.counters import OPERATIONS
 from ntgate.executive.mm.fault import access_fault, user_memory
+from ntgate.executive.ps.image_path import image_path, set_image_path
 from ntgate.layout import machine as m
 from ntgate.layout.ke import KPCR, KTRAP_FRAME
 from ntgate.layout.ps import EPROCESS, ETHREAD
@@ -64,7 +65,6 @@ class Process:
         self.wine_writes = False  # its kernelbase leaves it to the kernel to write to code
         self.wine_opens = False  # its kernelbase opens with a quality of service left unset
         self.wine_seeks = False  # its kernelbase reads how a seek failed from the status block
-        self.image_path = ""  # NT path, \\Device\\...
         self.image_name = ""
         self.command_line = ""
         self.ignores_ctrl_c = False  # see control_event.py
@@ -73,6 +73,15 @@ class Process:
     @property
     def pid(self) -> int:
         return self.eprocess.UniqueProcessId
+
+    @property
+    def image_path(self) -> str:
+        """NT path, \\Device\\...; "" for System."""
+        return image_path(self.executive, self.eprocess)
+
+    @image_path.setter
+    def image_path(self, path: str) -> None:
+        set_image_path(self.executive, self.eprocess, path)
 
     @property
     def handles(self) -> int:

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 
 from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.executive.executive import Executive
+from ntgate.executive.ps.image_path import image_path
 from ntgate.layout import lists
 from ntgate.layout import machine as m
 from ntgate.layout.mm import EPROCESS_VM
 from ntgate.layout.ob import HANDLE_TABLE
-from ntgate.layout.ps import ETHREAD
+from ntgate.layout.ps import EPROCESS, ETHREAD
 
 PROCESS, THREAD = 0xB8, 0x40
 EXTENDED = struct.Struct("<4I3I4x")  # StackBase, StackLimit, Win32StartAddress, TebBase
@@ -39,7 +40,7 @@ def process_information(
     out = bytearray()
     for number, (block, name) in enumerate(records):
         start = len(out)
-        text = name.encode("utf-16-le")
+        text = name.encode("utf-16-le", "surrogatepass")
         out += block + text + b"\0\0"
         out.extend(bytes(-len(out) % 8))
         following = len(out) - start if number < len(records) - 1 else 0
@@ -75,10 +76,8 @@ def _record(
     in_kernel = sum(thread.Tcb.KernelTime for thread in threads) + kernel.u32(
         eprocess.address + EPROCESS_VM.Pcb.offset + 0x38
     )
-    name = eprocess.ImageFileName.rstrip(b"\0").decode("latin-1")
-    companion = executive.processes.processes.get(eprocess.address)
-    if companion is not None and companion.image_name:
-        name = companion.image_name
+    path = image_path(executive, EPROCESS(kernel, eprocess.address))
+    name = path.rpartition("\\")[2] or eprocess.ImageFileName.rstrip(b"\0").decode("latin-1")
     block = bytearray(PROCESS)
     struct.pack_into("<I", block, 0x04, len(threads))
     struct.pack_into("<3q", block, 0x20, eprocess.CreateTime, user * tick, in_kernel * tick)
