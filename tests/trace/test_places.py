@@ -90,6 +90,12 @@ def test_places_follow_loads_and_unloads() -> None:
     assert places.place(0x400123) == "0x400123"
 
 
+def test_names_of_files_are_on_one_line() -> None:
+    places = ntdll()
+    places.load(0x400000, 0x1000, "a\u2028\udc00.dll", b"")
+    assert places.place(0x400123) == "a<U+2028><U+DC00>+0x123"
+
+
 def test_a_function_without_a_name_takes_none() -> None:
     def module(code: bytes) -> Module:
         made = Module(0, 0x2000, "m", code)

@@ -102,7 +102,9 @@ class SessionOptions:
 def open_output(path: Path, *, append: bool = False) -> TextIO:
     """A text file to write; raises UsageError."""
     try:
-        return path.open("a" if append else "w", encoding="utf-8", newline="\n")
+        return path.open(
+            "a" if append else "w", encoding="utf-8", errors="backslashreplace", newline="\n"
+        )
     except OSError as error:
         raise UsageError(f"can't write {path}: {error.strerror}") from None
 

@@ -10,7 +10,7 @@ from ntgate.cpu.mmu import PageFault
 from ntgate.errors import NtError
 from ntgate.layout.mm import CONTROL_AREA, SECTION_OBJECT, SEGMENT
 from ntgate.layout.ps import EPROCESS, ETHREAD
-from ntgate.trace.values import Memo
+from ntgate.trace.values import Memo, printable
 
 DRIVES = "\\GLOBAL??"
 OF_CALLER = (0xFFFFFFFF, 0xFFFFFFFE)  # NtCurrentProcess, NtCurrentThread
@@ -20,8 +20,9 @@ class HandleNames:
     """Gives `C:\\work\\a.txt`, `\\REGISTRY\\MACHINE`, `Event`; a drive's letter for its device.
 
     A process is `Process 20 find.exe`, a thread `Thread 20.24`, a section without a name
-    `Section` and its file.  Every question looks into the guest's tables and objects, which the
-    guest may change: nothing of them is kept, and nothing there can break the answer.
+    `Section` and its file.  Each is on one line, whatever characters are in it.  Every question
+    looks into the guest's tables and objects, which the guest may change: nothing of them is
+    kept, and nothing there can break the answer.
     """
 
     def __init__(self, objects: Any) -> None:
@@ -64,7 +65,7 @@ class HandleNames:
         if kind == "Process":
             process = EPROCESS(memory, body)
             image = process.ImageFileName.partition(b"\0")[0].decode("latin-1")
-            return f"Process {process.UniqueProcessId} {image}".rstrip()
+            return f"Process {process.UniqueProcessId} {printable(image)}".rstrip()
         if kind == "Thread":
             cid = ETHREAD(memory, body).Cid
             return f"Thread {cid.UniqueProcess}.{cid.UniqueThread}"
@@ -78,8 +79,8 @@ class HandleNames:
     def _with_drive(self, name: str) -> str:
         for device, folder, letter in self._drives:
             if name.startswith(folder) or name == device:
-                return letter + name[len(device) :]
-        return name
+                return printable(letter + name[len(device) :])
+        return printable(name)
 
     @cached_property
     def _drives(self) -> list[tuple[str, str, str]]:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from ntgate.layout.pe import E_LFANEW, SECTION_HEADER
 from ntgate.records import dataclass
+from ntgate.trace.values import printable
 
 FARTHEST = 0x2000  # bytes behind an export that its name still tells something of
 ALIGNMENT = 16  # of functions, by most compilers
@@ -173,7 +174,7 @@ def _exports(file: bytes) -> list[tuple[int, str]]:
     for i in range(names):
         (name_rva,) = struct.unpack_from("<I", file, offset(name_table) + 4 * i)
         at = offset(name_rva)
-        name = file[at : file.index(b"\0", at)].decode("latin-1")
+        name = printable(file[at : file.index(b"\0", at)].decode("latin-1"))
         rva = rvas[ordinals[i]]
         if not directory <= rva < directory + directory_size:  # no forwarder
             found.setdefault(rva, name)

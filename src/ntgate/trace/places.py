@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ntgate.dispatch.tables import WIN32K_BIT
 from ntgate.trace.modules import STUB, STUB_LENGTH, Module
 from ntgate.trace.peek import Peek, Unreadable
-from ntgate.trace.values import MOST_KEPT
+from ntgate.trace.values import MOST_KEPT, printable
 
 # Where a stub's gate instruction is, from ntdll's base: KiFastSystemCall, KiIntSystemCall.
 STUB_GATES = (0xE4F2, 0xE504)
@@ -88,7 +88,7 @@ class ProcessPlaces:
         label, lower = name.rpartition(".")[0] or name, name.lower()
         if any(module.name == label for module in self._modules):
             label = f"{label}@{base:x}"
-        module = Module(base, base + size, label, file)
+        module = Module(base, base + size, printable(label), file)
         insort(self._modules, module)
         self._file_names[base] = name
         if lower in (SYSTEM_DLL, *WIN32K_DLLS):

@@ -81,16 +81,19 @@ def is_wide(data: bytes) -> bool:
     return _TEXT_BYTES.issuperset(low.removesuffix(b"\0"))
 
 
+def printable(text: str) -> str:
+    """Text on one line: what can't be printed is <CR>, <LF>, <TAB>, <NUL> or <U+....>."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else _CONTROLS.get(char) or f"<U+{ord(char):04X}>"
+        for char in text
+    )
+
+
 def quote(text: str) -> str:
-    """Text in quotes, on one line.  A backslash is itself, as in paths; what can't be printed
-    is <CR>, <LF>, <TAB>, <NUL> or <U+....>.
-    """
-    if not text.isprintable():
-        text = "".join(
-            char if char.isprintable() else _CONTROLS.get(char) or f"<U+{ord(char):04X}>"
-            for char in text
-        )
-    return f'"{text}"'
+    """Printable text in quotes.  A backslash is itself, as in paths."""
+    return f'"{printable(text)}"'
 
 
 def show(value: Any, *, whole: bool = True) -> str:
