@@ -3,8 +3,6 @@
 
 enum { GA_PARENT = 1, GW_CHILD = 5, WM_NULL = 0, SM_ANYTHING = 0x1234, WIDTH = 1024, HEIGHT = 768,
     ERROR_TLW_WITH_WSCHILD = 1406 };
-#define WS_CHILD 0x40000000u
-#define WS_POPUP 0x80000000u
 
 typedef struct { LONG left, top, right, bottom; } AREA;
 typedef BOOL WINAPI MONITOR_ROUTINE(HANDLE monitor, HANDLE dc, AREA *, ULONG);
@@ -12,7 +10,6 @@ typedef BOOL WINAPI MONITOR_ROUTINE(HANDLE monitor, HANDLE dc, AREA *, ULONG);
 K32 BOOL WINAPI EnumDisplayMonitors(HANDLE dc, const AREA *, MONITOR_ROUTINE *, ULONG);
 K32 HANDLE WINAPI FindWindowExW(HANDLE parent, HANDLE after, const WCHAR *class, const WCHAR *title);
 K32 HANDLE WINAPI GetAncestor(HANDLE, ULONG);
-K32 HANDLE WINAPI GetDesktopWindow(void);
 K32 HANDLE WINAPI GetParent(HANDLE);
 K32 HANDLE WINAPI GetWindow(HANDLE, ULONG);
 K32 BOOL WINAPI GetWindowRect(HANDLE, AREA *);

@@ -21,6 +21,8 @@ WM_NCDESTROY       = 0x0082
 WM_NCCALCSIZE      = 0x0083
 WM_COMMAND         = 0x0111
 WM_TIMER           = 0x0113
+WM_USER            = 0x0400  # here numbers begin that each program has for itself
+WM_REGISTERED      = 0xC000  # and here those that RegisterWindowMessage gives
 
 CS_VREDRAW     = 0x0000_0001
 CS_HREDRAW     = 0x0000_0002

@@ -18,7 +18,9 @@ from ntgate.layout.ke import DISPATCHER_HEADER, NOTIFICATION_EVENT
 from ntgate.layout.user import (
     CS_GLOBALCLASS,
     WM_QUIT,
+    WM_REGISTERED,
     WM_TIMER,
+    WM_USER,
     WS_CHILD,
     WS_CLIPCHILDREN,
     WS_CLIPSIBLINGS,
@@ -350,6 +352,15 @@ class Windows:
     def top_level(self) -> Iterator[Window]:
         """Those that are within no other, with those that another owns."""
         return (window for window in list(self._windows.values()) if not self.is_child(window))
+
+    def everybody(self, message: int) -> Iterator[Window]:
+        """Whom a message to HWND_BROADCAST reaches: none, if its number is a program's own."""
+        if WM_USER <= message < WM_REGISTERED:
+            return
+        for window in self.top_level():
+            only_for_messages = window.parent and self.get(window.parent) is None
+            if window.closing is None and not only_for_messages:
+                yield window
 
     @staticmethod
     def is_child(window: Window) -> bool:

@@ -31,6 +31,7 @@ from ntgate.layout.win32_errors import (
     ERROR_INVALID_THREAD_ID,
     ERROR_INVALID_WINDOW_HANDLE,
     ERROR_NOT_ENOUGH_QUOTA,
+    ERROR_TIMEOUT,
 )
 from ntgate.services.win32k.hook import HC_ACTION, WH_GETMESSAGE, ask
 from ntgate.services.win32k.user import FALSE, TRUE
@@ -79,7 +80,7 @@ def NtUserPostMessage(
     if not hwnd:
         return _post(caller, caller, _message(caller, 0, msg, wparam, lparam))
     if hwnd == HWND_BROADCAST:
-        for row in (row for row in windows.children(0) if row.closing is None):
+        for row in windows.everybody(msg):
             windows.queue(row.thread).post(_message(caller, row.handle, msg, wparam, lparam))
         return TRUE
     window = windows.get(hwnd)
@@ -308,10 +309,16 @@ def NtUserMessageCall(
         )  # fmt: skip
         _give_parameters(caller, result_info, data)
         return TRUE
+    if hwnd == HWND_BROADCAST and type in (SendMessage, SendMessageTimeout, SendNotifyMessage):
+        rows = tuple(row.handle for row in caller.executive.windows.everybody(msg))
+        message = (msg, wparam, lparam, bool(ansi))
+        return _send_next(caller, 0, (rows, message, type, result_info))
     if window is None:
         return fail(caller, ERROR_INVALID_WINDOW_HANDLE)
     if window is caller.executive.windows.desktop:
-        return int(type in (SendMessageTimeout, SendNotifyMessage))
+        if type in (SendMessageTimeout, SendNotifyMessage):
+            return _answered(caller, type, result_info, 0)
+        return 0
     if type == DefWindowProc:
         return _default(caller, window, msg, wparam, lparam, ansi=bool(ansi))
     if type not in (SendMessage, SendMessageTimeout, SendNotifyMessage, GetDispatchParams):
@@ -328,7 +335,7 @@ def NtUserMessageCall(
         _give_parameters(caller, result_info, data)
         return TRUE
     return call_procedure(
-        window, msg, wparam, lparam, _sent_here, (type, result_info), ansi=bool(ansi)
+        window, msg, wparam, lparam, _answer_came, (type, result_info), ansi=bool(ansi)
     )
 
 
@@ -339,53 +346,79 @@ def _give_parameters(caller: Thread, address: int, data: bytes) -> None:
     caller.memory.write(address + after, data[after:])
 
 
-def _sent_here(caller: Thread, result: int, state: Any) -> Outcome:
-    kind, info = state
-    if kind == SendMessageTimeout:
-        caller.memory.set_u32(info + 8, result)
-    return TRUE
-
-
 def _send(
     caller: Thread, window: Window, msg: int, wparam: int, lparam: int, info: int, kind: int,
     *, ansi: bool,
 ) -> Outcome:  # fmt: skip
-    """To another thread, answering messages for this one meanwhile."""
-    windows = caller.executive.windows
-    own, other = windows.queue(caller), windows.queue(window.thread)
-    sent = Sent(window.handle, msg, wparam, lparam, ansi, own)
-    other.sent.append(sent)
-    other.wake()
+    """To another thread."""
+    sent = _hand_over(caller, window, (msg, wparam, lparam, ansi))
     if kind == SendNotifyMessage:
         return TRUE
-    due = None
-    if kind == SendMessageTimeout:
-        timeout = caller.memory.u32(info + 4)
-        due = caller.executive.clock.system_time + timeout * MILLISECOND
-    return _await(caller, 0, (sent, kind, info, due))
+    return _await(caller, 0, (sent, _until(caller, kind, info), _answer_came, (kind, info)))
+
+
+def _hand_over(caller: Thread, window: Window, message: tuple[int, int, int, bool]) -> Sent:
+    windows = caller.executive.windows
+    own, other = windows.queue(caller), windows.queue(window.thread)
+    sent = Sent(window.handle, *message, own)
+    other.sent.append(sent)
+    other.wake()
+    return sent
+
+
+def _until(caller: Thread, kind: int, info: int) -> int | None:
+    """The system time at which nobody waits for an answer any more."""
+    if kind != SendMessageTimeout:
+        return None
+    timeout = caller.memory.u32(info + 4)
+    return caller.executive.clock.system_time + timeout * MILLISECOND
 
 
 def _await(caller: Thread, _status: int, state: Any) -> Outcome:
-    sent, kind, info, due = state
+    """Wait for the answer, answering messages for this thread meanwhile."""
+    sent, due, went, inner = state
     queue = caller.executive.windows.queue(caller)
     while sent.result is None:
         call = _answer_sent(caller, queue, _await, state)
         if call is not None:
             return call
         if due is not None and due <= caller.executive.clock.system_time:
-            return FALSE
+            return fail(caller, ERROR_TIMEOUT)
         if wait_for_queue(caller, queue, due) is None:
             return Wait(_await, state)
-    return _answered(caller, kind, info, int(sent.result))
+    outcome: Outcome = went(caller, int(sent.result), inner)
+    return outcome
+
+
+def _answer_came(caller: Thread, result: int, state: Any) -> Outcome:
+    kind, info = state
+    return _answered(caller, kind, info, result)
+
+
+def _send_next(caller: Thread, result: int, state: Any) -> Outcome:
+    """To the next of all, and how the last one has answered when there is none."""
+    rows, message, kind, info = state
+    windows = caller.executive.windows
+    for at, handle in enumerate(rows, 1):
+        window = windows.get(handle)
+        if window is None:
+            continue
+        rest = (rows[at:], message, kind, info)
+        if window.thread is caller:
+            msg, wparam, lparam, ansi = message
+            return call_procedure(window, msg, wparam, lparam, _send_next, rest, ansi=ansi)
+        sent = _hand_over(caller, window, message)
+        if kind != SendNotifyMessage:
+            return _await(caller, 0, (sent, _until(caller, kind, info), _send_next, rest))
+    return _answered(caller, kind, info, TRUE if kind == SendMessage else result)
 
 
 def _answered(caller: Thread, kind: int, info: int, result: int) -> Outcome:
     if kind == SendNotifyMessage:
         return TRUE
     if kind == SendMessageTimeout:
-        caller.memory.set_u32(info + 8, result)
-        return TRUE
-    if info:
+        caller.memory.set_u32(info + 8, TRUE)  # of the function; what user32 stores is the answer
+    elif info:
         caller.memory.set_u32(info + 4, 0)  # win_proc_params.hwnd: nothing is left to call
     return result
 
