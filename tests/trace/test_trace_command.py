@@ -126,6 +126,16 @@ def test_a_full_disk_is_one_line(form: str) -> None:
     assert done.stderr == "ntgate: can't write /dev/full: No space left on device\n"
 
 
+def test_a_trace_that_nobody_reads_ends_as_by_a_signal() -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-m", "ntgate", "trace", "@seh"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert program.stderr is not None
+    program.stderr.close()
+    assert program.wait(60) == 141
+
+
 DOCS = Path(__file__).parent.parent.parent / "docs/trace.md"
 
 

@@ -12,7 +12,8 @@ from typing import TextIO
 
 from ntgate.cli.session import Session, SessionOptions, open_output
 from ntgate.cli.trace_events import pass_on
-from ntgate.errors import UsageError
+from ntgate.devices.host_errors import is_broken_pipe
+from ntgate.errors import NtgateError, UsageError
 from ntgate.machine import MachineOptions
 from ntgate.records import dataclass
 from ntgate.trace.filters import Filter, parse_events, parse_names, parse_status, parse_trace
@@ -115,6 +116,12 @@ class TraceOptions:
             )
 
 
+class Unread(NtgateError):
+    """Nobody reads the trace any more."""
+
+    exit_code = 141  # as a shell has it of SIGPIPE
+
+
 class CheckedOutput:
     """Where a trace is written.  The first error stops the machine, and stays in `error`."""
 
@@ -211,10 +218,11 @@ class Outputs:
                 out.close()
 
     def check(self) -> None:
-        """Raises UsageError where something could not be written."""
+        """Raises UsageError where something could not be written, Unread where nobody reads."""
         for name, out in self._opened:
             if out.error is not None:
-                raise UsageError(f"can't write {name}: {out.error.strerror}")
+                kind = Unread if is_broken_pipe(out.error) else UsageError
+                raise kind(f"can't write {name}: {out.error.strerror}")
 
     def _of_process(self, pid: int) -> Writer:
         output = self._options.output
