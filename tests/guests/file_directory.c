@@ -146,6 +146,34 @@ static void notices(void)
     NtClose(handle);
 }
 
+static HANDLE watch_names(HANDLE event, IO_STATUS_BLOCK *noticed)
+{
+    HANDLE handle = create(L"\\??\\C:\\dir", FILE_LIST_DIRECTORY, FILE_OPEN, FILE_SHARE_ALL,
+        FILE_DIRECTORY_FILE);
+    CHECK_EQUAL(NtNotifyChangeDirectoryFile(handle, event, NULL, NULL, noticed, BUFFER,
+        sizeof space, FILE_NOTIFY_CHANGE_FILE_NAME, FALSE), STATUS_PENDING);
+    CHECK_EQUAL(NtCancelIoFile(handle, &io), STATUS_SUCCESS);
+    return handle;
+}
+
+/* Of two handles that watch the same, one is closed. */
+static void equal_watches(void)
+{
+    LARGE_INTEGER none = {.QuadPart = 0};
+    IO_STATUS_BLOCK noticed;
+    HANDLE event, file, first, second;
+    NtCreateEvent(&event, EVENT_ALL_ACCESS, NULL, NotificationEvent, FALSE);
+    first = watch_names(event, &noticed);
+    second = watch_names(event, &noticed);
+    NtClose(second);
+    CHECK_EQUAL(NtNotifyChangeDirectoryFile(first, event, NULL, NULL, &noticed, BUFFER,
+        sizeof space, FILE_NOTIFY_CHANGE_FILE_NAME, FALSE), STATUS_PENDING);
+    file = create(AT L"noticed", DELETE, FILE_CREATE, FILE_SHARE_ALL, FILE_DELETE_ON_CLOSE | SYNC);
+    CHECK_EQUAL(NtWaitForSingleObject(event, FALSE, &none), STATUS_SUCCESS);
+    NtClose(file);
+    NtClose(first);
+}
+
 void start(void)
 {
     static PWSTR names[] = {L"a", L"b.txt", L"B2.TXT", L"c.tar.gz", L".dot"};
@@ -171,5 +199,6 @@ void start(void)
     several();
     short_names();
     notices();
+    equal_watches();
     finish();
 }

@@ -34,7 +34,7 @@ class Lock:
         return self.file == file and self.process == process and self.key == key
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Waiter:
     """A lock that is wanted; `granted` is called when it is had."""
 

@@ -36,7 +36,7 @@ FILE_ACTION_ADDED_STREAM     = 6
 FILE_ACTION_REMOVED_STREAM   = 7
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Watch:
     """What one open directory wants to hear, and has heard since its last request.
 

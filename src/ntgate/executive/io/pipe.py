@@ -69,6 +69,7 @@ class Pipe:
         self.held = held
         self.instances: list[Instance] = []
         self.listens: Callable[[], None] = lambda: None  # an instance has begun to
+        self.ended: Callable[[], object] = lambda: None  # the last instance is closed
 
     def listening(self) -> Instance | None:
         """The instance that has listened for longest."""
@@ -162,6 +163,8 @@ class Instance:
             self._answer_listeners(s.STATUS_PIPE_BROKEN)
             self.pipe.instances.remove(self)
             self.state = CLOSING
+            if not self.pipe.instances:
+                self.pipe.ended()
 
 
 class PipeEnd(OpenFile):

@@ -162,6 +162,7 @@ class PipeDevice:
             if not unnamed:
                 self._pipes[key] = pipe
                 pipe.listens = lambda: self._listens(key)
+                pipe.ended = lambda: self._pipes.pop(key, None)
             create.information = c.FILE_CREATED
         else:
             self._check_more(pipe, create, configuration)

@@ -40,7 +40,7 @@ MOST_POSTED = 10000
 Rectangle = tuple[int, int, int, int]  # left, top, right, bottom
 
 
-@dataclass
+@dataclass(eq=False)
 class WindowClass:
     """`fields` are WNDCLASSEXW's 12 dwords; `menu_name` Wine's three pointers."""
 
@@ -55,7 +55,7 @@ class WindowClass:
     windows: int = 0
 
 
-@dataclass
+@dataclass(eq=False)
 class Window:
     """`rectangle` is left, top, right, bottom on the screen.
 
@@ -90,7 +90,7 @@ class Window:
         return self.started or (self.thread.pid, self.thread.tid)
 
 
-@dataclass
+@dataclass(eq=False)
 class Hook:
     """A procedure for a thread of a process, or for all with `tid` 0; `kind` is WH_*."""
 
@@ -102,7 +102,7 @@ class Hook:
     unicode: bool
 
 
-@dataclass
+@dataclass(eq=False)
 class Sent:
     """A message that another thread waits for; `sender` is that one's queue."""
 
@@ -126,7 +126,7 @@ class Message:
     time: int
 
 
-@dataclass
+@dataclass(eq=False)
 class MessageTimer:
     """Posts WM_TIMER each `period`, in 100 ns units; `due` in system time."""
 
