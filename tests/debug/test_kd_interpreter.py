@@ -122,6 +122,12 @@ def test_text_comes_as_it_is_made() -> None:
     assert mistakes == ["^ Syntax error in 'nosuch'\n"]
 
 
+def test_a_terminal_gets_no_commands_from_the_guest() -> None:
+    written: list[str] = []
+    Interpreter(machine(), write=written.append).execute(".echo red\x1b[31m\ttab\x9b2J")
+    assert "".join(written) == "red.[31m\ttab.2J\n"
+
+
 @pytest.mark.parametrize(
     ("line", "text"),
     [

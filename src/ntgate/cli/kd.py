@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ntgate.cli.session import SessionOptions, host_stream
 from ntgate.debug.console import interact, run_commands
-from ntgate.debug.interpreter import Interpreter
+from ntgate.debug.interpreter import Interpreter, on_screen
 from ntgate.debug.live import LiveMachine
 from ntgate.debug.session import ExpectedService
 from ntgate.dispatch.tables import service_table
@@ -34,7 +34,7 @@ def debug(
     stop = target.resume()
     interpreter = Interpreter(target, expected_services=expected)
     interpreter.session.last_stop = stop
-    target.write_output = lambda text: interpreter.write(text)  # noqa: PLW0108  (it changes)
+    target.write_output = lambda text: interpreter.write(on_screen(text))
     if commands is not None:
         return run_commands(interpreter, commands)
     print(f"{stop.text}\n")

@@ -80,6 +80,15 @@ class Answer:
     ok: bool
 
 
+# The guest's names and texts may have what a terminal would obey.
+_COMMANDS_OF_TERMINALS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], ".")
+
+
+def on_screen(text: str) -> str:
+    """Without control characters but tabs and the ends of lines: a dot stands for each."""
+    return text if text.isprintable() else text.translate(_COMMANDS_OF_TERMINALS)
+
+
 class _Mistake(str):
     """The line that says why a command failed."""
 
@@ -130,7 +139,7 @@ class Interpreter:
             write = self.write
             if isinstance(text, _Mistake):
                 write = self.write_mistake or write
-            write(text + "\n")
+            write(on_screen(text) + "\n")
         return Answer("".join(text + "\n" for text in lines), not self._has_failed)
 
     def _log(self, text: str) -> None:
