@@ -66,7 +66,7 @@ def test_the_header_says_size_and_tag(pool: Pool) -> None:
     assert (view.PreviousSize, view.BlockSize) == (7, NONPAGED | 2)
     assert (pool.tag(first), pool.tag(second)) == (b"One ", b"Two ")
     pool.free(first)
-    with pytest.raises(AssertionError):
+    with pytest.raises(GuestBugCheck, match="STOP: 0x000000C2"):
         pool.free(first)
 
 
@@ -103,3 +103,10 @@ def test_a_damaged_header_is_the_guests_bug_check(pool: Pool) -> None:
     with pytest.raises(GuestBugCheck) as stop:
         pool.free(second)
     assert stop.value.code == 0x19
+
+
+def test_pages_that_are_freed_twice_are_a_bug_check(pool: Pool) -> None:
+    pages = pool.allocate(PAGE_SIZE, b"Test")
+    pool.free(pages)
+    with pytest.raises(GuestBugCheck, match="STOP: 0x000000C2"):
+        pool.free(pages)

@@ -20,6 +20,7 @@ LARGEST_SMALL = PAGE_SIZE - 2 * UNIT
 SIZE_MASK = 0x1FF  # of PreviousSize and BlockSize; the 7 bits above are PoolIndex and PoolType
 NONPAGED = 2 << 9  # PoolType + 1
 BAD_POOL_HEADER = 0x19
+BAD_POOL_CALLER, ALREADY_FREED = 0xC2, 7
 
 _BLOCK_SIZE = POOL_HEADER.BlockSize.offset
 _TAG = POOL_HEADER.PoolTag.offset
@@ -59,16 +60,21 @@ class Pool:
     def free(self, address: int) -> None:
         """Give a block back; the address must be one that `allocate` returned.
 
-        Raises GuestBugCheck BAD_POOL_HEADER where the headers beside it have been damaged.
+        Raises GuestBugCheck: BAD_POOL_HEADER where the headers beside it have been damaged,
+        BAD_POOL_CALLER for what is no block, or no longer one.
         """
         if not address & PAGE_SIZE - 1:
+            if address not in self._big:
+                raise GuestBugCheck(BAD_POOL_CALLER, (ALREADY_FREED, 0, 0, address))
             pages, _tag = self._big.pop(address)
             self._runs.add(address, pages)
             return
         header = address - UNIT
         size = self.memory.u16(header + _BLOCK_SIZE)
         if not size & ~SIZE_MASK:
-            raise AssertionError(f"pool block {address:08x} is freed twice")
+            raise GuestBugCheck(
+                BAD_POOL_CALLER, (ALREADY_FREED, 0, self.memory.u32(header), address)
+            )
         units = size & SIZE_MASK
         following = header + units * UNIT
         if following & PAGE_SIZE - 1 and (more := self._free_units(following)):

@@ -220,3 +220,8 @@ class EPROCESS_VM(EPROCESS, size=0x260):
     CommitChargeLimit    = u32(0x1E8)
     CommitChargePeak     = u32(0x1EC)
     Vm                   = embed(0x1F8, MMSUPPORT)
+
+
+def bytes_of(pages: int) -> int:
+    """As a ULONG, whatever a debugger has written for the pages."""
+    return pages << 12 & 0xFFFFFFFF

@@ -10,12 +10,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from ntgate.cpu.ram import PAGE_SIZE
 from ntgate.executive.executive import Executive
 from ntgate.executive.ps.image_path import image_path
 from ntgate.layout import lists
 from ntgate.layout import machine as m
-from ntgate.layout.mm import EPROCESS_VM
+from ntgate.layout.mm import EPROCESS_VM, bytes_of
 from ntgate.layout.ob import HANDLE_TABLE
 from ntgate.layout.ps import EPROCESS, ETHREAD
 
@@ -90,10 +89,10 @@ def _record(
     quota = struct.unpack("<6I", kernel.read(eprocess.address + 0x90, 24))
     struct.pack_into(
         "<12I", block, 0x58, eprocess.PeakVirtualSize, eprocess.VirtualSize, vm.PageFaultCount,
-        vm.PeakWorkingSetSize * PAGE_SIZE, vm.WorkingSetSize * PAGE_SIZE,
+        bytes_of(vm.PeakWorkingSetSize), bytes_of(vm.WorkingSetSize),
         quota[4], quota[1], quota[3], quota[0],
-        eprocess.CommitCharge * PAGE_SIZE, eprocess.CommitChargePeak * PAGE_SIZE,
-        eprocess.CommitCharge * PAGE_SIZE,
+        bytes_of(eprocess.CommitCharge), bytes_of(eprocess.CommitChargePeak),
+        bytes_of(eprocess.CommitCharge),
     )  # fmt: skip
     block[0x88:0xB8] = kernel.read(eprocess.address + 0x1B8, 48)
     for thread in threads:

@@ -38,7 +38,7 @@ from ntgate.layout.access import (
     PROCESS_SET_QUOTA,
     PROCESS_TERMINATE,
 )
-from ntgate.layout.mm import EPROCESS_VM
+from ntgate.layout.mm import EPROCESS_VM, bytes_of
 from ntgate.layout.ps import EJOB
 from ntgate.layout.win32_errors import ERROR_NOT_ENOUGH_QUOTA
 from ntgate.services.capture import object_attributes
@@ -177,8 +177,8 @@ def _extended_limit(caller: Thread, job: EJOB) -> bytes:
         vm = EPROCESS_VM(caller.executive.kernel, process.eprocess.address)
         peak[0] = max(peak[0], vm.CommitChargePeak)
     tail = EXTENDED_TAIL.pack(
-        job.ProcessMemoryLimit * PAGE_SIZE, job.JobMemoryLimit * PAGE_SIZE,
-        peak[0] * PAGE_SIZE, peak[1] * PAGE_SIZE,
+        bytes_of(job.ProcessMemoryLimit), bytes_of(job.JobMemoryLimit),
+        bytes_of(peak[0]), bytes_of(peak[1]),
     )  # fmt: skip
     return bytes(basic) + bytes(IO_COUNTERS_SIZE) + tail
 

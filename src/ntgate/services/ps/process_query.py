@@ -24,7 +24,7 @@ from ntgate.executive.ps.start import image_information
 from ntgate.executive.ps.thread import Process, Thread
 from ntgate.layout import ntstatus
 from ntgate.layout.access import MAXIMUM_ALLOWED, PROCESS_QUERY_INFORMATION
-from ntgate.layout.mm import EPROCESS_VM
+from ntgate.layout.mm import EPROCESS_VM, bytes_of
 from ntgate.layout.ob import CURRENT_PROCESS, DEVICE_MAP, HANDLE_TABLE
 from ntgate.services.ps import ldt
 from ntgate.services.ps.ps_information import IO_COUNTERS_SIZE, answer, answer_string
@@ -76,10 +76,10 @@ def _vm(process: Process) -> EPROCESS_VM:
 
 def _quota_limits(process: Process) -> bytes:
     vm = _vm(process)
-    limit = vm.CommitChargeLimit << 12 or UNLIMITED
+    limit = bytes_of(vm.CommitChargeLimit) or UNLIMITED
     return QUOTA_LIMITS.pack(
-        UNLIMITED, UNLIMITED, vm.Vm.MinimumWorkingSetSize * PAGE_SIZE,
-        vm.Vm.MaximumWorkingSetSize * PAGE_SIZE, limit, 0, -1,
+        UNLIMITED, UNLIMITED, bytes_of(vm.Vm.MinimumWorkingSetSize),
+        bytes_of(vm.Vm.MaximumWorkingSetSize), limit, 0, -1,
     )  # fmt: skip
 
 
@@ -91,8 +91,8 @@ def _pooled_usage(process: Process) -> bytes:
     vm = _vm(process)
     return struct.pack(
         "<9I", usage[4], usage[1], UNLIMITED, usage[3], usage[0], UNLIMITED,
-        vm.CommitChargePeak * PAGE_SIZE, vm.CommitCharge * PAGE_SIZE,
-        vm.CommitChargeLimit * PAGE_SIZE or UNLIMITED,
+        bytes_of(vm.CommitChargePeak), bytes_of(vm.CommitCharge),
+        bytes_of(vm.CommitChargeLimit) or UNLIMITED,
     )  # fmt: skip
 
 
@@ -109,9 +109,9 @@ def _vm_counters(process: Process) -> bytes:
     )
     return VM_COUNTERS.pack(
         vm.PeakVirtualSize, vm.VirtualSize, vm.Vm.PageFaultCount,
-        vm.Vm.PeakWorkingSetSize * PAGE_SIZE, vm.Vm.WorkingSetSize * PAGE_SIZE,
+        bytes_of(vm.Vm.PeakWorkingSetSize), bytes_of(vm.Vm.WorkingSetSize),
         usage[4], usage[1], usage[3], usage[0],
-        vm.CommitCharge * PAGE_SIZE, vm.CommitChargePeak * PAGE_SIZE,
+        bytes_of(vm.CommitCharge), bytes_of(vm.CommitChargePeak),
     )  # fmt: skip
 
 
