@@ -43,6 +43,21 @@ static void dispositions(void)
         STATUS_INVALID_PARAMETER);
 }
 
+/* Dots and spaces at the end of a name are a part of it: only Win32 strips them. */
+static void odd_ends(void)
+{
+    const ULONG options = FILE_DELETE_ON_CLOSE | SYNC;
+    HANDLE file = create(AT L"end. ", READ | DELETE, FILE_CREATE, FILE_SHARE_ALL, options);
+    CHECK(file);
+    CHECK_EQUAL(try_open(AT L"END. ", READ, FILE_OPEN, FILE_SHARE_ALL, SYNC), STATUS_SUCCESS);
+    CHECK_EQUAL(try_open(AT L"end", READ, FILE_OPEN, FILE_SHARE_ALL, SYNC),
+        STATUS_OBJECT_NAME_NOT_FOUND);
+    CHECK_EQUAL(try_open(AT L"end.", READ | DELETE, FILE_CREATE, FILE_SHARE_ALL, options),
+        STATUS_SUCCESS);
+    CHECK_EQUAL(io.Information, FILE_CREATED);
+    NtClose(file);
+}
+
 static void sharing(void)
 {
     HANDLE reader = create(AT L"a.txt", READ, FILE_OPEN, FILE_SHARE_READ, SYNC);
@@ -242,6 +257,7 @@ void start(void)
     CHECK_EQUAL(try_open(L"\\??\\C:\\files", READ, FILE_OPEN_IF, FILE_SHARE_ALL,
         FILE_DIRECTORY_FILE | SYNC), STATUS_SUCCESS);
     dispositions();
+    odd_ends();
     sharing();
     attributes();
     times();

@@ -17,7 +17,7 @@ from ntgate.devices.host_walk import HostRoot, LeadsOut
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io.content import Content
-from ntgate.executive.io.names import is_valid
+from ntgate.executive.io.names import STRIPPED, is_valid
 from ntgate.executive.io.source import FileSource, FolderSource, Metadata, Policy, Source
 from ntgate.executive.ob.names import upcase
 from ntgate.layout.ntstatus import STATUS_OBJECT_NAME_INVALID
@@ -28,7 +28,9 @@ WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def _check_name(name: str) -> None:
-    """Raises STATUS_OBJECT_NAME_INVALID for UTF-16 that the host can't spell."""
+    """Raises STATUS_OBJECT_NAME_INVALID for what the host can't spell."""
+    if os.name == "nt" and name[-1:] in STRIPPED:
+        raise NtError(STATUS_OBJECT_NAME_INVALID)
     try:
         os.fsencode(name)
     except UnicodeEncodeError:

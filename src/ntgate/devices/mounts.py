@@ -15,8 +15,8 @@ from pathlib import Path
 
 from ntgate.devices.host_folder import HostFolder, HostMount
 from ntgate.devices.host_walk import open_root
-from ntgate.errors import NtError, UsageError
-from ntgate.executive.io.names import check_new
+from ntgate.errors import UsageError
+from ntgate.executive.io.names import STRIPPED, is_valid
 from ntgate.executive.io.source import Policy
 from ntgate.executive.io.volume import Volume
 from ntgate.executive.ob.names import upcase
@@ -49,11 +49,8 @@ class Mount:
         path = guest.replace("/", "\\").rstrip("\\")
         if upcase(path[:3]) != DRIVE_ROOT:
             raise UsageError(f"can't mount at {guest}: a place is a path such as C:\\data")
-        try:
-            for name in path[3:].split("\\"):
-                check_new(name)
-        except NtError:
-            raise UsageError(f"can't mount at {guest}: Windows does not allow that name") from None
+        if not all(is_valid(name) and name[-1] not in STRIPPED for name in path[3:].split("\\")):
+            raise UsageError(f"can't mount at {guest}: Windows does not allow that name")
         return cls(real, DRIVE_ROOT + path[3:], policy)
 
     @classmethod

@@ -14,6 +14,7 @@ from ntgate.records import dataclass
 
 LONGEST_COMPONENT = 255  # UTF-16 units
 INVALID = frozenset('"*/:<>?|\\') | {chr(code) for code in range(32)}
+STRIPPED = " ."  # what Win32 takes off at the end of a name
 DATA_TYPE = "$DATA"
 
 # In a short name but not among what FAT allows.
@@ -64,8 +65,8 @@ def is_valid(component: str) -> bool:
 
 
 def check_new(component: str) -> None:
-    """A name for a new file ends in no dot or space, which Win32 could not open again."""
-    if not is_valid(component) or component[-1] in ". ":
+    """Whether a file can have the name, at whose end NTFS takes what Win32 strips as well."""
+    if not is_valid(component):
         raise NtError(STATUS_OBJECT_NAME_INVALID)
 
 
