@@ -200,3 +200,21 @@ def test_a_reader_that_leaves(folder: Path) -> None:
     """More lines than a pipe holds."""
     _code, output, errors = ntgate(["kd", "-c", "u nt L2000"], folder, "| head -n 1")
     assert (output, errors) == ("kd> u nt L2000\n", "")
+
+
+@pytest.mark.parametrize("words", [["kd", "-c", "u nt L2000"], ["demo"]], ids=["kd", "demo"])
+def test_a_reader_that_leaves_is_told_in_the_exit_code(words: list[str], folder: Path) -> None:
+    read, write = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-m", "ntgate", *words],
+        cwd=folder, env=ENVIRONMENT, stdout=write, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        os.close(write)
+        os.close(read)
+        _output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (141, b"")
+
+
+def test_version(folder: Path) -> None:
+    """Of the source, which need not be installed."""
+    assert ntgate(["--version"], folder) == (0, f"ntgate {package.__version__}\n", "")

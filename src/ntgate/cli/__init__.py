@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from ntgate.cli.complain import complain
+from ntgate.cli.complain import BROKEN_PIPE, complain
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
 
         _drop_output()
         if is_broken_pipe(error):
-            sys.exit(141)
+            sys.exit(BROKEN_PIPE)
         what = "can't write the output" if error.filename is None else error.filename
         complain(f"ntgate: {what}: {error.strerror or error}")
         sys.exit(1)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ntgate import __version__
+from ntgate.cli.complain import BROKEN_PIPE
 from ntgate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,8 +24,21 @@ PASS_ON = {"allow_interspersed_args": False}
 Command = Callable[..., None]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="ntgate", message="%(prog)s %(version)s")
+class _Commands(click.Group):
+    def invoke(self, context: click.Context) -> Any:
+        """click itself would make an exit code of 1 of a reader that has gone."""
+        try:
+            return super().invoke(context)
+        except OSError as error:
+            from ntgate.devices.host_errors import is_broken_pipe
+
+            if not is_broken_pipe(error):
+                raise
+            sys.exit(BROKEN_PIPE)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
 def app() -> None:
     """A 32-bit Windows NT machine whose system calls you can watch, debug and change."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 
+BROKEN_PIPE = 141  # the exit code when nobody reads the output: a shell has it of SIGPIPE
 
 def complain(line: str) -> None:
     """A line on stderr, where the host has one that can be written."""

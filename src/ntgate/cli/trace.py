@@ -10,6 +10,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TextIO
 
+from ntgate.cli.complain import BROKEN_PIPE
 from ntgate.cli.session import Session, SessionOptions, open_output
 from ntgate.cli.trace_events import pass_on
 from ntgate.devices.host_errors import is_broken_pipe
@@ -119,7 +120,7 @@ class TraceOptions:
 class Unread(NtgateError):
     """Nobody reads the trace any more."""
 
-    exit_code = 141  # as a shell has it of SIGPIPE
+    exit_code = BROKEN_PIPE
 
 
 class CheckedOutput:

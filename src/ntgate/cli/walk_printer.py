@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from textwrap import wrap
 
 from rich.console import Console
 from rich.text import Text
 
+from ntgate.cli.complain import BROKEN_PIPE
 from ntgate.debug.walk import Step, Walk
 from ntgate.debug.walk_comparison import Difference, compare
 from ntgate.debug.walk_crossings import Reading
@@ -33,11 +35,17 @@ _ARGUMENTS_IN_A_LINE = 3
 _LEAST_FOLDED = 8  # instructions that both walks run, for which a line is enough
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """With the exit code that the other commands have then."""
+        sys.exit(BROKEN_PIPE)
+
+
 class WalkPrinter:
     """Prints to stdout; made for 100 columns, wider than that gives the notes more room."""
 
     def __init__(self, width: int) -> None:
-        self._console = Console(width=width, highlight=False, soft_wrap=True)
+        self._console = _Console(width=width, highlight=False, soft_wrap=True)
         self._width = width
 
     # The parts.
