@@ -76,7 +76,8 @@ class TraceOptions:
         if self.split and self.output is None:
             raise UsageError("-ff: the files' name is missing; give -o FILE")
         if self.split and (self.summary or self.with_summary):
-            raise UsageError("-ff: a table counts all processes; leave out -c")
+            option = "-c" if self.summary else "-C"
+            raise UsageError(f"-ff: a table counts all processes; leave out {option}")
 
     def add_path(self, path: str) -> None:
         """One `-P`.  Raises UsageError."""
