@@ -129,10 +129,13 @@ class Request:
             objects.dereference(self.file.object.address)
 
     def cancel(self) -> None:
-        """Take the request back: STATUS_CANCELLED."""
-        assert self.cancel_routine is not None
-        self.cancel_routine()
-        self.complete(STATUS_CANCELLED)
+        """Take the request back: STATUS_CANCELLED.
+
+        Of several that are taken back one may have let another end, as a write lets a flush.
+        """
+        if self.cancel_routine is not None:
+            self.cancel_routine()
+            self.complete(STATUS_CANCELLED)
 
     # The end, at once or later.
 
