@@ -12,6 +12,8 @@ K32 HANDLE WINAPI FindWindowExW(HANDLE parent, HANDLE after, const WCHAR *class,
 K32 HANDLE WINAPI GetAncestor(HANDLE, ULONG);
 K32 HANDLE WINAPI GetParent(HANDLE);
 K32 HANDLE WINAPI GetWindow(HANDLE, ULONG);
+K32 BOOL WINAPI GetWindowInfo(HANDLE, ULONG *);
+K32 ULONG WINAPI GetClassLongW(HANDLE, int);
 K32 BOOL WINAPI GetWindowRect(HANDLE, AREA *);
 K32 BOOL WINAPI IsChild(HANDLE parent, HANDLE);
 K32 BOOL WINAPI IsWindowVisible(HANDLE);
@@ -33,6 +35,23 @@ static HANDLE make(const WCHAR *title, ULONG style, HANDLE parent)
     return CreateWindowExW(0, u"STATIC", title, style, 5, 6, 7, 8, parent, NULL, NULL, NULL);
 }
 
+static void information(HANDLE window)
+{
+    enum { CB_SIZE, WINDOW, CLIENT = 5, STYLE = 9, ATOM = 14, DWORDS = 15, GCW_ATOM = -32,
+        GWL_STYLE = -16 };
+    ULONG info[DWORDS + 1] = {[CB_SIZE] = 1, [DWORDS] = 0x1234};
+    AREA area;
+
+    CHECK(GetWindowInfo(window, info) && GetWindowRect(window, &area));
+    CHECK_EQUAL(info[CB_SIZE], 1);
+    CHECK_EQUAL(info[WINDOW], area.left);
+    CHECK_EQUAL(info[CLIENT + 3], area.bottom);
+    CHECK_EQUAL(info[STYLE], GetWindowLongW(window, GWL_STYLE));
+    CHECK_EQUAL(info[ATOM] & 0xffff, GetClassLongW(window, GCW_ATOM));
+    CHECK_EQUAL(info[DWORDS], 0x1234);
+    CHECK(!GetWindowInfo(NULL, info));
+}
+
 void start(void)
 {
     HANDLE desktop = GetDesktopWindow();
@@ -52,6 +71,8 @@ void start(void)
 
     HANDLE owned = make(u"owned", WS_POPUP, desktop), child = make(u"child", WS_CHILD, desktop);
     CHECK(owned && child);
+    information(desktop);
+    information(owned);
     CHECK(!GetParent(owned));
     CHECK_EQUAL(GetAncestor(owned, GA_PARENT), desktop);
     CHECK_EQUAL(GetAncestor(child, GA_PARENT), desktop);

@@ -19,15 +19,19 @@ from ntgate.services.win32k.user_call import ENUM_DISPLAY_MONITOR
 # NtUserCallHwnd.
 GetDialogInfo, GetDpiForWindow, SetForegroundWindow = 4, 5, 17
 # NtUserCallHwndParam.
-ClientToScreen, GetChildRect, GetWindowRelative, MapWindowPoints = 0, 2, 16, 21
+ClientToScreen, GetChildRect, GetWindowInfo, GetWindowRelative, MapWindowPoints = 0, 2, 10, 16, 21
 MonitorFromWindow, ScreenToClient, SetDialogInfo, SetWindowStyle = 23, 24, 25, 30
 PARAMETER_CODES = frozenset((
-    ClientToScreen, GetChildRect, GetWindowRelative, MapWindowPoints, MonitorFromWindow,
-    ScreenToClient, SetDialogInfo, SetWindowStyle,
+    ClientToScreen, GetChildRect, GetWindowInfo, GetWindowRelative, MapWindowPoints,
+    MonitorFromWindow, ScreenToClient, SetDialogInfo, SetWindowStyle,
 ))  # fmt: skip
 GW_HWNDFIRST, GW_HWNDLAST, GW_HWNDNEXT, GW_HWNDPREV, GW_OWNER, GW_CHILD = range(6)
 # NtUserCallTwoParam.
 GetDialogProc, GetMonitorInfo, MonitorFromRect, AllocWinProc = 0, 2, 4, 8
+# WINDOWINFO behind its size, which nobody looks at: both rectangles, styles, status, borders, the
+# class and the version of Windows that the window is for.
+WINDOWINFO = struct.Struct("<8i5I2H")
+WS_ACTIVECAPTION, VERSION = 0x1, 0x400
 MONITOR = 0x10001
 MONITORINFO_SIZE, MONITORINFOEX_SIZE, MONITORINFOF_PRIMARY = 40, 104, 1
 MONITOR_NAME = r"\\.\DISPLAY1"
@@ -56,6 +60,9 @@ def call_hwnd_param(caller: Thread, window: Window, code: int, param: int) -> in
         return _relative(caller, window, param)
     if code == MonitorFromWindow:
         return MONITOR
+    if code == GetWindowInfo:
+        caller.memory.write(param + 4, _information(caller, window))
+        return TRUE
     left, top, right, bottom = window.rectangle
     if code == GetChildRect:
         parent = caller.executive.windows.get(window.parent)
@@ -69,6 +76,16 @@ def call_hwnd_param(caller: Thread, window: Window, code: int, param: int) -> in
         x, y = struct.unpack("<2i", caller.memory.read(param, 8))
         caller.memory.write(param, struct.pack("<2i", x + sign * left, y + sign * top))
     return TRUE
+
+
+def _information(caller: Thread, window: Window) -> bytes:
+    """There are no borders: the client's part is the whole."""
+    queue = caller.executive.windows.queue(caller)
+    status = WS_ACTIVECAPTION if queue.active == window.handle else 0
+    return WINDOWINFO.pack(
+        *window.rectangle, *window.rectangle, window.style, window.ex_style, status, 0, 0,
+        window.window_class.atom, VERSION,
+    )  # fmt: skip
 
 
 def _relative(caller: Thread, window: Window, relation: int) -> int:
