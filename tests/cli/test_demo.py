@@ -62,7 +62,7 @@ def text(walk: Walk, monkeypatch: pytest.MonkeyPatch, width: int = 100) -> str:
     def to_file(**options: object) -> Console:
         return Console(file=out, width=width, highlight=False, soft_wrap=True)
 
-    monkeypatch.setattr(walk_printer, "Console", to_file)
+    monkeypatch.setattr(walk_printer, "_Console", to_file)
     WalkPrinter(width).walk("@sysenter", walk)
     return out.getvalue()
 

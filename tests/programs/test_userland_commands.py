@@ -31,6 +31,12 @@ def test_redirection_and_type(run: Runner) -> None:
     assert (run.folder / "made.txt").read_bytes() == b"first\r\nsecond\r\n"
 
 
+def test_redirection_to_nul(run: Runner) -> None:
+    """cmd.exe goes to the end of what it writes to, and complains where it can't."""
+    ended = run("cmd.exe", "/c", "echo a>nul& echo b>>nul& dir >nul 2>nul& echo done")
+    assert (ended.lines(), ended.errors) == (["done"], "")
+
+
 def test_what_is_written_without_rw_stays_inside(run: Runner) -> None:
     assert cmd(run, "echo kept>made.txt& type made.txt") == ["kept"]
     assert list(run.folder.iterdir()) == []

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
+from ntgate.executive.io.information_class import FileStandardInformation
 from ntgate.executive.io.manager import Device, IoManager
-from ntgate.executive.io.open_file import Create, OpenFile
+from ntgate.executive.io.open_file import STANDARD_OF_DEVICE, Create, OpenFile
 from ntgate.executive.io.request import Request
 from ntgate.layout.io import FILE_OBJECT
 from ntgate.layout.ntstatus import STATUS_END_OF_FILE, STATUS_INVALID_DEVICE_REQUEST
@@ -20,6 +21,11 @@ class NullFile(OpenFile):
 
     def write(self, request: Request, offset: int, data: bytes) -> int | None:
         return len(data)
+
+    def query(self, information_class: int) -> bytes:
+        if information_class == FileStandardInformation:
+            return STANDARD_OF_DEVICE
+        return super().query(information_class)
 
 
 class NullDevice:

@@ -8,7 +8,8 @@ from ntgate.devices.consoles import codes as c
 from ntgate.devices.consoles.console import Console
 from ntgate.devices.consoles.output_control import ScreenOutput, need
 from ntgate.errors import NtError
-from ntgate.executive.io.open_file import OpenFile
+from ntgate.executive.io.information_class import FileStandardInformation
+from ntgate.executive.io.open_file import STANDARD_OF_DEVICE, OpenFile
 from ntgate.layout import ntstatus as s
 from ntgate.layout.io import FILE_OBJECT
 
@@ -50,6 +51,8 @@ class ConsoleFile(OpenFile):
         raise NtError(s.STATUS_OBJECT_TYPE_MISMATCH)
 
     def query(self, information_class: int) -> bytes:
+        if information_class == FileStandardInformation:
+            return STANDARD_OF_DEVICE
         raise NtError(s.STATUS_INVALID_DEVICE_REQUEST)
 
 

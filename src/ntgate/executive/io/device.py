@@ -10,7 +10,7 @@ from ntgate.errors import NtError
 from ntgate.executive.io import constants as c
 from ntgate.executive.io import information_class as i
 from ntgate.executive.io.manager import IoManager
-from ntgate.executive.io.open_file import Create, OpenFile
+from ntgate.executive.io.open_file import STANDARD_OF_DEVICE, Create, OpenFile
 from ntgate.executive.io.pipe import (
     BYTE_STREAM,
     COMPLETE_OPERATION,
@@ -116,7 +116,7 @@ class StreamFile(OpenFile):
 
     def query(self, information_class: int) -> bytes:
         if information_class == i.FileStandardInformation:
-            return struct.pack("<2QI2Bxx", 0, 0, 1, 0, 0)
+            return STANDARD_OF_DEVICE
         if information_class == i.FilePipeInformation:
             return struct.pack("<2I", BYTE_STREAM, self._completion_mode)
         if information_class == i.FilePipeLocalInformation:

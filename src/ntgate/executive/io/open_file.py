@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 
 IO_PRIORITY_NORMAL = 2  # IO_PRIORITY_HINT
+STANDARD_OF_DEVICE = struct.pack("<2QI4x", 0, 0, 1)  # FILE_STANDARD_INFORMATION: no size, one name
 MOST_REPARSES = 32  # of one open: more is a circle
 
 
