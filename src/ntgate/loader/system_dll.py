@@ -39,9 +39,7 @@ class SystemDll:
         process.exception_entry = self.entries["KiUserExceptionDispatcher"]
         process.apc_entry = self.entries["KiUserApcDispatcher"]
         process.callback_entry = self.entries.get("KiUserCallbackDispatcher", 0)
-        is_wine = not self.binds
-        process.wine_priorities = process.wine_writes = is_wine
-        process.wine_opens = process.wine_seeks = is_wine
+        process.runs_wine = not self.binds
 
     def resolve(self, program: Program) -> dict[int, int]:
         """The IAT of a program for an ntdll that does not fill it: slots and addresses.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from ntgate.executive.io.request import Request
 
 
-class Waiting:
+class Waiting(ABC):
     """A request and how to carry it out.
 
     `status` is that of a success: 0, or a warning.
@@ -25,14 +26,14 @@ class Waiting:
         self.status = s.STATUS_SUCCESS
         self._timer: int | None = None
 
+    @abstractmethod
     def attempt(self) -> int | None:
         """The Information of the answer, None when it has to wait; raises NtError.
 
         One that waits for something else from now on has taken itself out of its queue.
         """
-        raise NotImplementedError
 
-    def withdrawn(self) -> None:
+    def withdrawn(self) -> None:  # noqa: B027 - most have nothing to give back
         """The request is taken back, or its time is over."""
 
     def run(self, queue: deque[Waiting], timeout: int, *, may_wait: bool) -> int | None:

@@ -56,8 +56,7 @@ def _copy_program(process: Process, parent: Process) -> None:
     child.Pcb.ExecuteOptions = of.Pcb.ExecuteOptions
     for name in (
         "images", "image", "image_path", "user_entry", "thread_entry",
-        "exception_entry", "apc_entry", "callback_entry", "wine_priorities", "wine_writes",
-        "wine_opens", "wine_seeks",
+        "exception_entry", "apc_entry", "callback_entry", "runs_wine",
     ):  # fmt: skip
         setattr(process, name, getattr(parent, name))
 

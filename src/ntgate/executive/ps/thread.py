@@ -61,10 +61,7 @@ class Process:
         self.builtin_classes = False  # and has been called to make its own classes ready
         self.desktop = 0  # the handle of its threads' desktop, once one has asked
         self.cng_keys = KeyTable()
-        self.wine_priorities = False  # its kernelbase wants classes and distances, as set
-        self.wine_writes = False  # its kernelbase leaves it to the kernel to write to code
-        self.wine_opens = False  # its kernelbase opens with a quality of service left unset
-        self.wine_seeks = False  # its kernelbase reads how a seek failed from the status block
+        self.runs_wine = False  # its DLLs are Wine's, whose kernelbase asks some things otherwise
         self.image_name = ""
         self.command_line = ""
         self.ignores_ctrl_c = False  # see control_event.py

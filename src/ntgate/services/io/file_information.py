@@ -22,7 +22,7 @@ from ntgate.executive.ps.thread import Thread
 from ntgate.layout import io as layout
 from ntgate.layout import ntstatus
 from ntgate.layout.access import DELETE, IO_COMPLETION_MODIFY_STATE, SYNCHRONIZE
-from ntgate.services.io.file_request import FILE_INFORMATION_CLASS, answer, file_of
+from ntgate.services.io.file_request import FILE_INFORMATION_CLASS, answer, answer_data, file_of
 
 RENAMES = (i.FileRenameInformation, i.FileRenameInformationEx, i.FileLinkInformation)
 SEEKS = (i.FilePositionInformation, i.FileStandardInformation)
@@ -65,22 +65,18 @@ def NtQueryInformationFile(
     except NtError as refused:
         _tell(caller, IoStatusBlock, FileInformationClass, refused.status)
         raise
-    status = ntstatus.STATUS_SUCCESS
-    if len(data) > Length:
-        if FileInformationClass not in i.VARIABLE:
-            return ntstatus.STATUS_INFO_LENGTH_MISMATCH
-        if FileInformationClass == i.FileStreamInformation:
-            data = b""
-        status, data = ntstatus.STATUS_BUFFER_OVERFLOW, data[:Length]
-    caller.memory.write(FileInformation, data)
-    return answer(IoStatusBlock, len(data), status)
+    return answer_data(
+        caller, IoStatusBlock, FileInformation, Length, data,
+        is_variable=FileInformationClass in i.VARIABLE,
+        is_whole=FileInformationClass == i.FileStreamInformation,
+    )  # fmt: skip
 
 
 def _tell(
     caller: Thread, block: Out[IO_STATUS_BLOCK], information_class: int, status: int
 ) -> None:
     """A failure leaves the status block alone, but where Wine's SetFilePointer reads it there."""
-    if caller.process.wine_seeks and information_class in SEEKS:
+    if caller.process.runs_wine and information_class in SEEKS:
         block.write(IO_STATUS_BLOCK(status, 0))
 
 

@@ -107,7 +107,8 @@ def open_file(
     io = caller.executive.io
     check_create(io.file_type.map_generic(create.access), create)
     try:
-        named = object_attributes(caller, attributes, stray_quality=caller.process.wine_opens)
+        # Some of the opens of Wine 8.0's kernelbase leave the quality of service unset.
+        named = object_attributes(caller, attributes, stray_quality=caller.process.runs_wine)
         opened = io.open(caller.process.handles, named, create)
     except MissingPipe as error:
         control = caller.executive.service_control

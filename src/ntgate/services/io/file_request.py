@@ -57,6 +57,24 @@ def answer(block: Out[IO_STATUS_BLOCK], information: int, status: int = 0) -> in
     return status
 
 
+def answer_data(
+    caller: Thread, block: Out[IO_STATUS_BLOCK], buffer: int, length: int, data: bytes, *,
+    is_variable: bool, is_whole: bool = False,
+) -> int:  # fmt: skip
+    """Fill in buffer and status block of a query.
+
+    is_variable: data that is too long is cut; other data then leaves both alone.  is_whole: what
+    can't be there whole is not there at all.
+    """
+    status = ntstatus.STATUS_SUCCESS
+    if len(data) > length:
+        if not is_variable:
+            return ntstatus.STATUS_INFO_LENGTH_MISMATCH
+        status, data = ntstatus.STATUS_BUFFER_OVERFLOW, b"" if is_whole else data[:length]
+    caller.memory.write(buffer, data)
+    return answer(block, len(data), status)
+
+
 def start(
     caller: Thread,
     file: OpenFile,

@@ -17,7 +17,7 @@ from ntgate.executive.io.volume import Volume
 from ntgate.executive.io.volume_file import VolumeFile
 from ntgate.executive.ps.thread import Thread
 from ntgate.layout import ntstatus
-from ntgate.services.io.file_request import FSINFOCLASS, answer, file_of
+from ntgate.services.io.file_request import FSINFOCLASS, answer, answer_data, file_of
 
 LONGEST_LABEL = 64  # bytes
 OBJECT_ID_BUFFER = 0x40
@@ -49,13 +49,9 @@ def NtQueryVolumeInformationFile(
         data = struct.pack("<2I", *_device(file))
     else:
         data = file.query_volume(FsInformationClass)
-    status = ntstatus.STATUS_SUCCESS
-    if len(data) > Length:
-        if not is_variable:
-            return ntstatus.STATUS_INFO_LENGTH_MISMATCH
-        status, data = ntstatus.STATUS_BUFFER_OVERFLOW, data[:Length]
-    caller.memory.write(FsInformation, data)
-    return answer(IoStatusBlock, len(data), status)
+    return answer_data(
+        caller, IoStatusBlock, FsInformation, Length, data, is_variable=is_variable
+    )
 
 
 def _device(file: OpenFile) -> tuple[int, int]:

@@ -76,9 +76,10 @@ def NtWriteVirtualMemory(
         except NtError:
             NumberOfBytesWritten.write(0)
             raise
+        # Wine 8.0's WriteProcessMemory leaves it to the kernel to write to code.
         status, copied = copy_virtual(
             caller.process.space, Buffer, process.space, BaseAddress, NumberOfBytesToWrite,
-            code_too=caller.process.wine_writes,
+            code_too=caller.process.runs_wine,
         )  # fmt: skip
     NumberOfBytesWritten.write(copied)
     return status

@@ -62,7 +62,7 @@ def _basic(process: Process) -> bytes:
     """
     eprocess = process.eprocess
     priority = eprocess.Pcb.BasePriority
-    if process.wine_priorities:
+    if process.runs_wine:
         priority = eprocess.PriorityClass
     return struct.pack(
         "<6I", eprocess.ExitStatus, eprocess.Peb, eprocess.Pcb.Affinity, priority,

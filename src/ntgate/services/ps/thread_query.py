@@ -51,7 +51,7 @@ def _basic(thread: Thread) -> bytes:
     Wine 8.0's GetThreadPriority reads Priority as the distance from the process's.
     """
     ethread, increment = thread.ethread, base_increment(thread)
-    priority = increment if thread.process.wine_priorities else ethread.Tcb.Priority
+    priority = increment if thread.process.runs_wine else ethread.Tcb.Priority
     return struct.pack(
         "<5I2i", ethread.ExitStatus if ethread.Terminated else ntstatus.STATUS_PENDING,
         thread.teb, thread.pid, thread.tid, ethread.Tcb.Affinity, priority, increment,
