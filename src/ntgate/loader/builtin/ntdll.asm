@@ -1,5 +1,5 @@
 ; What the kernel calls in ring 3, at XP's addresses, and as much behind it as native programs
-; without a C runtime need.  The stubs and the two gate routines are laid out beside it.
+; without a C runtime need.  The stubs of the services are laid out beside it (images.py).
 
 ;@org 7c92e450h
 ; [esp] NormalRoutine, NormalContext, two arguments, CONTEXT.
